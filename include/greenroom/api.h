@@ -18,7 +18,7 @@
 #if defined(__GNUC__)
 #define GR_PUBLIC __attribute__((visibility("default")))
 #define GR_MUST_CHECK __attribute__((warn_unused_result))
-#define GR_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define GR_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define GR_NORETURN __attribute__((noreturn))
 #else
 #error "Greenroom's headers need GCC or clang"

@@ -17,7 +17,7 @@
 #define GRI_UNUSED __attribute__((unused))
 #define GRI_MUST_CHECK __attribute__((warn_unused_result))
 #define GRI_ALIGNED(n) __attribute__((aligned(n)))
-#define GRI_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define GRI_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define GRI_PREFETCH_READ(p) __builtin_prefetch((p), 0)
 #define GRI_PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
 
