@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Greenroom: a work-stealing multicore actor runtime. This header is all of it but REST (greenroom/rest.h, greenroom/wsgi.h). */
+#ifndef GREENROOM_H
+#define GREENROOM_H
+
+#include <greenroom/actor.h>
+#include <greenroom/address.h>
+#include <greenroom/build.h>
+#include <greenroom/call.h>
+#include <greenroom/error.h>
+#include <greenroom/io.h>
+#include <greenroom/jansson.h>
+#include <greenroom/link.h>
+#include <greenroom/message.h>
+#include <greenroom/pack.h>
+#include <greenroom/registry.h>
+#include <greenroom/runtime.h>
+#include <greenroom/server.h>
+#include <greenroom/shape.h>
+#include <greenroom/text.h>
+#include <greenroom/time.h>
+#include <greenroom/value.h>
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Calls: a request that is answered once. As JSON a request is
+ *     {"call": id, "method": name, "address": caller, "message": …}
+ * and an answer {"response": id, "message": …}, {"response": id, "exception": report} or
+ * {"response": id, "invalid_method": name}; shapes see them so, and so they look on the wire. */
+#ifndef GR_CALL_H
+#define GR_CALL_H
+
+#include <greenroom/actor.h>
+
+GR_BEGIN_DECLS
+
+/* Calls a method and waits for its answer; the mailbox is not touched. *ret_reply is the value of the answer, to be freed.
+ *     int gr_call(gr_self *self, gr_message **ret_reply, gr_address to, const char *method, gr_deadline deadline,
+ *                 const char *format, ...)
+ * Errors: GR_ETIMEOUT, GR_EMETHOD, GR_EEXCEPTION (*ret_reply is the report), GR_EDEAD (it was dead or died meanwhile),
+ * GR_EFULL, GR_EDEADLK (a call to oneself), GR_EKILLED, GR_EFORMAT, GR_ENOMEM. ret_reply may be NULL.
+ * An answer that comes too late is dropped and counted. */
+#define gr_call(self, ret_reply, to, method, deadline, ...) \
+    gr_call_site((self), (ret_reply), (to), (method), (deadline), GR_SITE(__VA_ARGS__), __VA_ARGS__)
+GR_SUSPENDS GR_MUST_CHECK int gr_call_site(gr_self *self, gr_message **ret_reply, gr_address to, const char *method,
+                                           gr_deadline deadline, gr_site *site, const char *format, ...);
+GR_SUSPENDS GR_MUST_CHECK int gr_call_value(gr_self *self, gr_message **ret_reply, gr_address to, const char *method,
+                                            gr_value message, gr_deadline deadline);
+
+/* Is the message a call that can still be answered? Its method and its argument. */
+GR_ANY_THREAD bool gr_is_call(const gr_message *message);
+GR_ANY_THREAD const char *gr_call_method(const gr_message *message); /* NULL when it is no call */
+GR_ANY_THREAD gr_value gr_call_argument(const gr_message *message);  /* gr_missing when it is no call */
+
+/* Answers a call; each call once, then GR_ENOTCALL. The call still has to be freed. A call freed unanswered leaves its caller
+ * waiting for the deadline or this actor's death.
+ *     int gr_respond(gr_self *self, gr_message *call, const char *format, ...)
+ * Errors: GR_ENOTCALL, GR_EDEAD (the caller has gone), GR_EFORMAT, GR_ENOMEM. */
+#define gr_respond(self, call, ...) gr_respond_site((self), (call), GR_SITE(__VA_ARGS__), __VA_ARGS__)
+GR_IN_ACTOR int gr_respond_site(gr_self *self, gr_message *call, gr_site *site, const char *format, ...);
+GR_IN_ACTOR GR_MUST_CHECK int gr_respond_value(gr_self *self, gr_message *call, gr_value value);
+GR_IN_ACTOR GR_MUST_CHECK int gr_respond_exception(gr_self *self, gr_message *call, gr_value report);
+GR_IN_ACTOR GR_MUST_CHECK int gr_respond_invalid_method(gr_self *self, gr_message *call);
+
+GR_END_DECLS
+
+#endif
