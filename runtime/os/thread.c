@@ -25,6 +25,13 @@ typedef struct thread_start {
     char name[THREAD_NAME_BYTES];
 } thread_start;
 
+static void name_cut(char ret_cut[THREAD_NAME_BYTES], const char *name)
+{
+    size_t bytes = strnlen(name, THREAD_NAME_BYTES - 1);
+    memcpy(ret_cut, name, bytes);
+    ret_cut[bytes] = '\0';
+}
+
 static void *thread_main(void *start_arg)
 {
     thread_start start = *(thread_start *)start_arg;
@@ -58,7 +65,7 @@ int gri_thread_start(gri_thread *ret_thread, const char *name, size_t stack_byte
     if (!start) return GR_ENOMEM;
     start->entry = entry;
     start->arg = arg;
-    if (name) strncpy(start->name, name, THREAD_NAME_BYTES - 1);
+    if (name) name_cut(start->name, name);
 
     pthread_attr_t attributes;
     int error = attributes_init(&attributes, stack_bytes);
@@ -89,8 +96,8 @@ void gri_thread_join(gri_thread thread)
 
 void gri_thread_name_set(const char *name)
 {
-    char cut[THREAD_NAME_BYTES] = {0};
-    strncpy(cut, name, sizeof cut - 1);
+    char cut[THREAD_NAME_BYTES];
+    name_cut(cut, name);
     pthread_setname_np(pthread_self(), cut); /* a name is a convenience: a refusal changes nothing */
 }
 
