@@ -22,8 +22,14 @@ typedef struct gr_test {
     struct gr_test *next;
 } gr_test;
 
+#ifdef __cplusplus
+extern "C" {
+#endif
 void gr_test_register(gr_test *test);
 __attribute__((noreturn, format(printf, 3, 4))) void gr_test_fail(const char *file, int line, const char *format, ...);
+#ifdef __cplusplus
+}
+#endif
 
 #define TEST(suite_, name_)                                                                   \
     static void gr_test_##suite_##_##name_(void);                                             \
