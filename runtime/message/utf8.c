@@ -2,6 +2,10 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 #include "message/utf8.h"
 
+#include <string.h>
+
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
 static bool continues(unsigned char c)
 {
     return (c & 0xc0) == 0x80;
@@ -32,7 +36,7 @@ size_t gri_utf8_valid_bytes(const void *text, size_t bytes)
     const unsigned char *start = text, *at = start, *end = at + bytes;
     while (at < end) {
         uint64_t word;
-        if (end - at >= 8 && (memcpy(&word, at, 8), (word & GRI_UTF8_HIGH_BITS) == 0)) {
+        if (end - at >= 8 && (memcpy(&word, at, 8), (word & HIGH_BITS) == 0)) {
             at += 8;
             continue;
         }

@@ -8,22 +8,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
-
-#define GRI_UTF8_HIGH_BITS UINT64_C(0x8080808080808080)
-
-GRI_INLINE bool gri_is_ascii(const void *text, size_t bytes)
-{
-    const unsigned char *at = text;
-    uint64_t seen = 0, word;
-    for (; bytes >= 8; at += 8, bytes -= 8) {
-        memcpy(&word, at, 8);
-        seen |= word;
-    }
-    while (bytes-- > 0)
-        seen |= *at++;
-    return (seen & GRI_UTF8_HIGH_BITS) == 0;
-}
 
 /* Bytes of the character that starts at `at`, before `end`: 1 to 4, or 0 if there is no valid one. */
 unsigned gri_utf8_length(const unsigned char *at, const unsigned char *end);
