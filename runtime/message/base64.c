@@ -6,17 +6,17 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* A character's six bits, 64 and above for what is none. */
+/* 64 + a character's six bits, 0 for what is none. */
+#define VALID 64u
 static const unsigned char six_bits[256] = {
-    [0 ... 255] = 64,
-    ['A'] = 0,  ['B'] = 1,  ['C'] = 2,  ['D'] = 3,  ['E'] = 4,  ['F'] = 5,  ['G'] = 6,  ['H'] = 7,  ['I'] = 8,
-    ['J'] = 9,  ['K'] = 10, ['L'] = 11, ['M'] = 12, ['N'] = 13, ['O'] = 14, ['P'] = 15, ['Q'] = 16, ['R'] = 17,
-    ['S'] = 18, ['T'] = 19, ['U'] = 20, ['V'] = 21, ['W'] = 22, ['X'] = 23, ['Y'] = 24, ['Z'] = 25, ['a'] = 26,
-    ['b'] = 27, ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31, ['g'] = 32, ['h'] = 33, ['i'] = 34, ['j'] = 35,
-    ['k'] = 36, ['l'] = 37, ['m'] = 38, ['n'] = 39, ['o'] = 40, ['p'] = 41, ['q'] = 42, ['r'] = 43, ['s'] = 44,
-    ['t'] = 45, ['u'] = 46, ['v'] = 47, ['w'] = 48, ['x'] = 49, ['y'] = 50, ['z'] = 51, ['0'] = 52, ['1'] = 53,
-    ['2'] = 54, ['3'] = 55, ['4'] = 56, ['5'] = 57, ['6'] = 58, ['7'] = 59, ['8'] = 60, ['9'] = 61, ['+'] = 62,
-    ['/'] = 63,
+    ['A'] = 64, ['B'] = 65, ['C'] = 66, ['D'] = 67, ['E'] = 68, ['F'] = 69, ['G'] = 70, ['H'] = 71,
+    ['I'] = 72, ['J'] = 73, ['K'] = 74, ['L'] = 75, ['M'] = 76, ['N'] = 77, ['O'] = 78, ['P'] = 79,
+    ['Q'] = 80, ['R'] = 81, ['S'] = 82, ['T'] = 83, ['U'] = 84, ['V'] = 85, ['W'] = 86, ['X'] = 87,
+    ['Y'] = 88, ['Z'] = 89, ['a'] = 90, ['b'] = 91, ['c'] = 92, ['d'] = 93, ['e'] = 94, ['f'] = 95,
+    ['g'] = 96, ['h'] = 97, ['i'] = 98, ['j'] = 99, ['k'] = 100, ['l'] = 101, ['m'] = 102, ['n'] = 103,
+    ['o'] = 104, ['p'] = 105, ['q'] = 106, ['r'] = 107, ['s'] = 108, ['t'] = 109, ['u'] = 110, ['v'] = 111,
+    ['w'] = 112, ['x'] = 113, ['y'] = 114, ['z'] = 115, ['0'] = 116, ['1'] = 117, ['2'] = 118, ['3'] = 119,
+    ['4'] = 120, ['5'] = 121, ['6'] = 122, ['7'] = 123, ['8'] = 124, ['9'] = 125, ['+'] = 126, ['/'] = 127,
 };
 
 void gri_base64_print(const void *data, size_t bytes, char *text)
@@ -53,29 +53,28 @@ int gri_base64_parse(const char *text, size_t text_bytes, void *data, size_t *re
     size_t i = 0;
     for (; i < whole; i += 4) {
         unsigned a = six_bits[in[i]], b = six_bits[in[i + 1]], c = six_bits[in[i + 2]], d = six_bits[in[i + 3]];
-        if (GRI_UNLIKELY((a | b | c | d) & 64)) {
-            while (six_bits[in[i]] < 64)
+        if (GRI_UNLIKELY(!(a & b & c & d & VALID))) {
+            while (six_bits[in[i]])
                 i++;
             return refuse(i, ret_bytes);
         }
-        *out++ = (unsigned char)(a << 2 | b >> 4);
-        *out++ = (unsigned char)(b << 4 | c >> 2);
-        *out++ = (unsigned char)(c << 6 | d);
+        *out++ = (unsigned char)(a << 2 | (b >> 4 & 3));
+        *out++ = (unsigned char)(b << 4 | (c >> 2 & 15));
+        *out++ = (unsigned char)(c << 6 | (d & 63));
     }
     for (size_t j = whole; j < characters; j++) {
-        if (six_bits[in[j]] & 64) return refuse(j, ret_bytes);
+        if (!six_bits[in[j]]) return refuse(j, ret_bytes);
     }
     if (text_bytes % 4 != 0) return refuse(text_bytes, ret_bytes);
     if (pads > 0) {
-        if (characters % 4 < 2) return refuse(characters, ret_bytes); /* "=", "A=" cannot be reached: length % 4 */
         unsigned a = six_bits[in[i]], b = six_bits[in[i + 1]];
-        *out++ = (unsigned char)(a << 2 | b >> 4);
+        *out++ = (unsigned char)(a << 2 | (b >> 4 & 3));
         if (pads == 2) {
             if (b & 15) return refuse(i + 1, ret_bytes);
         } else {
             unsigned c = six_bits[in[i + 2]];
             if (c & 3) return refuse(i + 2, ret_bytes);
-            *out++ = (unsigned char)(b << 4 | c >> 2);
+            *out++ = (unsigned char)(b << 4 | (c >> 2 & 15));
         }
     }
     *ret_bytes = (size_t)(out - (unsigned char *)data);
