@@ -55,7 +55,7 @@ static void mutate(const uint8_t *data, size_t bytes)
                 memmove(copy + at, copy + at + 1, length - at - 1);
                 length--;
                 break;
-            default: copy[at] = (uint8_t)"{}[]\",:\\ \r\n0-9e.tfn\0"[next() % 22]; break;
+            default: copy[at] = (uint8_t)"{}[]\",:\\ \r\n0-9e.tfn\0"[next() % 20]; break;
             }
         }
         run(copy, length);
