@@ -8,6 +8,7 @@
 #ifndef GR_MESSAGE_H
 #define GR_MESSAGE_H
 
+#include <greenroom/error.h>
 #include <greenroom/value.h>
 
 GR_BEGIN_DECLS

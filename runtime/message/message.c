@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "message/message.h"
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "base/check.h"
+#include "memory/heap.h"
+#include "message/value.h"
+
+/* A shared body is the block of the message it came in: the bytes stay where they are, the count takes the place of the
+ * envelope.
+ *
+ * references: written by everybody who clones or frees; publishes nothing on the way up (whoever clones holds a reference,
+ * which was published to it). */
+struct gri_body {
+    gri_atomic_u32 references;
+    unsigned char unused[GRI_MESSAGE_HEAD_BYTES - sizeof(gri_atomic_u32)];
+    unsigned char bytes[];
+};
+
+_Static_assert(offsetof(struct gri_body, bytes) == GRI_MESSAGE_HEAD_BYTES, "a body stays in place when it becomes shared");
+
+gr_message *gri_message_new(size_t body_bytes)
+{
+    if (GRI_UNLIKELY(body_bytes > GRI_VALUE_BYTES_MAX)) return NULL;
+    size_t bytes = GRI_MESSAGE_HEAD_BYTES + body_bytes;
+    gr_message *m = gri_block_alloc(GRI_MAX(bytes, sizeof *m));
+    if (GRI_LIKELY(m != NULL)) gri_message_init(m, (uint32_t)body_bytes);
+    return m;
+}
+
+int gri_message_no_memory(void)
+{
+    return gri_heap_over_limit() ? GR_EFULL : GR_ENOMEM;
+}
+
+gr_message *gri_message_new_with_trailer(size_t body_bytes, size_t trailer_bytes)
+{
+    GRI_ASSERT(trailer_bytes % 8 == 0 && trailer_bytes <= UINT16_MAX);
+    size_t room = gri_align_up(GRI_MAX(body_bytes, (size_t)GRI_MESSAGE_INLINE_BYTES), 8);
+    gr_message *m = gri_message_new(room + trailer_bytes);
+    if (!m) return NULL;
+    m->body_bytes = (uint32_t)body_bytes;
+    m->trailer_bytes = (uint16_t)trailer_bytes;
+    memset(gri_message_room(m) + room, 0, trailer_bytes);
+    return m;
+}
+
+void *gri_message_trailer(gr_message *m)
+{
+    if (m->trailer_bytes == 0) return NULL;
+    size_t room = gri_align_up(GRI_MAX((size_t)m->body_bytes, (size_t)GRI_MESSAGE_INLINE_BYTES), 8);
+    return gri_message_room(m) + room;
+}
+
+void gri_message_init_embedded(gr_message *m, gr_value body, void (*release)(gr_message *message))
+{
+    gri_message_init(m, (uint32_t)gr_value_bytes(body));
+    m->flags = GRI_MESSAGE_OUTSIDE | GRI_MESSAGE_EMBEDDED;
+    m->outside.at = body.at;
+    m->outside.holder = NULL;
+    m->outside.release = release;
+}
+
+static void body_unref(gri_body *body)
+{
+    /* Alone: nobody can clone from a body that only we hold, so what we read is the truth. */
+    /* mo:body.alone acquire <- body.unref release: the readers are done */
+    if (gri_load_acquire(&body->references) != 1) {
+        /* mo:body.unref release -> body.last acquire: the readers are done */
+        if (gri_sub_release(&body->references, 1) != 1) return;
+        /* mo:body.last acquire <- body.unref release: the readers are done */
+        (void)gri_load_acquire(&body->references);
+    }
+    gri_block_free(body);
+}
+
+static GRI_NOINLINE void free_outside(gr_message *m)
+{
+    void (*release)(gr_message *) = m->flags & GRI_MESSAGE_EMBEDDED ? m->outside.release : NULL;
+    if (m->outside.holder) body_unref(m->outside.holder);
+    if (release) {
+        release(m);
+    } else {
+        gri_block_free(m);
+    }
+}
+
+void gr_message_free(gr_message **message)
+{
+    if (!message || !*message) return;
+    gr_message *m = *message;
+    *message = NULL;
+    if (GRI_UNLIKELY(m->flags & GRI_MESSAGE_OUTSIDE)) {
+        free_outside(m);
+    } else {
+        gri_block_free(m);
+    }
+}
+
+gr_value gr_body(const gr_message *message)
+{
+    if (GRI_UNLIKELY(!message)) return (gr_value){NULL};
+    return (gr_value){gri_message_at(message)};
+}
+
+gr_address gr_sender(const gr_message *message)
+{
+    return message ? message->sender : GR_NO_ADDRESS;
+}
+
+int gr_message_copy(gr_value value, gr_message **ret_message)
+{
+    if (!value.at) return GR_EINVAL;
+    size_t bytes = gr_value_bytes(value);
+    gr_message *m = gri_message_new(bytes);
+    if (!m) return gri_message_no_memory();
+    memcpy(gri_message_room(m), value.at, bytes);
+    *ret_message = m;
+    return 0;
+}
+
+/* ---- shared bodies ---- */
+
+/* The head of `from` (who sent it, what it is), with its body outside. */
+static void take_head(gr_message *to, const gr_message *from)
+{
+    memcpy(to, from, GRI_MESSAGE_HEAD_BYTES);
+    to->flags = GRI_MESSAGE_OUTSIDE;
+    to->trailer_bytes = 0;
+    to->outside.release = NULL;
+}
+
+static void replace(gr_message **message, gr_message *with)
+{
+    gr_message_free(message);
+    *message = with;
+}
+
+int gri_message_share(gr_message **message)
+{
+    gr_message *m = *message;
+    bool outside = m->flags & GRI_MESSAGE_OUTSIDE;
+    if (outside ? m->outside.holder != NULL : m->body_bytes <= GRI_MESSAGE_INLINE_BYTES) return 0;
+    if (outside) { /* in a record that is not ours: copy first */
+        gr_message *copy = NULL;
+        int code = gr_message_copy(gr_body(m), &copy);
+        if (code) return code;
+        memcpy(copy, m, GRI_MESSAGE_HEAD_BYTES);
+        copy->flags = 0;
+        copy->trailer_bytes = 0;
+        if (copy->body_bytes > GRI_MESSAGE_INLINE_BYTES && (code = gri_message_share(&copy)) != 0) {
+            gr_message_free(&copy);
+            return code;
+        }
+        replace(message, copy);
+        return 0;
+    }
+    gr_message *envelope = gri_message_new(0);
+    if (!envelope) return gri_message_no_memory();
+    take_head(envelope, m);
+    gri_body *body = (gri_body *)(void *)m;
+    gri_atomic_init(&body->references, 1);
+    envelope->outside.at = body->bytes;
+    envelope->outside.holder = body;
+    *message = envelope;
+    return 0;
+}
+
+int gri_message_clone_envelope(const gr_message *message, gr_message **ret_clone)
+{
+    if (!(message->flags & GRI_MESSAGE_OUTSIDE) || !message->outside.holder)
+        return gr_message_copy(gr_body(message), ret_clone);
+    gr_message *clone = gri_message_new(0);
+    if (!clone) return gri_message_no_memory();
+    clone->flags = GRI_MESSAGE_OUTSIDE;
+    clone->body_bytes = message->body_bytes;
+    clone->outside = message->outside;
+    clone->outside.release = NULL;
+    /* Relaxed: we hold a reference through `message`, so the body cannot go away; publishes nothing. */
+    (void)gri_add_relaxed(&message->outside.holder->references, 1u);
+    *ret_clone = clone;
+    return 0;
+}
