@@ -2,7 +2,6 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* See park.h. FUTEX_WAIT_BITSET takes an absolute deadline on the monotonic clock, so a wait interrupted by a signal
  * resumes without reading the clock again. */
-#define _GNU_SOURCE
 #include "os/park.h"
 
 #include "base/check.h"

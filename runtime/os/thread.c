@@ -2,7 +2,6 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* See thread.h. Affinity goes by system call: glibc's cpu_set_t holds 1,024 CPUs and pthread_setaffinity_np may check
  * more than the kernel does. */
-#define _GNU_SOURCE
 #include "os/thread.h"
 
 #include "base/check.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* See vmem.h. */
-#define _GNU_SOURCE
 #include "os/vmem.h"
 
 #include "base/bits.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-#define _GNU_SOURCE
 #include "os/poller.h"
 
 #include "base/instant.h"

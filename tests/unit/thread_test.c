@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-#define _GNU_SOURCE
 #include "os/thread.h"
 
 #include "support/test.h"
