@@ -3,7 +3,7 @@
 /* The contended side of the spin lock. */
 #include "sync/spinlock.h"
 
-#include <sched.h>
+#include "os/thread.h"
 
 /* Looks before a waiter gives its core away. A guess: about as long as the sections the lock is for. */
 #define SPIN_LOOKS 64
@@ -17,7 +17,7 @@ void gri_spinlock_lock_slow(gri_spinlock *lock)
         if (looks % SPIN_LOOKS != 0) {
             gri_cpu_relax();
         } else {
-            sched_yield();
+            gri_thread_yield();
         }
 #endif
     }

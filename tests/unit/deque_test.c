@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The deque and the slot, at any capacity (deque_small_test.c runs the same with 4), then conservation with real threads.
+ * Interleavings are explored in tests/explore/deque_explore.c. */
+#include "sync/deque.h"
+
+#include "support/test.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+enum { CAPACITY = GRI_DEQUE_CAPACITY };
+
+static void *item(uintptr_t number)
+{
+    return (void *)(number + 1);
+}
+
+static void fill(gri_deque *deque, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) CHECK(gri_deque_push_owner(deque, item(i)));
+}
+
+TEST(deque, is_first_in_first_out_and_bounded)
+{
+    gri_deque deque;
+    gri_deque_init(&deque);
+    CHECK(gri_deque_pop_owner(&deque) == NULL);
+    CHECK_EQ(gri_deque_count(&deque), 0);
+    for (unsigned round = 0; round < 3; round++) {
+        fill(&deque, CAPACITY);
+        CHECK(!gri_deque_push_owner(&deque, item(99)));
+        CHECK_EQ(gri_deque_count(&deque), CAPACITY);
+        for (unsigned i = 0; i < CAPACITY; i++) CHECK(gri_deque_pop_owner(&deque) == item(i));
+        CHECK(gri_deque_pop_owner(&deque) == NULL);
+        CHECK(gri_deque_push_owner(&deque, item(0)) && gri_deque_pop_owner(&deque) == item(0)); /* shifts the ring by one */
+    }
+}
+
+TEST(deque, spill_makes_room_for_half)
+{
+    gri_deque deque;
+    gri_deque_init(&deque);
+    void *out[CAPACITY];
+    CHECK_EQ(gri_deque_spill_owner(&deque, out, CAPACITY), 0);
+    fill(&deque, CAPACITY);
+    CHECK_EQ(gri_deque_spill_owner(&deque, out, CAPACITY), CAPACITY / 2);
+    for (unsigned i = 0; i < CAPACITY / 2; i++) CHECK(out[i] == item(i));
+    CHECK_EQ(gri_deque_spill_owner(&deque, out, 1), 1);
+    CHECK(out[0] == item(CAPACITY / 2));
+    CHECK(gri_deque_pop_owner(&deque) == item(CAPACITY / 2 + 1));
+}
+
+TEST(deque, thief_takes_half_rounded_up)
+{
+    gri_deque victim, thief;
+    gri_deque_init(&victim);
+    gri_deque_init(&thief);
+    void *first = NULL;
+    CHECK_EQ(gri_deque_steal_half(&victim, &thief, &first), 0);
+    CHECK(first == NULL);
+    fill(&victim, 1);
+    CHECK_EQ(gri_deque_steal_half(&victim, &thief, &first), 1);
+    CHECK(first == item(0));
+    CHECK_EQ(gri_deque_count(&thief), 0);
+    fill(&victim, CAPACITY);
+    CHECK_EQ(gri_deque_steal_half(&victim, &thief, &first), CAPACITY / 2);
+    CHECK(first == item(0));
+    for (unsigned i = 1; i < CAPACITY / 2; i++) CHECK(gri_deque_pop_owner(&thief) == item(i));
+    CHECK(gri_deque_pop_owner(&thief) == NULL);
+    for (unsigned i = CAPACITY / 2; i < CAPACITY; i++) CHECK(gri_deque_pop_owner(&victim) == item(i));
+    fill(&victim, 3);
+    CHECK_EQ(gri_deque_steal_half(&victim, &thief, &first), 2);
+}
+
+TEST(deque, thief_takes_no_more_than_it_has_room_for)
+{
+    gri_deque victim, thief;
+    gri_deque_init(&victim);
+    gri_deque_init(&thief);
+    void *first = NULL;
+    fill(&victim, CAPACITY);
+    fill(&thief, CAPACITY);
+    CHECK_EQ(gri_deque_steal_half(&victim, &thief, &first), 1);
+    CHECK(first == item(0));
+    CHECK_EQ(gri_deque_count(&thief), CAPACITY);
+    CHECK(gri_deque_pop_owner(&thief) == item(0));
+    CHECK_EQ(gri_deque_steal_half(&victim, &thief, &first), 2);
+    CHECK(first == item(1));
+    for (unsigned i = 1; i < CAPACITY; i++) CHECK(gri_deque_pop_owner(&thief) == item(i));
+    CHECK(gri_deque_pop_owner(&thief) == item(2));
+}
+
+TEST(deque, is_drained_into_an_array)
+{
+    gri_deque victim;
+    gri_deque_init(&victim);
+    void *out[CAPACITY];
+    CHECK_EQ(gri_deque_steal_array(&victim, out, CAPACITY), 0);
+    fill(&victim, 3);
+    CHECK_EQ(gri_deque_steal_array(&victim, out, 0), 0);
+    CHECK_EQ(gri_deque_steal_array(&victim, out, 2), 2);
+    CHECK(out[0] == item(0) && out[1] == item(1));
+    CHECK_EQ(gri_deque_steal_array(&victim, out, CAPACITY), 1);
+    CHECK(out[0] == item(2));
+    CHECK(gri_deque_pop_owner(&victim) == NULL);
+}
+
+TEST(slot, keeps_the_newest)
+{
+    gri_slot slot;
+    gri_slot_init(&slot);
+    CHECK(gri_slot_is_empty(&slot));
+    CHECK(gri_slot_take_owner(&slot) == NULL && gri_slot_steal(&slot) == NULL);
+    CHECK(gri_slot_put(&slot, item(0)) == NULL);
+    CHECK(gri_slot_put(&slot, item(1)) == item(0));
+    CHECK(!gri_slot_is_empty(&slot));
+    CHECK(gri_slot_steal(&slot) == item(1));
+    CHECK(gri_slot_put(&slot, item(2)) == NULL);
+    CHECK(gri_slot_take_owner(&slot) == item(2));
+    CHECK(gri_slot_is_empty(&slot));
+}
+
+/* Conservation: each item is seen once, whatever thieves, drainers and overflow do. */
+enum { ITEMS = 60000, THIEVES = 3 };
+static gri_deque shared;
+static gri_slot next_slot;
+static gri_atomic_u8 seen[ITEMS];
+static gri_atomic_u32 finished;
+
+static void see(void *taken)
+{
+    CHECK_EQ(gri_add_acq_rel(&seen[(uintptr_t)taken - 1], 1), 0);
+}
+
+static void *thieve(void *arg)
+{
+    const uintptr_t kind = (uintptr_t)arg;
+    gri_deque mine;
+    gri_deque_init(&mine);
+    void *out[CAPACITY];
+    for (;;) {
+        const bool last = gri_load_acquire(&finished) != 0;
+        size_t count = 0;
+        if (kind == 0) {
+            count = gri_deque_steal_array(&shared, out, 2);
+            for (size_t i = 0; i < count; i++) see(out[i]);
+        } else {
+            void *first = gri_slot_steal(&next_slot);
+            if (first) see(first), count++;
+            if (gri_deque_steal_half(&shared, &mine, &first) > 0) {
+                see(first), count++;
+                while ((first = gri_deque_pop_owner(&mine))) see(first);
+            }
+        }
+        if (count == 0) {
+            if (last) return NULL;
+            sched_yield();
+        }
+    }
+}
+
+TEST(deque, every_item_is_taken_once)
+{
+    gri_deque_init(&shared);
+    gri_slot_init(&next_slot);
+    gri_atomic_init(&finished, 0);
+    pthread_t threads[THIEVES];
+    for (uintptr_t i = 0; i < THIEVES; i++) CHECK_OK(pthread_create(&threads[i], NULL, thieve, (void *)i));
+    void *spilled[CAPACITY];
+    for (unsigned i = 0; i < ITEMS; i++) {
+        void *displaced = item(i);
+        if (i % 3 == 0) displaced = gri_slot_put(&next_slot, displaced);
+        while (displaced && !gri_deque_push_owner(&shared, displaced)) {
+            size_t count = gri_deque_spill_owner(&shared, spilled, CAPACITY);
+            while (count > 0) see(spilled[--count]);
+        }
+        void *own = i % 5 == 0 ? gri_deque_pop_owner(&shared) : i % 7 == 0 ? gri_slot_take_owner(&next_slot) : NULL;
+        if (own) see(own);
+        if (i % 1024 == 0) sched_yield();
+    }
+    for (void *own; (own = gri_deque_pop_owner(&shared)) || (own = gri_slot_take_owner(&next_slot));) see(own);
+    gri_store_release(&finished, 1);
+    for (unsigned i = 0; i < THIEVES; i++) CHECK_OK(pthread_join(threads[i], NULL));
+    for (unsigned i = 0; i < ITEMS; i++) CHECK_EQ(gri_load_relaxed(&seen[i]), 1);
+}
