@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The control block of an actor: three cache lines in a type-stable table. Its address is table index + generation.
+ *
+ * Owner: the actor itself, on whatever thread runs it; while it is parked nobody, and whoever wakes it (sync/mailword.h) owns
+ * it until it is queued. Other threads touch the first line, `attention`, `queued`, and what `lock` guards, nothing else.
+ * Blocks are never unmapped, so following a stale address is safe: generation and mailbox tag refuse it.
+ *
+ *   life:  free --spawn--> alive --finish--> (retained: gone, until waited for or forgotten) --> free, generation + 1
+ *
+ *   alive, as the mailbox word and the scheduler see it:
+ *     RUNNING  queued, running, or between being woken and being queued
+ *     WAIT_ANY parked in a receive, or an idle server
+ *     WAIT_URGENT parked in a call, wait, sleep or socket operation: casts pile up without waking it
+ *     CLOSED   finish has begun to tell the others
+ *
+ * A generation is odd while the slot is in use and even while it is free, so that address 0 and anything a free slot could
+ * produce is dead. */
+#ifndef GRI_ACTOR_ACTOR_H
+#define GRI_ACTOR_ACTOR_H
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "base/list.h"
+#include "context/jump.h"
+#include "memory/table.h"
+#include "message/message.h"
+#include "schedule/scheduler.h"
+#include "sync/mailword.h"
+#include "sync/spinlock.h"
+
+#include <greenroom/actor.h>
+#include <greenroom/registry.h>
+#include <greenroom/server.h>
+
+typedef struct gri_more gri_more;
+typedef struct gri_frame gri_frame;
+typedef struct gri_serving gri_serving;
+
+enum gri_actor_flag {
+    GRI_SERVER = 1,
+    GRI_ATTACHED = 2,       /* a host thread: blocks instead of switching */
+    GRI_KILLED = 4,         /* a kill has been seen and not taken back */
+    GRI_KILLED_NOW = 8,
+    GRI_KILL_HELD = 16,     /* cleanups are running: kills wait */
+    GRI_KILL_RAISING = 32,  /* spawn option kill = GR_KILL_RAISES */
+    GRI_RETAIN = 64,
+    GRI_OVERFLOWED = 128,   /* the stack's yellow zone was opened: dies at its next runtime call */
+    GRI_STARTED = 256,      /* server: start has succeeded */
+    GRI_ENDING = 512,       /* server: gr_server_end; any: finish is under way */
+    GRI_FRESH = 1024,       /* has not run yet */
+    GRI_ABORTED = 2048,     /* simulation: nothing can run, the host's wait gives up */
+};
+
+/* How an actor ended. */
+enum gri_outcome { GRI_RETURNED, GRI_RAISED, GRI_WAS_KILLED, GRI_STACK_OVERFLOW };
+
+/* Where to go when something is raised: on the stack of the function that protects. */
+struct gri_frame {
+    gri_jump jump;
+    gri_frame *outer;
+    enum gri_outcome outcome; /* why it was jumped to */
+};
+
+struct gr_self {
+    /* Everybody: senders swap the word, read generation and bound, and schedule the task they woke. */
+    GRI_ALIGNED(GRI_CACHE_LINE) gri_mailword mailbox;
+    gri_atomic_u32 generation;   /* written by spawn and at the end of a life; read by everyone with an address */
+    gri_atomic_u32 mailbox_max;  /* constant while alive; 0: unbounded */
+    gri_task task;
+    gr_message *handed;          /* newest first: left by whoever woke the actor, before it was queued */
+
+    /* The owner. */
+    GRI_ALIGNED(GRI_CACHE_LINE) gr_message *inbox; /* oldest first; what receive looks at */
+    gr_message *inbox_last;
+    gr_message *held;            /* received and not freed, newest first: freed at the end */
+    gr_message *reply;           /* the answer to `awaited`, arrived */
+    uint64_t awaited;            /* reference of the call, wait or blocking operation under way; 0: none */
+    gr_message *scanned;         /* the last message that select looked at in vain */
+    uint64_t scanned_for;        /* fingerprint of what it looked for */
+    gri_atomic_u32 attention;    /* set by others after a flag went into the word; cleared by the owner */
+    uint16_t flags;              /* enum gri_actor_flag */
+    uint16_t kill_returns;       /* how often GR_EKILLED was returned for this kill */
+
+    /* The owner, rarely. */
+    GRI_ALIGNED(GRI_CACHE_LINE) union {
+        gr_entry entry;
+        const gr_server *server;
+    };
+    gr_message *args;            /* NULL: null */
+    void *state;                 /* server: its state */
+    gri_serving *serving;        /* server: the call being served, on the stack that serves it */
+    gri_frame *frame;            /* innermost protect */
+    gri_more *more;              /* what few actors have; NULL until needed */
+    gr_message *result;          /* gr_return's value, then the exit record */
+    uint32_t received;           /* messages delivered; wraps */
+    gri_atomic_u32 queued;       /* ordinary messages waiting, counted only if bounded: senders add, the owner subtracts */
+};
+_Static_assert(sizeof(struct gr_self) == 3 * GRI_CACHE_LINE, "three lines: the target for an idle server is 192 bytes");
+
+/* What is allocated when an actor first needs any of it. Owner only, but for what `lock` in watch.h guards. */
+struct gri_more {
+    uint64_t references;         /* last reference given to a call, monitor or wait */
+    gri_list watching;           /* gri_watch.own: links and monitors this actor holds on others; owner only */
+    struct gri_defer *defers;    /* newest first */
+    gri_list memory;             /* gr_alloc */
+    struct gri_deadline *deadline;
+    gr_message *report;          /* what was raised, on its way to a protect */
+    gr_detail detail;
+    uint16_t no_suspend;
+    const gr_behaviour *behaviour;
+    gri_list sockets;            /* io: what to close at the end */
+    void (*sockets_close)(gr_self *self);
+    gri_atomic_u64 reserved;
+};
+
+/* ---- finding actors ---- */
+
+typedef struct gri_actors {
+    gri_table table;
+    gri_atomic_u32 key_set;
+} gri_actors;
+
+/* The block an address points to, if it is in use by that very life at this moment; NULL for stale, dead, none. */
+gr_self *gri_actor_find(gr_address address);
+gr_address gri_actor_address(const gr_self *self);
+static inline gr_self *gri_actor_of_task(gri_task *task)
+{
+    return GRI_CONTAINER_OF(task, gr_self, task);
+}
+
+/* Allocates `more` if it is not there: NULL when out of memory. */
+gri_more *gri_actor_more(gr_self *self);
+uint64_t gri_actor_reference(gr_self *self); /* a new one; 0 when out of memory */
+
+/* ---- spawning and ending ---- */
+
+typedef struct gri_spawn {
+    gr_entry entry;          /* or */
+    const gr_server *server;
+    const gr_spawn_options *options;
+    const gr_behaviour *behaviour;
+    gr_message *args;        /* moved in on success */
+} gri_spawn;
+GR_MUST_CHECK int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *what);
+
+/* A block for an attached thread, alive and not queued. */
+GR_MUST_CHECK int gri_actor_new_attached(gr_self **ret_self);
+/* Runs cleanups, tells the others, frees everything. The caller is the actor, on a stack that outlives this call; afterwards
+ * the block is somebody else's. */
+void gri_actor_finish(gr_self *self, enum gri_outcome outcome);
+
+/* ---- suspending (suspend.c) ---- */
+
+/* The context checks and the kill that every suspending call begins with: 0, GR_ECONTEXT, GR_ESUSPEND, GR_EKILLED, GR_EFORKED;
+ * does not return if the kill unwinds. */
+GR_MUST_CHECK int gri_suspend_enter(gr_self *self);
+/* Parks until woken or the deadline has passed. wait is GRI_MAIL_WAIT_ANY or _URGENT. 0: woken, perhaps for nothing: look and
+ * come again. GR_ETIMEOUT, GR_ENOMEM. Afterwards gri_inbox_collect. */
+GR_MUST_CHECK int gri_suspend(gr_self *self, uint64_t wait, gr_deadline deadline);
+/* Is self the actor that runs here? */
+bool gri_self_is_here(gr_self *self);
+/* What a seen kill does to a suspending call: counts and returns GR_EKILLED, or unwinds. 0 if there is none (or it is held). */
+int gri_kill_check(gr_self *self);
+
+/* Makes ready an actor that the caller has woken, handing over the chain. Any thread. */
+void gri_actor_woken(gr_self *self, gri_mailnode *chain);
+/* Wakes the actor if it lives: for timers, poller, blocking calls. False if it was dead. Any thread. */
+bool gri_actor_notify(gr_address address);
+
+/* Leaves for the innermost protect. */
+void gri_unwind(gr_self *self, enum gri_outcome outcome) __attribute__((noreturn));
+
+/* ---- mailbox (inbox.c) ---- */
+
+/* Moves everything that has arrived into the inbox; acts on kills and replies at once. May let others run between pieces of a
+ * long chain. */
+void gri_inbox_collect(gr_self *self);
+/* Marks a message as received by user code / takes the mark off again. */
+void gri_hold(gr_self *self, gr_message *m);
+void gri_unhold(gr_self *self, gr_message *m);
+/* Takes the oldest message out, or NULL. */
+gr_message *gri_inbox_pop(gr_self *self);
+
+/* Pushes a message; on failure it is still the caller's. */
+GR_MUST_CHECK int gri_push(gr_address to, gr_message *m, bool urgent);
+/* As gr_send with all its checks: copy mode, bound, counters. from may be NULL. */
+GR_MUST_CHECK int gri_deliver(gr_self *from, gr_address to, gr_message **message);
+
+/* ---- errors ---- */
+
+/* Notes why: printf into the actor's detail; returns code. self may be NULL. */
+int gri_fail(gr_self *self, int code, const char *format, ...) GR_PRINTF(3, 4);
+int gri_fail_detail(gr_self *self, int code, const gr_detail *detail);
+/* Where a callee may write the detail; never NULL (a scratch when out of memory). */
+gr_detail *gri_detail_of(gr_self *self);
+
+/* A report object {"error","description","text-exception","stack-trace"}; NULL when out of memory. */
+gr_message *gri_report_new(gr_self *self, const char *error, gr_value description, const char *text, bool with_trace);
+
+#endif

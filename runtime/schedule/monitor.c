@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The monitor thread: one look at all workers per slice while any of them is busy, none while all sleep.
+ *
+ *   - a worker that ran through a whole tick gets its yield flag: the running task gives way at its next suspending call
+ *   - a worker that has held one task for stuck_ns is stuck: reported, and a spare worker is put in for it if nobody sleeps
+ *     who could take its queue. When the stuck worker lets go, one spare is sent away
+ *   - backlog beside a sleeper means that a cheap wake-up hint was missed: the sleeper is woken
+ *   - timers that are due and a poller nobody looks at, beside a worker that does not get to its housekeeping: likewise
+ *
+ * Everything it reads is a moment's picture. */
+#include "schedule/scheduler.h"
+
+#include "os/clock.h"
+
+#define IDLE_TICKS_BEFORE_SLEEP 20 /* guess: do not sleep between two requests of a lightly loaded service */
+
+typedef struct watch {
+    uint32_t epoch;
+    gri_instant since; /* when this epoch was first seen while busy */
+    bool stuck;
+} watch;
+
+typedef struct monitor {
+    gri_scheduler *scheduler;
+    watch watches[GRI_IDLE_WORKERS_MAX];
+    unsigned spares_in, stuck;
+} monitor;
+
+static bool is_busy(gri_worker *worker)
+{
+    return gri_load_relaxed(&worker->phase) == GRI_WORKER_BUSY; /* relaxed: a moment's picture */
+}
+
+static void put_spare_in(monitor *m)
+{
+    gri_scheduler *scheduler = m->scheduler;
+    unsigned count = gri_load_relaxed(&scheduler->worker_count); /* relaxed: only the monitor changes it */
+    for (unsigned i = scheduler->config.workers; i < count; i++) {
+        gri_worker *spare = &scheduler->workers[i];
+        /* mo:monitor.put_in acquire <- spare.absent release: it holds nothing any more */
+        if (gri_load_acquire(&spare->phase) != GRI_WORKER_ABSENT || !gri_load_relaxed(&spare->retire)) continue; /* relaxed: ours to clear */
+        gri_store_relaxed(&spare->retire, false); /* relaxed: the parker's token orders it */
+        gri_parker_notify(&spare->parker);
+        gri_add_relaxed(&scheduler->rescues, 1u); /* relaxed: a counter */
+        return;
+    }
+    if (count == scheduler->workers_max) return;
+    gri_worker *spare = &scheduler->workers[count];
+    spare->spare = true;
+    if (gri_worker_init(spare, scheduler, count) != 0) return;
+    if (gri_thread_start(&spare->handle, "gr-spare", 0, gri_worker_main, spare) != 0) {
+        gri_worker_fini(spare);
+        return;
+    }
+    /* mo:workers.add release -> workers.count acquire: the spare's fields */
+    gri_store_release(&scheduler->worker_count, count + 1);
+    gri_add_relaxed(&scheduler->rescues, 1u); /* relaxed: a counter */
+}
+
+static void send_spare_away(monitor *m)
+{
+    gri_scheduler *scheduler = m->scheduler;
+    unsigned count = gri_load_relaxed(&scheduler->worker_count); /* relaxed: only the monitor changes it */
+    for (unsigned i = count; i-- > scheduler->config.workers;) {
+        gri_worker *spare = &scheduler->workers[i];
+        if (gri_load_relaxed(&spare->retire)) continue; /* relaxed: a request */
+        gri_store_relaxed(&spare->retire, true);        /* relaxed: a request */
+        return;
+    }
+}
+
+static unsigned spares_at_work(gri_scheduler *scheduler)
+{
+    unsigned count = gri_load_relaxed(&scheduler->worker_count), in = 0; /* relaxed: only the monitor changes it */
+    for (unsigned i = scheduler->config.workers; i < count; i++)
+        in += !gri_load_relaxed(&scheduler->workers[i].retire); /* relaxed: a request */
+    return in;
+}
+
+/* Returns whether the worker is busy. */
+static bool watch_worker(monitor *m, unsigned index, gri_instant now)
+{
+    gri_scheduler *scheduler = m->scheduler;
+    gri_worker *worker = &scheduler->workers[index];
+    watch *w = &m->watches[index];
+    uint32_t epoch = gri_load_relaxed(&worker->epoch);  /* relaxed: a moment's picture */
+    gri_task *task = gri_load_relaxed(&worker->current); /* relaxed: tasks are type-stable, only id is read */
+    if (!is_busy(worker) || !task) {
+        w->epoch = epoch;
+        w->since = now;
+        w->stuck = false;
+        return is_busy(worker);
+    }
+    gri_store_relaxed(&worker->yield, true); /* relaxed: a hint */
+    if (epoch != w->epoch) {
+        w->epoch = epoch;
+        w->since = now;
+        w->stuck = false;
+    } else if (!w->stuck && now - w->since >= scheduler->config.stuck_ns) {
+        w->stuck = true;
+        gri_add_relaxed(&scheduler->stuck, 1u); /* relaxed: a counter */
+        if (scheduler->config.stuck) scheduler->config.stuck(index, task->id, now - w->since);
+    }
+    m->stuck += w->stuck;
+    return true;
+}
+
+static bool nobody_attends(monitor *m, gri_instant now)
+{
+    gri_scheduler *scheduler = m->scheduler;
+    unsigned count = gri_load_relaxed(&scheduler->worker_count); /* relaxed: only the monitor changes it */
+    if (gri_load_relaxed(&scheduler->poll_deadline) != GRI_INSTANT_PAST) return false; /* relaxed: a picture; one sleeps there */
+    for (unsigned i = 0; i < count; i++) {
+        gri_worker *worker = &scheduler->workers[i];
+        bool held = m->watches[i].since + scheduler->config.slice_ns <= now && is_busy(worker);
+        if (gri_deque_count(&worker->deque) > 0) return true;
+        if (gri_wheel_earliest(&worker->wheel) < now - scheduler->config.slice_ns) return true;
+        /* relaxed: a hint */
+        if (held && (!gri_slot_is_empty(&worker->slot) || gri_load_relaxed(&scheduler->watched) > 0)) return true;
+    }
+    return !gri_inject_is_empty(&scheduler->inject);
+}
+
+/* Returns whether any worker is busy. */
+static bool tick(monitor *m, gri_instant now)
+{
+    gri_scheduler *scheduler = m->scheduler;
+    unsigned count = gri_load_relaxed(&scheduler->worker_count); /* relaxed: only the monitor changes it */
+    bool busy = false;
+    m->stuck = 0;
+    for (unsigned i = 0; i < count; i++) busy |= watch_worker(m, i, now);
+    unsigned in = spares_at_work(scheduler);
+    bool sleepers = gri_idle_asleep_count(&scheduler->idle) > 0;
+    if (sleepers && nobody_attends(m, now)) {
+        int sleeper = gri_idle_wake_any(&scheduler->idle);
+        if (sleeper >= 0) gri_worker_unpark(&scheduler->workers[sleeper]);
+    } else if (!sleepers && m->stuck > in) {
+        put_spare_in(m);
+    }
+    if (in > m->stuck) send_spare_away(m);
+    return busy;
+}
+
+void gri_monitor_main(void *arg)
+{
+    gri_scheduler *scheduler = arg;
+    static monitor state; /* one runtime at a time; too large for a small thread stack */
+    monitor *m = &state;
+    *m = (monitor){.scheduler = scheduler};
+    unsigned idle_ticks = 0;
+    /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
+    while (!gri_load_acquire(&scheduler->stopping)) {
+        gri_instant now = gri_clock_monotonic();
+        idle_ticks = tick(m, now) ? 0 : idle_ticks + 1;
+        if (idle_ticks <= IDLE_TICKS_BEFORE_SLEEP) {
+            gri_parker_wait(&scheduler->monitor_parker, gri_instant_add(now, scheduler->config.slice_ns));
+            continue;
+        }
+        /* Announce, look again, sleep: a worker that becomes busy in between sees the announcement or is seen. */
+        /* mo:monitor.sleep seq_cst <-> worker.busy seq_cst: the flag before the look */
+        gri_store_seq_cst(&scheduler->monitor_asleep, true);
+        gri_fence_seq_cst();
+        if (!tick(m, gri_clock_monotonic())) gri_parker_wait(&scheduler->monitor_parker, GRI_INSTANT_NEVER);
+        gri_store_relaxed(&scheduler->monitor_asleep, false); /* relaxed: at worst one needless notify */
+        idle_ticks = 0;
+    }
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "schedule/scheduler.h"
+
+#include "base/check.h"
+#include "os/clock.h"
+
+#include <greenroom/error.h>
+#include <stdlib.h>
+#include <string.h>
+
+gri_scheduler *gri_scheduler_now;
+
+static int allocate_workers(gri_scheduler *scheduler)
+{
+    unsigned count = scheduler->config.workers;
+    scheduler->workers_max = scheduler->config.simulate ? count : count + GRI_SPARE_WORKERS_MAX;
+    if (scheduler->workers_max > GRI_IDLE_WORKERS_MAX) scheduler->workers_max = GRI_IDLE_WORKERS_MAX;
+    size_t bytes = scheduler->workers_max * sizeof *scheduler->workers;
+    scheduler->workers = aligned_alloc(GRI_CACHE_LINE, bytes);
+    if (!scheduler->workers) return GR_ENOMEM;
+    memset(scheduler->workers, 0, bytes);
+    for (unsigned i = 0; i < count; i++) {
+        gri_worker *worker = &scheduler->workers[i];
+        int code = gri_worker_init(worker, scheduler, i);
+        if (code != 0) return code;
+        worker->victims = calloc(count, sizeof *worker->victims);
+        if (!worker->victims) return GR_ENOMEM;
+        if (scheduler->config.topology && scheduler->config.placement) {
+            gri_topology_victims(scheduler->config.topology, scheduler->config.placement, i, count, worker->victims);
+        } else {
+            for (unsigned j = 1; j < count; j++) worker->victims[j - 1] = (uint16_t)((i + j) % count);
+        }
+    }
+    gri_atomic_init(&scheduler->worker_count, count);
+    return 0;
+}
+
+static void release(gri_scheduler *scheduler)
+{
+    unsigned count = scheduler->workers ? gri_load_relaxed(&scheduler->worker_count) : 0; /* relaxed: no other thread */
+    for (unsigned i = 0; i < count; i++) {
+        gri_worker_fini(&scheduler->workers[i]);
+        free(scheduler->workers[i].victims);
+    }
+    free(scheduler->workers);
+    gri_poller_close(&scheduler->poller);
+    free(scheduler);
+}
+
+static void end_threads(gri_scheduler *scheduler, unsigned started, bool monitor)
+{
+    /* mo:scheduler.stopping release -> scheduler.stop acquire: nothing but the flag */
+    gri_store_release(&scheduler->stopping, true);
+    if (monitor) {
+        gri_parker_notify(&scheduler->monitor_parker);
+        gri_thread_join(scheduler->monitor);
+    }
+    unsigned count = gri_load_relaxed(&scheduler->worker_count); /* relaxed: the monitor, its only writer, has ended */
+    for (unsigned i = 0; i < count; i++) gri_worker_unpark(&scheduler->workers[i]);
+    for (unsigned i = 0; i < count; i++)
+        if (i < started || scheduler->workers[i].spare) gri_thread_join(scheduler->workers[i].handle);
+}
+
+static int start_threads(gri_scheduler *scheduler)
+{
+    unsigned started = 0;
+    int code = 0;
+    for (; started < scheduler->config.workers && code == 0; started++) {
+        gri_worker *worker = &scheduler->workers[started];
+        char name[16] = "gr-worker";
+        if (started < 1000) {
+            name[9] = '-';
+            name[10] = (char)('0' + started / 100);
+            name[11] = (char)('0' + started / 10 % 10);
+            name[12] = (char)('0' + started % 10);
+            name[13] = '\0';
+        }
+        code = gri_thread_start(&worker->handle, name, 0, gri_worker_main, worker);
+        if (code != 0) break;
+    }
+    if (code == 0) code = gri_thread_start(&scheduler->monitor, "gr-monitor", 0, gri_monitor_main, scheduler);
+    if (code != 0) end_threads(scheduler, started, false);
+    return code;
+}
+
+int gri_scheduler_start(const gri_schedule_config *config)
+{
+    GRI_ASSERT(!gri_scheduler_now);
+    gri_scheduler *scheduler = aligned_alloc(GRI_CACHE_LINE, (sizeof *scheduler + GRI_CACHE_LINE - 1) & ~(size_t)(GRI_CACHE_LINE - 1));
+    if (!scheduler) return GR_ENOMEM;
+    memset(scheduler, 0, sizeof *scheduler);
+    scheduler->config = *config;
+    gri_inject_init(&scheduler->inject);
+    gri_spinlock_init(&scheduler->poller_lock);
+    gri_atomic_init(&scheduler->poll_deadline, GRI_INSTANT_PAST);
+    gri_parker_init(&scheduler->monitor_parker);
+    int code = gri_poller_open(&scheduler->poller);
+    if (code != 0) {
+        free(scheduler);
+        return code;
+    }
+    code = allocate_workers(scheduler);
+    gri_idle_init(&scheduler->idle, scheduler->workers_max);
+    gri_scheduler_now = scheduler;
+    if (code == 0) code = config->simulate ? gri_simulation_start(scheduler) : start_threads(scheduler);
+    if (code != 0) {
+        gri_scheduler_now = NULL;
+        release(scheduler);
+    }
+    return code;
+}
+
+void gri_scheduler_stop(void)
+{
+    gri_scheduler *scheduler = gri_scheduler_now;
+    if (scheduler->simulation)
+        gri_simulation_stop(scheduler);
+    else
+        end_threads(scheduler, scheduler->config.workers, true);
+    gri_scheduler_now = NULL;
+    release(scheduler);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The pool of workers of the process: start, stop, and what its parts share. One at a time.
+ *
+ *   worker.c     the loop, parking and resuming tasks, local queues
+ *   steal.c      looking for work elsewhere, going to sleep, being woken
+ *   monitor.c    the slice flag, stuck workers and spare ones, lost wake-ups
+ *   simulate.c   the same choices made by a seed on one thread with virtual time
+ *
+ * What a message between two tasks of one worker touches: that worker's slot and the two tasks. Nothing shared.
+ *
+ * A worker's slot, deque, wheel and queue of pinned tasks may be drained by other threads at any time: slot and deque by
+ * stealing, the wheel by firing (its lock), the pinned queue by nobody but its worker, which is what pinned means. A worker
+ * that is stuck in a task therefore needs no protocol of its own: others, or a spare worker that the monitor puts in, take
+ * what it holds, and it goes on as an ordinary worker when the task lets go. */
+#ifndef GRI_SCHEDULE_SCHEDULER_H
+#define GRI_SCHEDULE_SCHEDULER_H
+
+#include "base/atomic.h"
+#include "base/rng.h"
+#include "memory/heap.h"
+#include "os/park.h"
+#include "os/poller.h"
+#include "os/thread.h"
+#include "os/topology.h"
+#include "schedule/task.h"
+#include "schedule/wheel.h"
+#include "sync/deque.h"
+#include "sync/eventcount.h"
+
+enum gri_steal_policy { GRI_STEAL_DISTANCE, GRI_STEAL_RANDOM, GRI_STEAL_NONE };
+
+typedef struct gri_schedule_config {
+    unsigned workers;
+    enum gri_steal_policy steal;
+    int64_t spin_ns, slice_ns, stuck_ns;
+    const gri_topology *topology;  /* borrowed until stop; NULL: one flat machine, nothing is bound */
+    const gri_placement *placement; /* workers rows, or NULL */
+    bool simulate;
+    uint64_t seed;
+    /* Called by the monitor about the task that holds its worker too long. NULL: nobody wants to know. */
+    void (*stuck)(unsigned worker, uint32_t task_id, int64_t held_ns);
+    bool (*deadlock)(void); /* simulation: nothing can ever run; true if somebody was made ready */
+    void (*log)(int level, const char *text);
+    void (*poll_report)(void *arg, uint64_t cookie, bool readable, bool writable, bool hangup);
+} gri_schedule_config;
+
+/* Counters that the owner writes and anybody reads. */
+typedef struct gri_worker_counters {
+    gri_atomic_u64 switches, runs, steals, stolen, wakes, parks, polls, timers, deque_pushes, spills;
+} gri_worker_counters;
+
+struct gri_worker {
+    /* Owner only: the thread that runs this worker. */
+    gri_stack *stack;              /* the one it stands on */
+    gri_task *leaving_task;        /* to be committed or finished after the switch away from it */
+    bool (*leaving_commit)(gri_task *task);
+    void (*leaving_finish)(gri_task *task);
+    gri_stack *leaving_stack;      /* to be cached after the switch away from it */
+    gri_task *resume;              /* a task without stack that the fresh loop runs first */
+    uint32_t ticks;
+    uint16_t index;
+    bool searching, spare;
+    gri_rng rng;
+    gri_stack_cache stacks;
+    gri_heap *heap;
+    uint16_t *victims;             /* all other base workers, nearest first */
+    gri_context thread;            /* the pthread's own stack */
+    gri_thread handle;
+    struct gri_scheduler *scheduler;
+
+    /* Written by the owner, read by the monitor and by thieves. */
+    GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_ptr current; /* the task it runs; NULL: none. For reports only */
+    gri_atomic_u32 epoch;          /* counts tasks begun or resumed; odd values have no meaning */
+    gri_atomic_u32 phase;          /* enum gri_worker_phase */
+    gri_worker_counters counters;
+
+    /* Written by the monitor (set) and the owner (cleared); says nothing else, so everything about it is relaxed. */
+    GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_bool yield;
+    gri_atomic_bool retire;        /* of a spare: give everything up and wait. Set by either, cleared by the monitor */
+
+    /* Shared: each has its own rules. */
+    gri_slot slot;
+    gri_parker parker;
+    gri_atomic_bool in_poller;     /* seq_cst with the parker's token: who wakes it looks here */
+    gri_inject pinned;
+    gri_wheel wheel;
+    gri_deque deque;
+};
+
+enum gri_worker_phase { GRI_WORKER_ABSENT, GRI_WORKER_BUSY, GRI_WORKER_SEARCHING, GRI_WORKER_ASLEEP };
+
+#define GRI_SPARE_WORKERS_MAX 64
+
+typedef struct gri_scheduler {
+    gri_schedule_config config;
+    gri_worker *workers;           /* base workers, then room for spares */
+    unsigned workers_max;          /* of them all */
+    gri_atomic_u32 worker_count;   /* slots in use; grows only, by the monitor (release), read by thieves (acquire) */
+    gri_inject inject;             /* overflow and tasks made ready by other threads */
+    gri_idle idle;                 /* who sleeps, how many search */
+    gri_poller poller;
+    gri_spinlock poller_lock;      /* one polls at a time */
+    gri_atomic_i64 poll_deadline;  /* until when the poller's holder sleeps; GRI_INSTANT_PAST: nobody does */
+    gri_atomic_u32 watched;        /* descriptors in the poller: 0 means that looking there is no use */
+    gri_atomic_bool stopping;
+    gri_thread monitor;
+    gri_parker monitor_parker;
+    gri_atomic_bool monitor_asleep;
+    gri_atomic_u64 rescues, stuck;
+    struct gri_simulation *simulation;
+} gri_scheduler;
+
+/* NULL while no runtime is up. Set before the first worker starts, cleared after the last has ended. */
+extern gri_scheduler *gri_scheduler_now;
+
+GRI_MUST_CHECK int gri_scheduler_start(const gri_schedule_config *config);
+/* The caller has seen to it that no task is queued, running or parked. */
+void gri_scheduler_stop(void);
+
+/* The worker whose thread this is, or NULL. Out of line, reads the thread-local anew: right after a switch, too. */
+gri_worker *gri_worker_here(void);
+
+/* Timers: on the calling worker's wheel, elsewhere on the first one's. */
+void gri_scheduler_arm(gri_wheel_entry *entry, gri_instant when);
+
+/* Wakes one sleeper if there is one and nobody searches; called after work was published. */
+void gri_scheduler_wake_one(void);
+/* The poller has something new to watch: makes sure that somebody looks. */
+GRI_MUST_CHECK int gri_scheduler_watch(int fd, uint64_t cookie);
+void gri_scheduler_unwatch(int fd);
+
+/* Simulation only: runs other tasks until `task`, which belongs to the calling attached thread, is ready again. */
+int gri_simulation_check(void);
+uint64_t gri_simulation_hash(void);
+void gri_simulation_note(uint64_t what);
+gri_instant gri_simulation_clock(void *arg);
+bool gri_simulation_one_in(unsigned n);
+
+/* For worker.c, steal.c, monitor.c and simulate.c. */
+gri_task *gri_worker_next_local(gri_worker *worker);
+gri_task *gri_worker_next(gri_worker *worker);
+void gri_worker_housekeeping(gri_worker *worker);
+void gri_worker_push(gri_worker *worker, gri_task *task);
+void gri_worker_main(void *arg);
+void gri_worker_here_set(gri_worker *worker);
+int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index);
+void gri_worker_fini(gri_worker *worker);
+void gri_worker_loop(void *arg) __attribute__((noreturn));
+void gri_worker_give_up(gri_worker *worker);
+void gri_worker_unpark(gri_worker *worker);
+bool gri_worker_poll(gri_worker *worker);
+void gri_monitor_main(void *arg);
+int gri_simulation_start(gri_scheduler *scheduler);
+void gri_simulation_stop(gri_scheduler *scheduler);
+/* The next task by the seed's choice; may move to another worker (*worker). NULL: nothing can run without time passing, and
+ * `advance` is false. */
+gri_task *gri_simulation_next(gri_worker **worker, bool advance);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Looking for work elsewhere, going to sleep, being woken. The state machine of sleeping stands in sync/eventcount.h.
+ *
+ * A thief takes half of a victim's deque. The victim's slot, which holds what its running task has just spoken to, is taken
+ * only on the last pass before sleep: it will most likely run there in a moment.
+ *
+ * Of the idle workers the first sleeps in the poller until the earliest timer of any worker, the others on their parkers
+ * without limit. Whoever arms a timer earlier than that wakes the poller (gri_scheduler_arm). */
+#include "schedule/scheduler.h"
+
+#include "base/check.h"
+#include "os/clock.h"
+
+#define FIRE_LIMIT 64
+
+static unsigned worker_count(gri_scheduler *scheduler)
+{
+    /* mo:workers.count acquire <- workers.add release: the new worker's fields */
+    return gri_load_acquire(&scheduler->worker_count);
+}
+
+static gri_task *steal_from(gri_worker *worker, gri_worker *victim, bool last_pass)
+{
+    void *first = NULL;
+    size_t count = gri_deque_steal_half(&victim->deque, &worker->deque, &first);
+    if (count == 0 && last_pass) {
+        first = gri_slot_steal(&victim->slot);
+        count = first != NULL;
+    }
+    if (count == 0) return NULL;
+    /* relaxed, both: counters */
+    gri_count_owner(&worker->counters.steals, 1u);
+    gri_count_owner(&worker->counters.stolen, count);
+    return first;
+}
+
+/* Nearest first: the victims of the topology, then the spares, which have no place. */
+static gri_task *steal(gri_worker *worker, bool last_pass)
+{
+    gri_scheduler *scheduler = worker->scheduler;
+    if (scheduler->config.steal == GRI_STEAL_NONE && !worker->spare && !last_pass) return NULL;
+    unsigned base = scheduler->config.workers, count = worker_count(scheduler);
+    unsigned victims = worker->spare ? base : base - 1;
+    unsigned turn = scheduler->config.steal == GRI_STEAL_RANDOM || worker->spare
+                        ? (unsigned)gri_rng_below(&worker->rng, victims ? victims : 1)
+                        : 0;
+    for (unsigned i = 0; i < victims; i++) {
+        unsigned at = (i + turn) % victims;
+        gri_worker *victim = &scheduler->workers[worker->spare ? at : worker->victims[at]];
+        gri_task *task = steal_from(worker, victim, last_pass);
+        if (task) return task;
+    }
+    for (unsigned i = base; i < count; i++) {
+        if (i == worker->index) continue;
+        gri_task *task = steal_from(worker, &scheduler->workers[i], last_pass);
+        if (task) return task;
+    }
+    return NULL;
+}
+
+/* Fires every wheel that is due, so that a sleeping or stuck worker's timers are not late. */
+static void fire_all(gri_worker *worker)
+{
+    gri_scheduler *scheduler = worker->scheduler;
+    unsigned count = worker_count(scheduler);
+    gri_instant now = gri_clock_now();
+    for (unsigned i = 0; i < count; i++) {
+        gri_wheel *wheel = &scheduler->workers[(worker->index + i) % count].wheel;
+        if (gri_wheel_earliest(wheel) > now) continue;
+        unsigned fired = gri_wheel_fire(wheel, now, FIRE_LIMIT);
+        gri_count_owner(&worker->counters.timers, fired); /* relaxed: a counter */
+    }
+}
+
+static gri_instant earliest_of_all(gri_scheduler *scheduler)
+{
+    unsigned count = worker_count(scheduler);
+    gri_instant earliest = GRI_INSTANT_NEVER;
+    for (unsigned i = 0; i < count; i++) {
+        gri_instant at = gri_wheel_earliest(&scheduler->workers[i].wheel);
+        if (at < earliest) earliest = at;
+    }
+    return earliest;
+}
+
+static gri_task *look_everywhere(gri_worker *worker, bool last_pass)
+{
+    fire_all(worker);
+    gri_worker_housekeeping(worker);
+    gri_task *task = gri_worker_next_local(worker);
+    return task ? task : steal(worker, last_pass);
+}
+
+static bool backlog(gri_scheduler *scheduler)
+{
+    if (!gri_inject_is_empty(&scheduler->inject)) return true;
+    unsigned count = worker_count(scheduler);
+    for (unsigned i = 0; i < count; i++)
+        if (gri_deque_count(&scheduler->workers[i].deque) > 0) return true;
+    return false;
+}
+
+static void stop_searching(gri_worker *worker)
+{
+    if (!worker->searching) return;
+    worker->searching = false;
+    if (gri_idle_search_end(&worker->scheduler->idle) && backlog(worker->scheduler)) gri_scheduler_wake_one();
+}
+
+static gri_task *search(gri_worker *worker)
+{
+    gri_scheduler *scheduler = worker->scheduler;
+    if (!worker->searching) worker->searching = gri_idle_search_begin(&scheduler->idle);
+    if (!worker->searching) return NULL;
+    /* relaxed: the monitor's picture */
+    gri_store_relaxed(&worker->phase, GRI_WORKER_SEARCHING);
+    gri_instant until = gri_instant_add(gri_clock_now(), scheduler->config.spin_ns);
+    do {
+        gri_task *task = look_everywhere(worker, false);
+        if (task) return task;
+        for (int i = 0; i < 32; i++) gri_cpu_relax();
+    } while (gri_clock_now() < until);
+    return NULL;
+}
+
+void gri_worker_unpark(gri_worker *worker)
+{
+    gri_parker_notify(&worker->parker);
+    /* mo:worker.unpark seq_cst <-> worker.sleep seq_cst: the notifier's token comes before this load, the sleeper's mark
+     * before its look at the token: one of them sees the other */
+    gri_fence_seq_cst();
+    if (gri_load_seq_cst(&worker->in_poller)) gri_poller_wake(&worker->scheduler->poller);
+}
+
+/* Sleeps in the poller, as the only one. */
+static void sleep_in_poller(gri_worker *worker)
+{
+    gri_scheduler *scheduler = worker->scheduler;
+    /* mo:worker.sleep seq_cst <-> worker.unpark seq_cst: see there */
+    gri_store_seq_cst(&worker->in_poller, true);
+    gri_instant until = earliest_of_all(scheduler);
+    /* mo:poller.deadline seq_cst <-> scheduler.arm seq_cst: either the armer sees that we sleep longer and wakes us, or we
+     * see its timer in the second look */
+    gri_store_seq_cst(&scheduler->poll_deadline, until);
+    gri_fence_seq_cst();
+    gri_instant again = earliest_of_all(scheduler);
+    if (again < until) until = again;
+    if (!gri_parker_wait(&worker->parker, GRI_INSTANT_PAST)) {
+        int64_t timeout = until == GRI_INSTANT_NEVER ? -1 : gri_instant_until(gri_clock_now(), until);
+        if (timeout != 0) gri_poller_wait(&scheduler->poller, timeout, scheduler->config.poll_report, scheduler);
+    }
+    gri_store_seq_cst(&scheduler->poll_deadline, GRI_INSTANT_PAST); /* mo:poller.deadline seq_cst <-> scheduler.arm seq_cst: nobody sleeps */
+    gri_store_seq_cst(&worker->in_poller, false); /* mo:worker.sleep seq_cst <-> worker.unpark seq_cst: awake */
+}
+
+static bool all_work_is_gone(gri_worker *worker, gri_task **ret_task)
+{
+    *ret_task = look_everywhere(worker, true);
+    return *ret_task == NULL && gri_inject_is_empty(&worker->scheduler->inject) && gri_inject_is_empty(&worker->pinned);
+}
+
+/* Announces sleep, looks once more, sleeps. Returns a task if the last look found one. */
+static gri_task *sleep_until_woken(gri_worker *worker)
+{
+    gri_scheduler *scheduler = worker->scheduler;
+    gri_idle_announce(&scheduler->idle, worker->index, worker->searching);
+    worker->searching = false;
+    /* relaxed: the monitor's picture */
+    gri_store_relaxed(&worker->phase, GRI_WORKER_ASLEEP);
+    gri_task *task;
+    /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
+    if (all_work_is_gone(worker, &task) && !gri_load_acquire(&scheduler->stopping)) {
+        gri_count_owner(&worker->counters.parks, 1u); /* relaxed: a counter */
+        gri_heap_flush();
+        gri_stack_cache_trim(&worker->stacks, GRI_STACK_CACHE_IDLE);
+        if (gri_spinlock_try(&scheduler->poller_lock)) {
+            sleep_in_poller(worker);
+            gri_spinlock_unlock(&scheduler->poller_lock);
+        } else {
+            gri_parker_wait(&worker->parker, GRI_INSTANT_NEVER);
+        }
+    }
+    if (!gri_idle_cancel(&scheduler->idle, worker->index)) worker->searching = true;
+    return task;
+}
+
+/* Wakes the monitor if it sleeps: there is something to watch again. */
+static void become_busy(gri_worker *worker)
+{
+    /* relaxed: the monitor's picture; a monitor that misses it looks again within a tick */
+    gri_store_relaxed(&worker->phase, GRI_WORKER_BUSY);
+    if (GRI_UNLIKELY(gri_load_relaxed(&worker->scheduler->monitor_asleep))) gri_parker_notify(&worker->scheduler->monitor_parker);
+}
+
+/* A spare that has nothing to do, or has been sent away, waits outside the idle protocol until the monitor puts it in again.
+ * What it still holds goes to the common queue first. */
+static void be_absent(gri_worker *worker)
+{
+    gri_scheduler *scheduler = worker->scheduler;
+    stop_searching(worker);
+    gri_worker_give_up(worker);
+    /* mo:spare.absent release -> monitor.put_in acquire: it may be put in from now on */
+    gri_store_release(&worker->phase, GRI_WORKER_ABSENT);
+    gri_heap_flush();
+    gri_stack_cache_trim(&worker->stacks, GRI_STACK_CACHE_IDLE);
+    /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
+    while (!gri_load_acquire(&scheduler->stopping) && gri_load_relaxed(&worker->retire)) /* relaxed: the parker orders it */
+        gri_parker_wait(&worker->parker, GRI_INSTANT_NEVER);
+}
+
+void gri_worker_give_up(gri_worker *worker)
+{
+    gri_task *task = gri_slot_take_owner(&worker->slot);
+    if (!task) task = gri_deque_pop_owner(&worker->deque);
+    if (!task) return;
+    for (; task; task = gri_deque_pop_owner(&worker->deque)) gri_inject_push(&worker->scheduler->inject, &task->link);
+    gri_scheduler_wake_one();
+}
+
+gri_task *gri_worker_next(gri_worker *worker)
+{
+    for (;;) {
+        if (worker->spare && gri_load_relaxed(&worker->retire)) be_absent(worker); /* relaxed: a request, nothing with it */
+        gri_task *task = gri_worker_next_local(worker);
+        if (task && !worker->searching) { /* the common case: it was busy before */
+            if (gri_load_relaxed(&worker->phase) != GRI_WORKER_BUSY) become_busy(worker); /* relaxed: own writes */
+            return task;
+        }
+        if (!task) task = search(worker);
+        if (!task) {
+            /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
+            if (gri_load_acquire(&worker->scheduler->stopping)) {
+                stop_searching(worker);
+                return NULL;
+            }
+            if (worker->spare) {
+                gri_store_relaxed(&worker->retire, true); /* relaxed: read by itself; the monitor clears it */
+                continue;
+            }
+            task = sleep_until_woken(worker);
+        }
+        if (task) {
+            stop_searching(worker);
+            become_busy(worker);
+            return task;
+        }
+    }
+}
+
+void gri_scheduler_wake_one(void)
+{
+    gri_scheduler *scheduler = gri_scheduler_now;
+    int sleeper = gri_idle_wake_one(&scheduler->idle);
+    if (sleeper < 0) return;
+    gri_worker *worker = gri_worker_here();
+    if (worker) gri_count_owner(&worker->counters.wakes, 1u); /* relaxed: a counter */
+    gri_worker_unpark(&scheduler->workers[sleeper]);
+}
+
+void gri_scheduler_arm(gri_wheel_entry *entry, gri_instant when)
+{
+    gri_scheduler *scheduler = gri_scheduler_now;
+    gri_worker *worker = gri_worker_here();
+    gri_wheel *wheel = worker ? &worker->wheel : &scheduler->workers[0].wheel;
+    if (!gri_wheel_arm(wheel, entry, when)) return;
+    /* mo:scheduler.arm seq_cst <-> poller.deadline seq_cst: see sleep_in_poller */
+    gri_fence_seq_cst();
+    gri_instant sleeping_until = gri_load_seq_cst(&scheduler->poll_deadline);
+    if (sleeping_until != GRI_INSTANT_PAST && when < sleeping_until) gri_poller_wake(&scheduler->poller);
+}
+
+int gri_scheduler_watch(int fd, uint64_t cookie)
+{
+    gri_scheduler *scheduler = gri_scheduler_now;
+    gri_add_relaxed(&scheduler->watched, 1u); /* relaxed: a hint for pollers; the next line may wake one */
+    int code = gri_poller_add(&scheduler->poller, fd, cookie);
+    if (code != 0) gri_sub_relaxed(&scheduler->watched, 1u); /* relaxed: as above */
+    return code;
+}
+
+void gri_scheduler_unwatch(int fd)
+{
+    gri_poller_remove(&gri_scheduler_now->poller, fd);
+    gri_sub_relaxed(&gri_scheduler_now->watched, 1u); /* relaxed: a hint for pollers */
+}

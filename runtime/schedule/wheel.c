@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "schedule/wheel.h"
+
+#include "base/check.h"
+
+#include <stdint.h>
+
+#define LEVEL_BITS 6
+#define SLOT_MASK (GRI_WHEEL_SLOTS - 1)
+#define SPAN_TICKS (UINT64_C(1) << (LEVEL_BITS * GRI_WHEEL_LEVELS))
+
+static uint64_t tick_floor(gri_instant at)
+{
+    return at <= 0 ? 0 : (uint64_t)at / (uint64_t)GRI_WHEEL_TICK_NS;
+}
+
+/* Rounded up, so that nothing fires early. */
+static uint64_t tick_ceiling(gri_instant at)
+{
+    if (at <= 0) return 0;
+    return (uint64_t)at / (uint64_t)GRI_WHEEL_TICK_NS + ((uint64_t)at % (uint64_t)GRI_WHEEL_TICK_NS != 0);
+}
+
+static gri_instant tick_instant(uint64_t tick)
+{
+    if (tick > (uint64_t)INT64_MAX / (uint64_t)GRI_WHEEL_TICK_NS) return GRI_INSTANT_NEVER - 1;
+    return (gri_instant)(tick * (uint64_t)GRI_WHEEL_TICK_NS);
+}
+
+void gri_wheel_init(gri_wheel *wheel, gri_instant now)
+{
+    gri_spinlock_init(&wheel->lock);
+    gri_atomic_init(&wheel->earliest, GRI_INSTANT_NEVER);
+    wheel->tick = tick_floor(now);
+    wheel->count = 0;
+    for (unsigned level = 0; level < GRI_WHEEL_LEVELS; level++) {
+        wheel->occupied[level] = 0;
+        for (unsigned slot = 0; slot < GRI_WHEEL_SLOTS; slot++) gri_list_init(&wheel->slots[level][slot]);
+    }
+}
+
+void gri_wheel_entry_init(gri_wheel_entry *entry, gri_wheel_fire_entry *fire)
+{
+    gri_list_init(&entry->link);
+    gri_atomic_init(&entry->wheel, NULL);
+    gri_atomic_init(&entry->when, GRI_INSTANT_NEVER);
+    entry->fire = fire;
+    entry->last = NULL;
+}
+
+/* The level is that of the highest bit in which the due tick differs from the current one, so that an entry's slot number
+ * is always ahead of the wheel's hand on its level, and the slot is reached when the hand's upper digits equal its own. */
+static void insert_locked(gri_wheel *wheel, gri_wheel_entry *entry, gri_instant when)
+{
+    uint64_t due = tick_ceiling(when);
+    if (due <= wheel->tick) due = wheel->tick + 1;
+    if (due - wheel->tick >= SPAN_TICKS) due = wheel->tick + SPAN_TICKS - 1;
+    uint64_t differ = due ^ wheel->tick;
+    unsigned level = (63u - (unsigned)__builtin_clzll(differ)) / LEVEL_BITS;
+    if (level >= GRI_WHEEL_LEVELS) level = GRI_WHEEL_LEVELS - 1;
+    unsigned slot = (unsigned)(due >> (level * LEVEL_BITS)) & SLOT_MASK;
+    gri_list_push_back(&wheel->slots[level][slot], &entry->link);
+    wheel->occupied[level] |= UINT64_C(1) << slot;
+    wheel->count++;
+    gri_store_relaxed(&entry->when, when); /* read by the entry's owner after it has seen `wheel`, or under the lock */
+    /* mo:wheel.insert seq_cst <-> actor.arm seq_cst: an owner that sees the wheel here knows that fire will read its
+     * deadline; see actor/deadline.c */
+    gri_store_seq_cst(&entry->wheel, wheel);
+}
+
+static void unlink_locked(gri_wheel *wheel, gri_wheel_entry *entry)
+{
+    gri_list_remove(&entry->link);
+    wheel->count--;
+    /* Occupied bits are cleared when the hand gets there: a set bit may stand for an empty slot. */
+    /* mo:wheel.unlink seq_cst <-> actor.arm seq_cst: whoever still sees the wheel has stored a deadline that fire reads */
+    gri_store_seq_cst(&entry->wheel, NULL);
+}
+
+/* The first tick after `tick` at which a slot on some level must be looked at; UINT64_MAX for none. Positions behind the
+ * hand on the top level belong to its next turn. */
+static uint64_t next_tick(const gri_wheel *wheel)
+{
+    uint64_t best = UINT64_MAX;
+    for (unsigned level = 0; level < GRI_WHEEL_LEVELS; level++) {
+        uint64_t bits = wheel->occupied[level];
+        if (!bits) continue;
+        unsigned shift = level * LEVEL_BITS;
+        uint64_t hand = wheel->tick >> shift;
+        unsigned position = (unsigned)hand & SLOT_MASK;
+        /* rotate so that the slot after the hand is bit 0 */
+        unsigned rotate = (position + 1) & SLOT_MASK;
+        uint64_t ahead = rotate ? (bits >> rotate) | (bits << (GRI_WHEEL_SLOTS - rotate)) : bits;
+        uint64_t at = (hand + 1 + (unsigned)__builtin_ctzll(ahead)) << shift;
+        if (at < best) best = at;
+    }
+    return best;
+}
+
+static void publish_earliest_locked(gri_wheel *wheel)
+{
+    uint64_t tick = wheel->count ? next_tick(wheel) : UINT64_MAX;
+    gri_instant at = tick == UINT64_MAX ? GRI_INSTANT_NEVER : tick_instant(tick);
+    /* relaxed: a hint for sleepers, corrected under the lock by whoever fires */
+    gri_store_relaxed(&wheel->earliest, at);
+}
+
+bool gri_wheel_arm(gri_wheel *wheel, gri_wheel_entry *entry, gri_instant when)
+{
+    gri_wheel_cancel(entry);
+    entry->last = wheel;
+    gri_spinlock_lock(&wheel->lock);
+    insert_locked(wheel, entry, when);
+    gri_instant before = gri_load_relaxed(&wheel->earliest); /* only changed under this lock */
+    publish_earliest_locked(wheel);
+    bool earlier = gri_load_relaxed(&wheel->earliest) < before;
+    gri_spinlock_unlock(&wheel->lock);
+    return earlier;
+}
+
+bool gri_wheel_cancel(gri_wheel_entry *entry)
+{
+    for (;;) {
+        /* mo:wheel.cancel acquire <- wheel.insert seq_cst: only a pointer to take the right lock; checked again under it */
+        gri_wheel *wheel = gri_load_acquire(&entry->wheel);
+        if (!wheel) return false;
+        gri_spinlock_lock(&wheel->lock);
+        bool here = gri_load_relaxed(&entry->wheel) == wheel; /* stable under the lock of the wheel it names */
+        if (here) {
+            unlink_locked(wheel, entry);
+            if (wheel->count == 0) publish_earliest_locked(wheel);
+        }
+        gri_spinlock_unlock(&wheel->lock);
+        if (here) return true;
+    }
+}
+
+void gri_wheel_quiesce(gri_wheel_entry *entry)
+{
+    if (gri_wheel_cancel(entry) || !entry->last) return;
+    /* Only the wheel it was in last can be firing it, and it fires under its lock. */
+    gri_spinlock_lock(&entry->last->lock);
+    gri_spinlock_unlock(&entry->last->lock);
+}
+
+static void fire_one_locked(gri_wheel *wheel, gri_wheel_entry *entry, gri_instant now)
+{
+    if (gri_load_relaxed(&entry->when) > now) { /* under the lock; came down from a higher level */
+        gri_instant when = gri_load_relaxed(&entry->when);
+        wheel->count--;
+        gri_list_remove(&entry->link);
+        insert_locked(wheel, entry, when);
+        return;
+    }
+    unlink_locked(wheel, entry);
+    entry->fire(entry, now);
+}
+
+/* Handles the slots that the hand passes when it moves to `tick`; false when the limit was reached before the end. */
+static bool advance_locked(gri_wheel *wheel, uint64_t tick, gri_instant now, unsigned limit, unsigned *fired)
+{
+    for (int level = GRI_WHEEL_LEVELS - 1; level >= 0; level--) {
+        unsigned shift = (unsigned)level * LEVEL_BITS;
+        if (tick & ((UINT64_C(1) << shift) - 1)) continue; /* the hand of this level does not move at this tick */
+        unsigned slot = (unsigned)(tick >> shift) & SLOT_MASK;
+        gri_list *entries = &wheel->slots[level][slot];
+        gri_list due;
+        gri_list_init(&due);
+        gri_list_splice_back(&due, entries);
+        wheel->occupied[level] &= ~(UINT64_C(1) << slot);
+        gri_list *link;
+        while ((link = gri_list_first(&due)) != NULL) {
+            if (*fired >= limit) { /* the rest is fired by the next call, from the same slot */
+                gri_list_splice_back(entries, &due);
+                wheel->occupied[level] |= UINT64_C(1) << slot;
+                return false;
+            }
+            fire_one_locked(wheel, GRI_LIST_ENTRY(link, gri_wheel_entry, link), now);
+            (*fired)++;
+        }
+    }
+    return true;
+}
+
+unsigned gri_wheel_fire(gri_wheel *wheel, gri_instant now, unsigned limit)
+{
+    if (gri_wheel_earliest(wheel) > now) return 0;
+    if (!gri_spinlock_try(&wheel->lock)) return 0;
+    unsigned fired = 0;
+    uint64_t target = tick_floor(now);
+    while (wheel->count) {
+        uint64_t tick = next_tick(wheel);
+        if (tick > target) break;
+        wheel->tick = tick;
+        if (!advance_locked(wheel, tick, now, limit, &fired)) {
+            wheel->tick = tick - 1; /* not through: the same slots are ahead of the hand again */
+            break;
+        }
+    }
+    if (wheel->count == 0 || next_tick(wheel) > target) wheel->tick = target > wheel->tick ? target : wheel->tick;
+    publish_earliest_locked(wheel);
+    gri_spinlock_unlock(&wheel->lock);
+    return fired;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* A hierarchical timing wheel (Varghese and Lauck, SOSP 1987): one per worker, under a small lock, so that the wheel of a
+ * sleeping or stuck worker is fired by whoever gets there.
+ *
+ * Entries are embedded in what waits and owned by it. An entry is in at most one wheel; `entry->wheel` says which, and is
+ * changed only under that wheel's lock. `fire` runs under the lock, after the entry has left the wheel: it must be short and
+ * must not arm or cancel entries of any wheel. (It could not put its own entry back either: the owner may be arming it on
+ * another wheel at that moment.) Cancelling takes the lock, so when gri_wheel_cancel returns true, fire will not run; when
+ * it returns false, fire has run or is about to return: gri_wheel_quiesce waits for that.
+ *
+ * Resolution is one tick (GRI_WHEEL_TICK_NS); an entry never fires early. Six levels of 64 slots reach 104 days, further
+ * entries wait in the last slot and are sorted in again. Insert and cancel are O(1); the earliest deadline of a wheel is kept
+ * in an atomic that may be too early, never too late.
+ *
+ * Two classes of caller: gri_wheel_fire and gri_wheel_earliest from any thread, the rest from whoever owns the entry. */
+#ifndef GRI_SCHEDULE_WHEEL_H
+#define GRI_SCHEDULE_WHEEL_H
+
+#include "base/atomic.h"
+#include "base/instant.h"
+#include "base/list.h"
+#include "sync/spinlock.h"
+
+#define GRI_WHEEL_LEVELS 6
+#define GRI_WHEEL_SLOTS 64
+#define GRI_WHEEL_TICK_NS (INT64_C(1) << 17) /* 131 µs: guess; sleeping finer than a futex wake costs is no use */
+
+typedef struct gri_wheel_entry gri_wheel_entry;
+
+typedef void gri_wheel_fire_entry(gri_wheel_entry *entry, gri_instant now);
+
+struct gri_wheel_entry {
+    gri_list link;
+    gri_atomic_ptr wheel;     /* written under the wheel's lock; NULL: in none. Read by the owner to skip the lock */
+    gri_atomic_i64 when;      /* written under the lock while linked; read by the owner */
+    struct gri_wheel *last;   /* the wheel it was in last: written by the owner, in arm */
+    gri_wheel_fire_entry *fire;
+};
+
+typedef struct gri_wheel {
+    gri_spinlock lock;
+    gri_atomic_i64 earliest;  /* written under the lock; read by everybody who decides how long to sleep */
+    uint64_t tick;            /* everything up to and with this tick has been fired */
+    uint64_t count;
+    uint64_t occupied[GRI_WHEEL_LEVELS];
+    gri_list slots[GRI_WHEEL_LEVELS][GRI_WHEEL_SLOTS];
+} gri_wheel;
+
+void gri_wheel_init(gri_wheel *wheel, gri_instant now);
+
+void gri_wheel_entry_init(gri_wheel_entry *entry, gri_wheel_fire_entry *fire);
+
+/* Puts the entry into the wheel, or moves it there. True if it is now the wheel's earliest: someone who sleeps may have to
+ * be woken. */
+bool gri_wheel_arm(gri_wheel *wheel, gri_wheel_entry *entry, gri_instant when);
+
+/* Takes the entry out. True if it was in a wheel. */
+bool gri_wheel_cancel(gri_wheel_entry *entry);
+
+/* Cancels, and waits until a fire that is under way has returned: afterwards the entry's memory may go. */
+void gri_wheel_quiesce(gri_wheel_entry *entry);
+
+/* Fires what is due, at most `limit` entries under one hold of the lock. Returns how many; `limit` means call again.
+ * A wheel somebody else is firing is left to them (0). */
+unsigned gri_wheel_fire(gri_wheel *wheel, gri_instant now, unsigned limit);
+
+/* Not later than the earliest entry's deadline; GRI_INSTANT_NEVER for an empty wheel. */
+static inline gri_instant gri_wheel_earliest(const gri_wheel *wheel)
+{
+    /* relaxed: a hint; whoever inserted an earlier one also looks for sleepers, see scheduler.h */
+    return gri_load_relaxed(&((gri_wheel *)(uintptr_t)wheel)->earliest);
+}
+
+#endif
