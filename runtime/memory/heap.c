@@ -1,0 +1,642 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* See heap.h.
+ *
+ * A chunk's blocks are carved in address order the first time, so a burst of messages lies in memory as it was sent; free
+ * blocks form a list per chunk, last in first out. A chunk is in one of four places:
+ *
+ *     take -> CURRENT (one a class, allocated from) --exhausted--> FULL (in no list)
+ *     FULL --an eighth free--> PARTIAL (list a class) --needed--> CURRENT
+ *     PARTIAL --all free--> EMPTY (list a heap, any class) --needed--> CURRENT, or --too many--> the pool
+ *
+ * Lists per chunk instead of one per class: empty chunks are noticed without a walk, and neighbours stay neighbours. The
+ * price is that alloc and free both write the chunk's head, one line that is hot anyway (free reads the owner there). The
+ * eighth keeps a chunk from becoming current for a single block: at most 12.5 % lie idle in FULL chunks. */
+#include "memory/heap.h"
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "base/check.h"
+#include "base/list.h"
+#include "sync/spinlock.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if GRI_ASAN
+#include <sanitizer/asan_interface.h>
+#define HEAP_REDZONE_BYTES 64u /* behind each block, poisoned for good */
+#define HEAP_UNCHECKED __attribute__((no_sanitize_address, noinline))
+#else
+#define HEAP_REDZONE_BYTES 0u
+#define HEAP_UNCHECKED
+#endif
+
+#define CHUNK_HEAD_BYTES 64u
+#define STEP GRI_BLOCK_ALIGNMENT
+#define CLASSES 42u
+#define BATCH 32u         /* blocks a chain, measured: 25 ns a block across cores, one at a time 115 */
+#define OUTBOXES 64u      /* owners a thread collects for at once; more share, and flush each other */
+#define EMPTIES_KEPT 4u   /* guess */
+#define POISON_BYTES_MAX 4096u
+#define POISON_BYTE 0xdb
+#define FREED_MARK UINT64_C(0xf4eedb10c0ffeedb)
+
+enum { PLACE_CURRENT, PLACE_FULL, PLACE_PARTIAL, PLACE_EMPTY, PLACE_SPAN };
+
+/* The first line of each 64 KB. Written by the thread that has the heap; `heap` is constant while blocks are out. */
+typedef struct chunk {
+    gri_heap *heap;
+    void *free; /* first free block that was used before */
+    uint32_t block_bytes;
+    uint16_t used, carved, capacity;
+    uint16_t full_above; /* used > this: stays FULL */
+    uint8_t size_class, place;
+    gri_list link;
+    size_t span_bytes; /* PLACE_SPAN: of the whole mapping */
+} chunk;
+_Static_assert(sizeof(chunk) <= CHUNK_HEAD_BYTES, "a chunk's head is one line");
+
+typedef struct outbox {
+    gri_heap *owner;
+    void *first, *last;
+    uint32_t count;
+} outbox;
+
+struct gri_heap {
+    /* owner only */
+    chunk *current[CLASSES];
+    gri_list partial[CLASSES];
+    gri_list empty;
+    uint32_t empty_count, index;
+    unsigned node;
+    uint64_t outboxes_used; /* bit i: outbox i is not empty */
+    outbox outboxes[OUTBOXES];
+    /* written by the owner, read by any thread: counters, nothing is published by them */
+    gri_atomic_u64 allocated, freed, sent, chains, returned, chunks;
+    /* written by any thread */
+    GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_ptr incoming; /* chain of blocks come home; publishes their links */
+    GRI_ALIGNED(GRI_CACHE_LINE) gri_spinlock held;       /* while bound, and while being trimmed */
+    /* under heaps.lock */
+    gri_heap *next, *next_retired;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    gri_heap *all, *retired;
+    uint32_t count;
+} heaps = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* For threads without a heap, who hold it one call at a time. */
+static pthread_mutex_t shared_making = PTHREAD_MUTEX_INITIALIZER;
+static gri_atomic_ptr shared;        /* written once, under shared_making; publishes the heap */
+static gri_atomic_u64 foreign_freed; /* blocks freed by threads without a heap; relaxed: a counter */
+
+/* Owns the spans, so that freeing one is noticed where blocks of other heaps are. */
+static gri_heap *const span_owner = (gri_heap *)(uintptr_t)STEP;
+static gri_atomic_u64 spans_allocated, spans_freed; /* relaxed: counters */
+
+static GRI_THREAD_LOCAL gri_heap *bound;
+
+static gri_heap *heap_create(unsigned node);
+
+/* What a class without a current chunk points at: nothing free, nothing to carve. Never written. */
+static chunk no_chunk = {.place = PLACE_CURRENT};
+
+/* --- size classes --- */
+
+/* In steps of 64 bytes: each to 1 KB, every second to 2 KB, then what divides a chunk into n equal blocks. At most an
+ * eighth of a block is lost to rounding below 4 KB, a third above. */
+static const uint16_t class_steps[CLASSES] = {
+    1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14,  15,  16,  18,  20,  22,  24,  26,
+    28, 30, 32, 36, 40, 44, 48, 53, 60, 68, 78, 93, 113, 127, 146, 170, 204, 255, 341, 511, 1023,
+};
+#define STEPS_MAX 1023u
+_Static_assert(STEPS_MAX * STEP == GRI_BLOCK_BYTES_SLAB, "the largest block fills a chunk");
+
+static uint8_t class_table[STEPS_MAX + 1];
+
+static void class_table_fill_locked(void)
+{
+    if (class_table[STEPS_MAX] != 0) return;
+    unsigned size_class = 0;
+    for (unsigned steps = 0; steps <= STEPS_MAX; steps++) {
+        if (steps > class_steps[size_class]) size_class++;
+        class_table[steps] = (uint8_t)size_class;
+    }
+}
+
+/* --- links, poison --- */
+
+static chunk *chunk_of(const void *block)
+{
+    return (chunk *)((uintptr_t)block & ~(uintptr_t)(GRI_CHUNK_BYTES - 1));
+}
+
+/* The first word of a free block; the rest of it is poisoned. */
+HEAP_UNCHECKED static void *link_get(const void *block)
+{
+    return *(void *const *)block;
+}
+
+HEAP_UNCHECKED static void link_set(void *block, void *next)
+{
+    *(void **)block = next;
+}
+
+static size_t usable_bytes(const chunk *c)
+{
+    return c->block_bytes - HEAP_REDZONE_BYTES;
+}
+
+#if GRI_INVARIANTS >= 1
+/* The second word of a free block is its mark, what follows is filled: a second free and a write after free show. */
+HEAP_UNCHECKED static void mark_freed(void *block, size_t bytes)
+{
+    uint64_t *words = block;
+    if (words[1] == (FREED_MARK ^ (uintptr_t)block)) gri_panic("message memory %p freed twice", block);
+    words[1] = FREED_MARK ^ (uintptr_t)block;
+    unsigned char *rest = (unsigned char *)&words[2];
+    for (size_t i = 0; i < GRI_MIN(bytes, (size_t)POISON_BYTES_MAX) - 16; i++) rest[i] = POISON_BYTE;
+}
+
+HEAP_UNCHECKED static void mark_allocated(void *block, size_t bytes)
+{
+    uint64_t *words = block;
+    if (words[1] != (FREED_MARK ^ (uintptr_t)block)) gri_panic("message memory %p written after it was freed", block);
+    words[1] = 0;
+    const unsigned char *rest = (const unsigned char *)&words[2];
+    if (GRI_INVARIANTS < 2) return;
+    for (size_t i = 0; i < GRI_MIN(bytes, (size_t)POISON_BYTES_MAX) - 16; i++)
+        if (rest[i] != POISON_BYTE) gri_panic("message memory %p written after it was freed, byte %zu", block, i + 16);
+}
+
+/* The chunk may have had a former life, with marks. */
+HEAP_UNCHECKED static void mark_carved(void *block)
+{
+    ((uint64_t *)block)[1] = 0;
+}
+#else
+static void mark_carved(void *block)
+{
+    (void)block;
+}
+
+static void mark_freed(void *block, size_t bytes)
+{
+    (void)block, (void)bytes;
+}
+
+static void mark_allocated(void *block, size_t bytes)
+{
+    (void)block, (void)bytes;
+}
+#endif
+
+static void poison(void *block, size_t bytes)
+{
+#if GRI_ASAN
+    __asan_poison_memory_region(block, bytes);
+#else
+    (void)block, (void)bytes;
+#endif
+}
+
+static void unpoison(void *block, size_t bytes)
+{
+#if GRI_ASAN
+    __asan_unpoison_memory_region(block, bytes);
+#else
+    (void)block, (void)bytes;
+#endif
+}
+
+/* --- chunks of a heap: everything here is for the thread that has it --- */
+
+static void chunk_drop(gri_heap *heap, chunk *c)
+{
+    unpoison(c, GRI_CHUNK_BYTES);
+    gri_count_owner(&heap->chunks, UINT64_MAX); /* relaxed: a counter */
+    gri_chunk_give(c, heap->node);
+}
+
+static void chunk_to_empty(gri_heap *heap, chunk *c)
+{
+    if (heap->empty_count >= EMPTIES_KEPT) {
+        chunk_drop(heap, c);
+        return;
+    }
+    c->place = PLACE_EMPTY;
+    gri_list_push_front(&heap->empty, &c->link);
+    heap->empty_count++;
+}
+
+/* A block came back to a chunk that is full, or the last one to any chunk. */
+static GRI_NOINLINE void chunk_settle(gri_heap *heap, chunk *c)
+{
+    if (c->place == PLACE_CURRENT) return;
+    if (c->used == 0) {
+        if (c->place == PLACE_PARTIAL) gri_list_remove(&c->link);
+        chunk_to_empty(heap, c);
+    } else if (c->place == PLACE_FULL && c->used <= c->full_above) {
+        c->place = PLACE_PARTIAL;
+        gri_list_push_front(&heap->partial[c->size_class], &c->link);
+    }
+}
+
+static inline void free_home(gri_heap *heap, chunk *c, void *block)
+{
+    link_set(block, c->free);
+    c->free = block;
+    c->used--;
+    if (GRI_UNLIKELY(c->used == 0 || c->place == PLACE_FULL)) chunk_settle(heap, c);
+}
+
+static void chunk_dedicate(gri_heap *heap, chunk *c, unsigned size_class)
+{
+    uint32_t block_bytes = class_steps[size_class] * STEP;
+    c->heap = heap;
+    c->free = NULL;
+    c->block_bytes = block_bytes;
+    c->used = 0;
+    c->carved = 0;
+    c->capacity = (uint16_t)((GRI_CHUNK_BYTES - CHUNK_HEAD_BYTES) / block_bytes);
+    c->full_above = (uint16_t)(c->capacity - 1 - c->capacity / 8);
+    c->size_class = (uint8_t)size_class;
+    gri_list_init(&c->link);
+    poison((char *)c + CHUNK_HEAD_BYTES, GRI_CHUNK_BYTES - CHUNK_HEAD_BYTES);
+}
+
+/* Takes in what other threads have sent home. */
+static void incoming_take(gri_heap *heap)
+{
+    /* relaxed: a look that spares the line */
+    if (!gri_load_relaxed(&heap->incoming)) return;
+    /* mo:heap.incoming_take acquire <- heap.incoming_push release: the chain's links, and the freed blocks' last uses */
+    void *block = gri_exchange_acquire(&heap->incoming, NULL);
+    uint64_t count = 0;
+    while (block) {
+        void *next = link_get(block);
+        free_home(heap, chunk_of(block), block);
+        block = next;
+        count++;
+    }
+    gri_count_owner(&heap->returned, count); /* relaxed: a counter */
+}
+
+static void incoming_push(gri_heap *owner, void *first, void *last)
+{
+    void *old = gri_load_relaxed(&owner->incoming); /* relaxed: only linked to, never looked into */
+    do {
+        link_set(last, old);
+        /* mo:heap.incoming_push release -> heap.incoming_take acquire: the chain's links, the freed blocks' last uses */
+    } while (!gri_cas_weak_release(&owner->incoming, &old, first));
+}
+
+/* The class's current chunk is exhausted: makes one with free blocks current. NULL: no memory. */
+static GRI_NOINLINE chunk *chunk_renew(gri_heap *heap, unsigned size_class)
+{
+    incoming_take(heap);
+    chunk *c = heap->current[size_class];
+    if (c->free) return c;
+    if (c != &no_chunk) c->place = PLACE_FULL;
+    heap->current[size_class] = &no_chunk;
+    if (!gri_list_is_empty(&heap->partial[size_class])) {
+        c = GRI_LIST_ENTRY(gri_list_pop_front(&heap->partial[size_class]), chunk, link);
+    } else if (!gri_list_is_empty(&heap->empty)) {
+        c = GRI_LIST_ENTRY(gri_list_pop_front(&heap->empty), chunk, link);
+        heap->empty_count--;
+        chunk_dedicate(heap, c, size_class);
+    } else {
+        c = gri_chunk_take(heap->node);
+        if (!c) return NULL;
+        gri_count_owner(&heap->chunks, 1u); /* relaxed: a counter */
+        chunk_dedicate(heap, c, size_class);
+    }
+    c->place = PLACE_CURRENT;
+    heap->current[size_class] = c;
+    return c;
+}
+
+static inline void *alloc_from(gri_heap *heap, unsigned size_class)
+{
+    chunk *c = heap->current[size_class];
+    if (GRI_UNLIKELY(!c->free && c->carved == c->capacity)) {
+        c = chunk_renew(heap, size_class);
+        if (!c) return NULL;
+    }
+    void *block = c->free;
+    if (block) {
+        c->free = link_get(block);
+        mark_allocated(block, usable_bytes(c));
+    } else {
+        block = (char *)c + CHUNK_HEAD_BYTES + (size_t)c->carved++ * c->block_bytes;
+        mark_carved(block);
+    }
+    c->used++;
+    unpoison(block, usable_bytes(c));
+    gri_count_owner(&heap->allocated, 1u); /* relaxed: a counter */
+    return block;
+}
+
+/* --- frees that go elsewhere --- */
+
+static void outbox_send(gri_heap *heap, unsigned slot)
+{
+    outbox *box = &heap->outboxes[slot];
+    incoming_push(box->owner, box->first, box->last);
+    gri_count_owner(&heap->chains, 1u); /* relaxed: a counter */
+    box->owner = NULL;
+    box->count = 0;
+    heap->outboxes_used &= ~(UINT64_C(1) << slot);
+}
+
+static void free_away(gri_heap *heap, gri_heap *owner, void *block)
+{
+    unsigned slot = owner->index % OUTBOXES;
+    outbox *box = &heap->outboxes[slot];
+    if (box->owner != owner) {
+        if (box->count > 0) outbox_send(heap, slot);
+        box->owner = owner;
+        box->last = block;
+        box->first = NULL;
+        heap->outboxes_used |= UINT64_C(1) << slot;
+    }
+    link_set(block, box->first);
+    box->first = block;
+    gri_count_owner(&heap->sent, 1u); /* relaxed: a counter */
+    if (++box->count == BATCH) outbox_send(heap, slot);
+}
+
+static void flush(gri_heap *heap)
+{
+    while (heap->outboxes_used != 0) outbox_send(heap, gri_ctz64(heap->outboxes_used));
+}
+
+/* --- spans: blocks with a mapping of their own --- */
+
+static void *span_alloc(size_t bytes)
+{
+    size_t span_bytes = 0;
+    chunk *c = gri_span_take(GRI_MIN(bytes, SIZE_MAX - CHUNK_HEAD_BYTES) + CHUNK_HEAD_BYTES, &span_bytes);
+    if (!c) return NULL;
+    c->heap = span_owner;
+    c->span_bytes = span_bytes;
+    c->place = PLACE_SPAN;
+    (void)gri_add_relaxed(&spans_allocated, 1u); /* relaxed: a counter */
+    unpoison((char *)c + CHUNK_HEAD_BYTES, span_bytes - CHUNK_HEAD_BYTES);
+    return (char *)c + CHUNK_HEAD_BYTES;
+}
+
+static void span_free(chunk *c)
+{
+    if (c->place != PLACE_SPAN) gri_panic("message memory %p freed that was never allocated", (void *)c);
+    size_t span_bytes = c->span_bytes;
+    c->place = PLACE_EMPTY;
+    poison((char *)c + CHUNK_HEAD_BYTES, span_bytes - CHUNK_HEAD_BYTES);
+    (void)gri_add_relaxed(&spans_freed, 1u); /* relaxed: a counter */
+    gri_span_give(c, span_bytes);
+}
+
+/* --- threads without a heap --- */
+
+/* The shared heap, locked; NULL: no memory for it. */
+static gri_heap *shared_lock(void)
+{
+    /* mo:heap.shared_find acquire <- heap.shared_make release: the heap */
+    gri_heap *heap = gri_load_acquire(&shared);
+    if (GRI_UNLIKELY(!heap)) {
+        pthread_mutex_lock(&shared_making);
+        heap = gri_load_relaxed(&shared); /* relaxed: written under this lock only */
+        if (!heap) heap = heap_create(0);
+        /* mo:heap.shared_make release -> heap.shared_find acquire: the heap */
+        gri_store_release(&shared, heap);
+        pthread_mutex_unlock(&shared_making);
+        if (!heap) return NULL;
+    }
+    gri_spinlock_lock(&heap->held);
+    return heap;
+}
+
+static GRI_COLD void *shared_alloc(size_t bytes)
+{
+    gri_heap *heap = shared_lock();
+    if (!heap) return NULL;
+    void *block = alloc_from(heap, class_table[(bytes + STEP - 1) / STEP]);
+    gri_spinlock_unlock(&heap->held);
+    return block;
+}
+
+static GRI_COLD void shared_free(chunk *c, void *block)
+{
+    (void)gri_add_relaxed(&foreign_freed, 1u); /* relaxed: a counter */
+    gri_heap *owner = c->heap;
+    if (owner != gri_load_relaxed(&shared)) { /* relaxed: if it is ours, the block's publication published it */
+        incoming_push(owner, block, block);
+        return;
+    }
+    gri_spinlock_lock(&owner->held);
+    free_home(owner, c, block);
+    gri_spinlock_unlock(&owner->held);
+}
+
+/* --- blocks --- */
+
+GRI_NOINLINE void *gri_block_alloc(size_t bytes)
+{
+    if (GRI_UNLIKELY(bytes > GRI_BLOCK_BYTES_SLAB - HEAP_REDZONE_BYTES)) return span_alloc(bytes);
+    bytes = GRI_MAX(bytes, (size_t)1) + HEAP_REDZONE_BYTES;
+    gri_heap *heap = bound;
+    if (GRI_UNLIKELY(!heap)) return shared_alloc(bytes);
+    return alloc_from(heap, class_table[(bytes + STEP - 1) / STEP]);
+}
+
+GRI_NOINLINE void gri_block_free(void *block)
+{
+    if (GRI_UNLIKELY(!block)) return;
+    chunk *c = chunk_of(block);
+    gri_heap *heap = bound, *owner = c->heap;
+    if (GRI_UNLIKELY(owner == span_owner)) {
+        span_free(c);
+        return;
+    }
+    GRI_DEBUG_ASSERT(((uintptr_t)block - (uintptr_t)c - CHUNK_HEAD_BYTES) % c->block_bytes == 0);
+    mark_freed(block, usable_bytes(c));
+    poison(block, c->block_bytes);
+    if (GRI_UNLIKELY(!heap)) {
+        shared_free(c, block);
+        return;
+    }
+    gri_count_owner(&heap->freed, 1u); /* relaxed: a counter */
+    if (GRI_LIKELY(owner == heap)) {
+        free_home(heap, c, block);
+    } else {
+        free_away(heap, owner, block);
+    }
+}
+
+size_t gri_block_bytes(const void *block)
+{
+    const chunk *c = chunk_of(block);
+    return c->heap == span_owner ? c->span_bytes - CHUNK_HEAD_BYTES : usable_bytes(c);
+}
+
+/* --- heaps --- */
+
+static gri_heap *heap_create(unsigned node)
+{
+    gri_heap *heap = aligned_alloc(GRI_CACHE_LINE, gri_align_up(sizeof *heap, GRI_CACHE_LINE));
+    if (!heap) return NULL;
+    memset(heap, 0, sizeof *heap);
+    for (unsigned i = 0; i < CLASSES; i++) {
+        heap->current[i] = &no_chunk;
+        gri_list_init(&heap->partial[i]);
+    }
+    gri_list_init(&heap->empty);
+    heap->node = node;
+    pthread_mutex_lock(&heaps.lock);
+    class_table_fill_locked();
+    heap->index = heaps.count++;
+    heap->next = heaps.all;
+    heaps.all = heap;
+    pthread_mutex_unlock(&heaps.lock);
+    return heap;
+}
+
+gri_heap *gri_heap_new(unsigned node)
+{
+    pthread_mutex_lock(&heaps.lock);
+    gri_heap **place = &heaps.retired;
+    for (gri_heap **at = place; *at; at = &(*at)->next_retired) {
+        if ((*at)->node != node) continue;
+        place = at;
+        break;
+    }
+    gri_heap *heap = *place;
+    if (heap) *place = heap->next_retired;
+    pthread_mutex_unlock(&heaps.lock);
+    return heap ? heap : heap_create(node);
+}
+
+void gri_heap_bind(gri_heap *heap)
+{
+    gri_heap *before = bound;
+    if (before == heap) return;
+    if (before) {
+        flush(before);
+        bound = NULL;
+        gri_spinlock_unlock(&before->held);
+    }
+    if (!heap) return;
+    gri_spinlock_lock(&heap->held);
+    bound = heap;
+}
+
+gri_heap *gri_heap_bound(void)
+{
+    return bound;
+}
+
+void gri_heap_flush(void)
+{
+    if (bound) flush(bound);
+}
+
+/* A current chunk that is all free serves nobody while its heap rests. */
+static void chunks_settle(gri_heap *heap)
+{
+    incoming_take(heap);
+    for (unsigned i = 0; i < CLASSES; i++) {
+        chunk *c = heap->current[i];
+        if (c == &no_chunk || c->used != 0) continue;
+        heap->current[i] = &no_chunk;
+        c->place = PLACE_FULL;
+        chunk_settle(heap, c);
+    }
+    while (!gri_list_is_empty(&heap->empty)) {
+        heap->empty_count--;
+        chunk_drop(heap, GRI_LIST_ENTRY(gri_list_pop_front(&heap->empty), chunk, link));
+    }
+}
+
+void gri_heap_retire(gri_heap *heap)
+{
+    if (!heap) return;
+    if (bound == heap) gri_heap_bind(NULL);
+    gri_spinlock_lock(&heap->held);
+    flush(heap);
+    chunks_settle(heap);
+    gri_spinlock_unlock(&heap->held);
+    pthread_mutex_lock(&heaps.lock);
+    heap->next_retired = heaps.retired;
+    heaps.retired = heap;
+    pthread_mutex_unlock(&heaps.lock);
+}
+
+size_t gri_heap_trim(bool all)
+{
+    pthread_mutex_lock(&heaps.lock);
+    gri_heap *heap = heaps.all;
+    pthread_mutex_unlock(&heaps.lock);
+    /* The list only grows, at its head: it can be walked without the lock. */
+    for (; heap; heap = heap->next) {
+        if (heap == bound) {
+            flush(heap);
+            chunks_settle(heap);
+        } else if (gri_spinlock_try(&heap->held)) {
+            chunks_settle(heap);
+            gri_spinlock_unlock(&heap->held);
+        }
+    }
+    return gri_chunk_trim(all);
+}
+
+void gri_heap_limit(size_t bytes)
+{
+    gri_chunk_limit(bytes);
+}
+
+bool gri_heap_over_limit(void)
+{
+    return gri_chunk_over_limit();
+}
+
+bool gri_heap_hook(const gri_chunk_source *source)
+{
+    return gri_chunk_source_set(source);
+}
+
+void gri_heap_count(const gri_heap *heap, gri_heap_counts *ret_counts)
+{
+    *ret_counts = (gri_heap_counts){
+        .blocks_allocated = gri_load_relaxed(&heap->allocated), /* relaxed, all of them: counters */
+        .blocks_freed = gri_load_relaxed(&heap->freed),
+        .blocks_sent = gri_load_relaxed(&heap->sent),
+        .chains_sent = gri_load_relaxed(&heap->chains),
+        .blocks_returned = gri_load_relaxed(&heap->returned),
+        .chunks = gri_load_relaxed(&heap->chunks),
+    };
+}
+
+void gri_heap_count_all(gri_heap_counts *ret_counts, gri_chunk_counts *ret_chunks)
+{
+    gri_heap_counts sum = {
+        .blocks_allocated = gri_load_relaxed(&spans_allocated), /* relaxed, all three: counters */
+        .blocks_freed = gri_load_relaxed(&spans_freed) + gri_load_relaxed(&foreign_freed),
+    };
+    pthread_mutex_lock(&heaps.lock);
+    for (const gri_heap *heap = heaps.all; heap; heap = heap->next) {
+        gri_heap_counts one;
+        gri_heap_count(heap, &one);
+        sum.blocks_allocated += one.blocks_allocated;
+        sum.blocks_freed += one.blocks_freed;
+        sum.blocks_sent += one.blocks_sent;
+        sum.chains_sent += one.chains_sent;
+        sum.blocks_returned += one.blocks_returned;
+        sum.chunks += one.chunks;
+    }
+    pthread_mutex_unlock(&heaps.lock);
+    *ret_counts = sum;
+    if (ret_chunks) gri_chunk_count(ret_chunks);
+}
