@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The Greenroom authors
+"""Tests: none sleeps, and every clause of tests/semantics/INDEX has tests that exist.
+
+tests/semantics/INDEX has a line per clause, `clause text | suite/name, suite/name`: each a TEST(suite, name) somewhere in
+tests/, or the path of a test that is a program or a script. Empty lines and lines with # are for people.
+"""
+import re
+
+from .framework import Finding, append, check, plant, write
+
+INDEX = "tests/semantics/INDEX"
+_SLEEP = re.compile(r"(?<![\w.>])(u?sleep|nanosleep|clock_nanosleep|pthread_delay_np|thrd_sleep)\s*\(")
+_TEST = re.compile(r"\bTEST\s*\(\s*(\w+)\s*,\s*(\w+)\s*\)")
+
+
+@check("sleeps", "tests wait on conditions or on simulated time, never by sleeping")
+def sleeps(tree):
+    for path in tree.match(r"tests/.*\.(c|cpp|h)"):
+        for number, line in enumerate(tree.code(path).split("\n"), 1):
+            match = _SLEEP.search(line)
+            if match:
+                yield Finding(path, number, f"{match.group(1)}: wait for a condition instead")
+    scripts = [path for path in tree.match(r"tests/(.*/)?([^./]+|.*\.sh)") if tree.text(path).startswith("#!")]
+    for path in scripts:
+        for number, line in enumerate(tree.lines(path), 1):
+            if re.search(r"(^|[;&|]|\bdo\b|\bthen\b)\s*sleep\s", line):
+                yield Finding(path, number, "sleep: wait for a condition instead")
+
+
+@plant("sleeps")
+def sleepy(root):
+    write(root, "tests/unit/plant_test.c", "void f(void)\n{\n    usleep (10);\n}\n")
+
+
+@plant("sleeps")
+def sleepy_script(root):
+    write(root, "tests/plant", "while true; do sleep 1; done\n", head="#!/bin/sh\n")
+
+
+def clauses(tree):
+    """(line, clause, [test]) of the index."""
+    for number, line in enumerate(tree.lines(INDEX), 1):
+        if line.strip() and not line.startswith("#"):
+            clause, _, tests = line.rpartition("|")
+            yield number, clause.strip() or line.strip(), [test.strip() for test in tests.split(",") if test.strip()]
+
+
+@check("index", "every clause in tests/semantics/INDEX has tests, and they exist; every semantics test has a clause")
+def index(tree):
+    if INDEX not in tree.files:
+        yield Finding(INDEX, 0, "is missing")
+        return
+    existing = {}
+    for path in tree.match(r"tests/.*\.(c|cpp)"):
+        for match in _TEST.finditer(tree.code(path)):
+            existing["/".join(match.groups())] = path
+    named = set()
+    for line, clause, tests in clauses(tree):
+        if not tests:
+            yield Finding(INDEX, line, f"no test for: {clause}")
+        for test in tests:
+            named.add(test)
+            if test not in existing and test not in tree.files:
+                yield Finding(INDEX, line, f"there is no test {test}")
+    for test, path in sorted(existing.items()):
+        if path.startswith("tests/semantics/") and test not in named:
+            yield Finding(path, 0, f"{test} stands under no clause of {INDEX}")
+
+
+@plant("index")
+def clause_without_test(root):
+    append(root, INDEX, "\nthe planted clause |\n")
+
+
+@plant("index")
+def test_that_is_not_there(root):
+    append(root, INDEX, "\nthe planted clause | plant/missing\n")
+
+
+@plant("index")
+def test_without_clause(root):
+    write(root, "tests/semantics/plant_test.c", "TEST(plant, lonely)\n{\n}\n")
