@@ -80,4 +80,5 @@ def test_that_is_not_there(root):
 
 @plant("index")
 def test_without_clause(root):
+    append(root, INDEX, "")
     write(root, "tests/semantics/plant_test.c", "TEST(plant, lonely)\n{\n}\n")
