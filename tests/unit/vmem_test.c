@@ -7,7 +7,7 @@
 
 #include <greenroom/error.h>
 #include <signal.h>
-#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -130,7 +130,7 @@ TEST(vmem, guard_of_locked_memory_is_unsupported)
     char *low = NULL;
     size_t page = gri_vmem_page_bytes();
     CHECK_OK(gri_vmem_reserve(2 * page, 0, (void **)&low));
-    if (mlock(low, page) == 0) {
+    if (syscall(SYS_mlock, low, page) == 0) {
         CHECK_EQ(gri_vmem_guard_install(low, page), GR_EUNSUPPORTED);
         low[0] = 1;
         if (gri_vmem_discard(low, page) == 0) CHECK_EQ(low[0], 0);
