@@ -256,9 +256,7 @@ enum gri_distance gri_topology_distance(const gri_topology *topology, uint32_t w
     const gri_place *a = &topology->places[worker], *b = &topology->places[other];
 #define SAME(level) (a->level == b->level && a->level != GRI_TOPOLOGY_UNKNOWN)
     if (SAME(core)) return GRI_SAME_CORE;
-    if (SAME(cache) && SAME(node)) return GRI_SAME_CACHE;
-    if (SAME(cache) || SAME(node)) return GRI_SAME_NODE;
-    return SAME(package) ? GRI_SAME_PACKAGE : GRI_SAME_MACHINE;
+    return (enum gri_distance)(GRI_SAME_CACHE + !SAME(cache) + !SAME(node) + !SAME(package));
 #undef SAME
 }
 

@@ -106,8 +106,9 @@ GRI_MUST_CHECK int gri_topology_place(gri_topology *topology, const char *bind, 
  * log: never fatal. Workers beyond topology->workers float. */
 int gri_topology_bind(const gri_topology *topology, uint32_t worker, char *ret_text, size_t bytes);
 
-/* How far two workers are from each other. A shared cache that spans nodes, or a node with several caches, is one step
- * further than both shared. Where either place is unknown at a level, that level is taken as not shared. */
+/* How far two workers are from each other: 0 on one core, else 1 + how many of cache, node and package they do not share. The
+ * names fit where these nest in that order; where they do not (nodes below a cache, packages below a node) the number still
+ * grows with the distance. What is unknown counts as not shared. */
 enum gri_distance { GRI_SAME_CORE, GRI_SAME_CACHE, GRI_SAME_NODE, GRI_SAME_PACKAGE, GRI_SAME_MACHINE };
 enum gri_distance gri_topology_distance(const gri_topology *topology, uint32_t worker, uint32_t other);
 
