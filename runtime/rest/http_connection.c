@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "rest/http_connection.h"
+
+#include <string.h>
+
+#include <greenroom/runtime.h>
+
+/* A call of the application, made under gr_protect. */
+typedef struct call {
+    gri_http_connection *connection;
+    const gr_environ *env;
+    int code;
+} call;
+
+static void call_application(gr_self *self, void *arg)
+{
+    (void)self;
+    call *made = arg;
+    const gr_application *application = &made->connection->server->options.application;
+    made->code = application->run(application->state, made->env, &made->connection->answer.respond);
+}
+
+/* What to say for an application that said nothing. */
+static void answer_for(gri_http_connection *c, int code)
+{
+    gr_responder *respond = &c->answer.respond;
+    int ignored = 0;
+    c->keep = c->keep && c->input.error == 0;
+    if (code == GR_ETOOBIG && c->input.error == code) {
+        ignored = gr_response_problem(respond, 413, "the body is over the limit of %llu bytes",
+                                      (unsigned long long)c->server->limits.body_bytes);
+    } else if (code == GR_ETIMEOUT && c->input.error == code) {
+        ignored = gr_response_problem(respond, 408, "the body did not arrive in time");
+    } else if (code == GR_ESYNTAX && c->input.error == code) {
+        ignored = gr_response_problem(respond, 400, "%s", c->body.why);
+    } else {
+        ignored = gr_response_problem(respond, 500, "the application gave no answer");
+    }
+    (void)ignored;
+}
+
+static void log_failure(gri_http_connection *c, const gr_environ *env, int code, gr_message *report)
+{
+    if (c->input.error != 0 || code == GR_EKILLED || code == GR_ECLOSED) return;
+    const char *why = gr_string(gr_get(gr_body(report), "text-exception"), gr_error_text(code));
+    gr_log(GR_LOG_ERROR, "http: %s %s failed: %s", env->method, env->path, code == 0 ? "no answer" : why);
+}
+
+/* One request whose head has been read. False: the connection ends. */
+static bool serve(gri_http_connection *c, gr_header *headers)
+{
+    gr_environ env;
+    gr_message *report = NULL;
+    c->keep = c->head.keep_alive && ++c->requests < c->server->options.requests_per_connection;
+    gri_http_answer_init(c);
+    if (gri_http_request_environ(c, &env, headers) != 0) return false;
+    call made = {.connection = c, .env = &env, .code = 0};
+    int code = gr_protect(c->self, call_application, &made, &report);
+    if (code == 0) code = made.code;
+    if (!c->answer.started || code != 0) log_failure(c, &env, code, report);
+    gr_message_free(&report);
+    if (!c->answer.started && code != GR_EKILLED && code != GR_ECLOSED) {
+        answer_for(c, code);
+        code = 0;
+    }
+    bool go_on = gri_http_answer_end(c) && code == 0;
+    return gri_http_request_end(c, &env) && go_on;
+}
+
+static __attribute__((noinline)) bool serve_with_headers(gri_http_connection *c)
+{
+    gr_header headers[GRI_HTTP_STACK_FIELDS];
+    if (c->head.field_count <= GRI_HTTP_STACK_FIELDS) return serve(c, headers);
+    gr_header *many = gr_alloc(c->self, c->head.field_count * sizeof *many);
+    if (!many) return false;
+    bool go_on = serve(c, many);
+    gr_free(c->self, many);
+    return go_on;
+}
+
+/* Ends our side and reads on for a moment: closing with bytes unread would reset the connection and lose our last words. */
+static void linger(gri_http_connection *c)
+{
+    gr_deadline deadline = gr_after_ms(GRI_HTTP_LINGER_MS);
+    size_t bytes = 0;
+    if (gr_shutdown(c->self, c->socket) != 0) return;
+    for (size_t total = 0; total < GRI_HTTP_LINGER_BYTES; total += bytes)
+        if (gr_read(c->self, c->socket, c->buffer, c->capacity, &bytes, deadline) != 0 || bytes == 0) return;
+}
+
+static void refuse(gri_http_connection *c, int status, const char *why)
+{
+    c->keep = false;
+    c->input = (gri_http_input){.connection = c};
+    gri_http_answer_init(c);
+    if (gr_response_problem(&c->answer.respond, status, "%s", why) == 0) (void)gri_http_answer_end(c);
+}
+
+static void run(gri_http_connection *c)
+{
+    int code = 0;
+    bool go_on = true;
+    while (go_on && (code = gri_http_request_read(c)) == 0) go_on = serve_with_headers(c);
+    if (code == GR_ESYNTAX) {
+        refuse(c, c->head.status, c->head.why);
+    } else if (code == GR_ETIMEOUT) {
+        refuse(c, 408, "the request did not arrive in time");
+    } else if (code == GR_ENOMEM) {
+        refuse(c, 503, "out of memory");
+    }
+    if (code != GR_ECLOSED && code != GR_EKILLED) linger(c);
+}
+
+void gri_http_connection_run(gr_self *self, gr_value args)
+{
+    gri_http_connection *c = gr_alloc(self, sizeof *c);
+    gr_socket socket = {(uint64_t)gr_int(gr_get(args, "socket"), 0)};
+    if (gr_socket_adopt(self, socket) != 0 || !c) return;
+    c->self = self;
+    c->socket = socket;
+    c->server = (const gr_http_server *)(intptr_t)gr_int(gr_get(args, "server"), 0);
+    c->buffer = gr_alloc(self, GRI_HTTP_BUFFER_BYTES);
+    c->capacity = GRI_HTTP_BUFFER_BYTES;
+    c->fields = gr_alloc(self, c->server->limits.fields * sizeof *c->fields);
+    if (!c->buffer || !c->fields || gr_socket_peer(self, socket, c->remote) != 0) return;
+    run(c);
+}

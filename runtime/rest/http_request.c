@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The reading half of a connection: heads, environments, bodies. */
+#include <string.h>
+
+#include "rest/http_connection.h"
+#include "rest/http_target.h"
+
+static gr_deadline earlier(gr_deadline a, gr_deadline b)
+{
+    return a.ns < b.ns ? a : b;
+}
+
+bool gri_http_request_draining(gri_http_connection *c)
+{
+    gr_message *message = NULL;
+    while (!c->draining && gr_receive(c->self, &message, GR_NOW) == 0) {
+        c->draining = gr_address_equal(gr_sender(message), c->server->listener) && gr_bool(gr_get(gr_body(message), "drain"), false);
+        gr_message_free(&message);
+    }
+    return c->draining;
+}
+
+/* Makes room at the buffer's end, up to `bytes` in all. */
+static int grow(gri_http_connection *c, size_t bytes)
+{
+    if (bytes <= c->capacity) return 0;
+    char *buffer = gr_alloc(c->self, bytes);
+    if (!buffer) return GR_ENOMEM;
+    memcpy(buffer, c->buffer, c->held);
+    gr_free(c->self, c->buffer);
+    c->buffer = buffer;
+    c->capacity = bytes;
+    return 0;
+}
+
+static int receive(gri_http_connection *c, gr_deadline deadline)
+{
+    size_t bytes = 0;
+    int code = gr_read(c->self, c->socket, c->buffer + c->held, c->capacity - c->held, &bytes, deadline);
+    if (code == 0 && bytes == 0) return GR_ECLOSED;
+    if (code == 0) c->held += bytes;
+    return code == 0 || code == GR_ETIMEOUT || code == GR_EKILLED ? code : GR_ECLOSED;
+}
+
+/* Waits for the first byte of a request. The mailbox wakes nobody who reads, so a draining server is noticed by looking. */
+static int wait_for_request(gri_http_connection *c)
+{
+    const gr_http_options *options = &c->server->options;
+    gr_deadline deadline = gr_after_ms(c->requests ? options->idle_ms : options->head_ms);
+    for (;;) {
+        if (gri_http_request_draining(c)) return GR_ECLOSED;
+        int code = receive(c, earlier(deadline, gr_after_ms(GRI_HTTP_TICK_MS)));
+        if (code != GR_ETIMEOUT) return code;
+        if (gr_now_ns() >= deadline.ns) return GR_ECLOSED;
+    }
+}
+
+int gri_http_request_read(gri_http_connection *c)
+{
+    gri_http_head_init(&c->head, &c->server->limits, c->fields);
+    memmove(c->buffer, c->buffer + c->at, c->held - c->at);
+    c->held -= c->at;
+    c->at = 0;
+    int code = c->held ? 0 : wait_for_request(c);
+    gr_deadline deadline = gr_after_ms(c->server->options.head_ms);
+    while (code == 0) {
+        enum gri_http_progress progress = gri_http_head_feed(&c->head, c->buffer, c->held);
+        if (progress == GRI_HTTP_REFUSED) return GR_ESYNTAX;
+        if (progress == GRI_HTTP_DONE) break;
+        if (c->held == c->capacity) {
+            size_t most = c->head.limits.head_bytes;
+            code = grow(c, c->capacity * 2 < most ? c->capacity * 2 : most);
+        }
+        if (code == 0) code = receive(c, deadline);
+    }
+    if (code != 0) return code;
+    c->at = c->head.bytes;
+    gri_http_body_init(&c->body, &c->head);
+    return c->body.done ? 0 : grow(c, c->at + GRI_HTTP_BUFFER_BYTES); /* room behind the head, which stays */
+}
+
+/* Reads body bytes into the buffer, which has been used up. */
+static int refill(gri_http_connection *c)
+{
+    if (c->input.expects && gri_http_answer_send_continue(c) != 0) return GR_ECLOSED;
+    c->input.expects = false;
+    c->at = c->held = c->head.bytes;
+    return receive(c, c->input.deadline);
+}
+
+static int input_fail(gri_http_input *input, int code)
+{
+    input->error = code;
+    return code;
+}
+
+static int input_begin(gri_http_input *input)
+{
+    if (!input->timed) input->deadline = gr_after_ms(input->connection->server->options.body_ms);
+    input->timed = true;
+    return input->error;
+}
+
+static int input_read(gr_input *base, void *buffer, size_t bytes, size_t *ret_bytes)
+{
+    gri_http_input *input = (gri_http_input *)base;
+    gri_http_connection *c = input->connection;
+    if (input_begin(input) != 0) return input->error;
+    while (!c->body.done && bytes) {
+        const char *data;
+        size_t used, run, given = c->held - c->at < bytes ? c->held - c->at : bytes;
+        enum gri_http_progress progress = gri_http_body_feed(&c->body, c->buffer + c->at, given, &used, &data, &run);
+        c->at += used;
+        if (progress == GRI_HTTP_REFUSED) return input_fail(input, c->body.status == 413 ? GR_ETOOBIG : GR_ESYNTAX);
+        if (run) {
+            memcpy(buffer, data, run);
+            *ret_bytes = run;
+            return 0;
+        }
+        if (progress == GRI_HTTP_DONE) break;
+        int code = c->at == c->held ? refill(c) : 0;
+        if (code != 0) return input_fail(input, code);
+    }
+    *ret_bytes = 0;
+    return 0;
+}
+
+/* A body of known length that is here already is used where it is. */
+static bool all_is_here(gri_http_connection *c, const char **ret_body, size_t *ret_bytes)
+{
+    size_t used = 0;
+    if (c->body.done) {
+        *ret_body = c->buffer + c->at;
+        *ret_bytes = 0;
+        return true;
+    }
+    if (c->body.chunked || c->held - c->at < c->body.left) return false;
+    (void)gri_http_body_feed(&c->body, c->buffer + c->at, c->held - c->at, &used, ret_body, ret_bytes);
+    c->at += used;
+    return true;
+}
+
+static int input_all(gr_input *base, const char **ret_body, size_t *ret_bytes)
+{
+    gri_http_input *input = (gri_http_input *)base;
+    gri_http_connection *c = input->connection;
+    if (input_begin(input) != 0) return input->error;
+    if (input->text) gr_free(c->self, input->text);
+    input->text = NULL;
+    if (all_is_here(c, ret_body, ret_bytes)) return 0;
+    size_t capacity = c->body.chunked ? 4096 : (size_t)c->body.left, count = 0;
+    while (!c->body.done) {
+        if (!input->text || count == capacity) {
+            if (input->text) capacity *= 2;
+            char *text = gr_alloc(c->self, capacity);
+            if (!text) return input_fail(input, GR_ENOMEM);
+            if (count) memcpy(text, input->text, count);
+            if (input->text) gr_free(c->self, input->text);
+            input->text = text;
+        }
+        size_t bytes = 0;
+        int code = input_read(base, input->text + count, capacity - count, &bytes);
+        if (code != 0) return code;
+        count += bytes;
+    }
+    *ret_body = input->text ? input->text : c->buffer;
+    *ret_bytes = count;
+    return 0;
+}
+
+static const char *string_of(gri_http_connection *c, gri_http_span span)
+{
+    c->buffer[span.at + span.bytes] = '\0'; /* over the blank, colon or CR that ended it */
+    return c->buffer + span.at;
+}
+
+/* The decoded path, in storage of the connection or of its own. */
+static char *path_of(gri_http_connection *c)
+{
+    const gri_http_head *h = &c->head;
+    char *path = h->path.bytes < GRI_HTTP_PATH_BYTES - 1 ? c->path : gr_alloc(c->self, (size_t)h->path.bytes + 2);
+    if (!path) return NULL;
+    size_t bytes = gri_http_percent_decode(c->buffer + h->path.at, h->path.bytes, path);
+    if (bytes == 0) path[bytes++] = c->buffer[h->method.at] == 'O' ? '*' : '/'; /* http://host; OPTIONS http://host */
+    path[bytes] = '\0';
+    return path;
+}
+
+int gri_http_request_environ(gri_http_connection *c, gr_environ *env, gr_header *headers)
+{
+    const gri_http_head *h = &c->head;
+    char *path = path_of(c);
+    if (!path) return GR_ENOMEM;
+    c->input = (gri_http_input){.input = {input_read, input_all}, .connection = c, .expects = h->expect_continue};
+    *env = (gr_environ){
+        .self = c->self,
+        .script_name = "",
+        .path = path,
+        .scheme = "http",
+        .protocol = h->minor ? "HTTP/1.1" : "HTTP/1.0",
+        .host = "",
+        .remote = c->remote,
+        .local = c->server->address,
+        .headers = headers,
+        .header_count = h->field_count,
+        .content_length = h->chunked ? GR_BODY_UNKNOWN : (int64_t)h->length,
+        .input = &c->input.input,
+    };
+    env->method = string_of(c, h->method);
+    env->target = string_of(c, h->target);
+    if (h->has_query) env->query = c->buffer + h->query.at;
+    for (uint32_t i = 0; i < h->field_count; i++)
+        headers[i] = (gr_header){string_of(c, h->fields[i].name), string_of(c, h->fields[i].value)};
+    const char *host = gr_environ_header(env, "host"); /* what absolute-form names is the same, or HTTP/1.0 without Host */
+    if (host) env->host = host;
+    return 0;
+}
+
+static bool skip_body(gri_http_connection *c)
+{
+    char scrap[512];
+    size_t bytes = 0;
+    if (c->input.error != 0 || (c->input.expects && c->at == c->held)) return false;
+    for (size_t skipped = 0; !c->body.done && skipped <= GRI_HTTP_SKIP_BYTES; skipped += bytes)
+        if (input_read(&c->input.input, scrap, sizeof scrap, &bytes) != 0) return false;
+    return c->body.done;
+}
+
+bool gri_http_request_end(gri_http_connection *c, gr_environ *env)
+{
+    bool done = c->body.done || (c->keep && skip_body(c));
+    if (c->input.text) gr_free(c->self, c->input.text);
+    c->input.text = NULL;
+    if (env->path != c->path) gr_free(c->self, (void *)(uintptr_t)env->path);
+    return done;
+}
+
+bool gri_http_request_gone(gri_http_connection *c)
+{
+    if (c->held == c->capacity) return false; /* nowhere to put what might come: cannot tell */
+    int code = receive(c, GR_NOW);
+    return code != 0 && code != GR_ETIMEOUT;
+}
