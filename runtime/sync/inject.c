@@ -5,8 +5,11 @@
 
 #include "base/check.h"
 
-/* ThreadSanitizer does not see liburcu's atomics (they live in an uninstrumented library). */
-#if GRI_TSAN
+/* ThreadSanitizer and the explorer do not see liburcu's atomics (they live in an uninstrumented library). */
+#ifdef GRI_EXPLORE
+#define HAND_OVER(node) explore_hand_over(node)
+#define TAKE_OVER(node) explore_take_over(node)
+#elif GRI_TSAN
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 #define HAND_OVER(node) __tsan_release(node)

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The deque with a ring of 4, and the slot: every item is taken exactly once, by somebody to whom it was handed over, and
+ * in order by each taker. */
+#include "explore/explorer.h"
+#include "sync/deque.h"
+
+_Static_assert(GRI_DEQUE_CAPACITY == 4, "explored with a small ring");
+
+enum { ITEMS_MAX = 12 };
+
+typedef struct item {
+    unsigned number, taken; /* plain: whoever takes the item writes it */
+} item;
+
+static item items[ITEMS_MAX];
+static gri_deque shared, thief_deque[2];
+static gri_slot slot;
+static unsigned pushed; /* plain, the owner's */
+
+static void setup(void)
+{
+    gri_deque_init(&shared);
+    gri_deque_init(&thief_deque[0]);
+    gri_deque_init(&thief_deque[1]);
+    gri_slot_init(&slot);
+    for (unsigned i = 0; i < ITEMS_MAX; i++) items[i] = (item){0, 0};
+    pushed = 0;
+}
+
+static unsigned take(void *taken)
+{
+    item *i = taken;
+    EXPLORE_CHECK(i >= items && i < items + ITEMS_MAX);
+    EXPLORE_CHECK(gri_plain_read(&i->taken) == 0);
+    gri_plain_write(&i->taken, 1);
+    return gri_plain_read(&i->number);
+}
+
+static item *make(void)
+{
+    item *i = &items[pushed];
+    gri_plain_write(&i->number, pushed);
+    pushed++;
+    return i;
+}
+
+/* Pushes and, when the ring is full, spills as the scheduler does. */
+static void push(void)
+{
+    item *i = make();
+    while (!gri_deque_push_owner(&shared, i)) {
+        void *out[GRI_DEQUE_CAPACITY];
+        const size_t count = gri_deque_spill_owner(&shared, out, GRI_DEQUE_CAPACITY);
+        unsigned last = 0;
+        for (size_t k = 0; k < count; k++) {
+            const unsigned number = take(out[k]);
+            EXPLORE_CHECK(k == 0 || number > last);
+            last = number;
+        }
+    }
+}
+
+static bool pop(void)
+{
+    void *taken = gri_deque_pop_owner(&shared);
+    if (taken) take(taken);
+    return taken != NULL;
+}
+
+static void check(void)
+{
+    void *left;
+    while ((left = gri_deque_pop_owner(&shared))) take(left);
+    for (unsigned i = 0; i < 2; i++)
+        while ((left = gri_deque_pop_owner(&thief_deque[i]))) take(left);
+    if ((left = gri_slot_take_owner(&slot))) take(left);
+    for (unsigned i = 0; i < ITEMS_MAX; i++) EXPLORE_CHECK(items[i].taken == (i < pushed));
+}
+
+/* thief_deque[n] for thread n + 1 */
+static void steal_half(unsigned rounds)
+{
+    gri_deque *mine = &thief_deque[explore_self() - 1];
+    unsigned last = 0;
+    for (unsigned r = 0; r < rounds; r++) {
+        void *first = NULL;
+        const size_t count = gri_deque_steal_half(&shared, mine, &first);
+        EXPLORE_CHECK(count <= GRI_DEQUE_CAPACITY);
+        if (count == 0) continue;
+        unsigned number = take(first);
+        EXPLORE_CHECK(last == 0 || number > last);
+        last = number;
+        for (size_t i = 1; i < count; i++) {
+            void *own = gri_deque_pop_owner(mine);
+            if (!own) break; /* stolen from the thief */
+            number = take(own);
+            EXPLORE_CHECK(number > last);
+            last = number;
+        }
+    }
+}
+
+/* One owner, two thieves, one of each kind. */
+static void owner(void)
+{
+    push();
+    push();
+    push();
+    pop();
+    push();
+    pop();
+    pop();
+}
+
+static void half_thief(void)
+{
+    steal_half(1);
+}
+
+static void array_thief(void)
+{
+    void *out[2];
+    unsigned last = 0;
+    const size_t count = gri_deque_steal_array(&shared, out, 2);
+    for (size_t i = 0; i < count; i++) {
+        const unsigned number = take(out[i]);
+        EXPLORE_CHECK(i == 0 || number > last);
+        last = number;
+    }
+}
+
+/* The ring goes round while a thief is in the middle: slots are reused as soon as the thief has read them. */
+static void round_owner(void)
+{
+    for (unsigned i = 0; i < 4; i++) push();
+    pop();
+    push();
+    pop();
+    push();
+    push();
+}
+
+static void two_thief(void)
+{
+    steal_half(2);
+}
+
+/* Full: spills against a thief. */
+static void full_owner(void)
+{
+    for (unsigned i = 0; i < 6; i++) push();
+}
+
+/* A thief is stolen from while it steals; its ring has gone round before. */
+static void chain_setup(void)
+{
+    setup();
+    for (unsigned i = 0; i < 3; i++) { /* the thief's ring begins at its last slots */
+        gri_deque_push_owner(&thief_deque[0], &items[0]);
+        gri_deque_pop_owner(&thief_deque[0]);
+    }
+    for (unsigned i = 0; i < 4; i++) gri_deque_push_owner(&shared, make());
+}
+
+static void chain_owner(void)
+{
+    push();
+    push();
+}
+
+static void chain_thief(void)
+{
+    void *first = NULL;
+    for (unsigned i = 0; i < 2; i++)
+        if (gri_deque_steal_half(&shared, &thief_deque[0], &first) > 0) take(first);
+}
+
+static void second_thief(void)
+{
+    void *out[4];
+    for (unsigned round = 0; round < 2; round++) {
+        const size_t count = gri_deque_steal_array(&thief_deque[0], out, 4);
+        for (size_t i = 0; i < count; i++) take(out[i]);
+    }
+}
+
+/* The slot: owner and two takers. */
+static void slot_owner(void)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        void *displaced = gri_slot_put(&slot, make());
+        if (displaced) take(displaced);
+    }
+    void *own = gri_slot_take_owner(&slot);
+    if (own) take(own);
+    void *displaced = gri_slot_put(&slot, make());
+    if (displaced) take(displaced);
+}
+
+static void slot_thief(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        void *taken = gri_slot_steal(&slot);
+        if (taken) take(taken);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const explore_program programs[] = {
+        {"thieves", setup, {owner, half_thief, array_thief}, check, NULL, 3, 1},
+        {"round", setup, {round_owner, two_thief}, check, NULL, 4, 2},
+        {"full", setup, {full_owner, two_thief}, check, NULL, 4, 2},
+        {"chain", chain_setup, {chain_owner, chain_thief, second_thief}, check, NULL, 2, 1},
+        {"slot", setup, {slot_owner, slot_thief, slot_thief}, check, NULL, 3, 1},
+        {NULL, NULL, {NULL}, NULL, NULL, 0, 0},
+    };
+    return explore_main(argc, argv, programs);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* What the two halves of the explorer tell each other: explorer.c chooses and switches, model.c is the memory. */
+#ifndef GR_TESTS_EXPLORE_ENGINE_H
+#define GR_TESTS_EXPLORE_ENGINE_H
+
+#include "explore/explorer.h"
+
+/* Thread 0 is setup and check, the program's threads follow. */
+#define ENGINE_THREADS (EXPLORE_THREADS_MAX + 1)
+
+/* explorer.c */
+extern uint32_t engine_execution; /* counts from 1 */
+extern unsigned engine_self;      /* the thread that runs */
+void engine_point(void);          /* another thread may go first */
+unsigned engine_choose(unsigned count);
+/* Whether a value other than the newest may be read now; engine_choose_stale counts one if it is. 0 is the newest. */
+bool engine_stale_allowed(void);
+unsigned engine_choose_stale(unsigned count);
+void engine_wrote(void); /* threads in explore_wait may go on */
+void engine_note(const explore_site *site, uint32_t location, uint64_t before, uint64_t after, const char *remark);
+void engine_fail(const explore_site *site, const char *text);
+
+/* model.c */
+void model_begin(void);
+void model_fork(unsigned thread); /* from thread 0 */
+void model_join(unsigned thread); /* to thread 0 */
+
+#endif
