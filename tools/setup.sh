@@ -32,7 +32,7 @@ packages_install() {
     shift
     missing=$(packages_missing "$@" | tr '\n' ' ' | sed 's/ $//')
     [ -n "$missing" ] || return 0
-    system=$(. /etc/os-release 2>/dev/null && echo "$ID")
+    system=$(sed -n "s/^ID=//p" "${OS_RELEASE:-/etc/os-release}" 2>/dev/null | tr -d \")
     sudo=
     [ "$(id -u)" = 0 ] || sudo=$(command -v sudo || echo none)
     why=
