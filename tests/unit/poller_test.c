@@ -78,6 +78,36 @@ TEST(poller, hangup_makes_readable_and_writable)
     close(fds[0]);
 }
 
+TEST(poller, end_of_the_other_side_does_not_make_writable)
+{
+    int fds[2];
+    gri_poller poller = open_with_pair(fds, 1);
+    char block[4096] = {0};
+    while (write(fds[0], block, sizeof block) > 0) continue;
+    look(&poller);
+    CHECK_OK(shutdown(fds[1], SHUT_WR));
+    seen s = look(&poller);
+    CHECK(s.count == 1 && s.hangup == 1 && s.readable == 1 && s.writable == 0);
+    gri_poller_close(&poller);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+TEST(poller, broken_pipe_is_readable_and_writable)
+{
+    int fds[2];
+    gri_poller poller;
+    CHECK_OK(gri_poller_open(&poller));
+    CHECK_OK(pipe(fds));
+    CHECK_OK(gri_poller_add(&poller, fds[1], 4));
+    look(&poller);
+    close(fds[0]);
+    seen s = look(&poller);
+    CHECK(s.count == 1 && s.hangup == 1 && s.readable == 1 && s.writable == 1 && s.cookie == 4);
+    gri_poller_close(&poller);
+    close(fds[1]);
+}
+
 TEST(poller, writable_again_after_full)
 {
     int fds[2];

@@ -175,6 +175,7 @@ static void run_case(const char *name)
     hwloc_topology_t hw;
     gri_topology *topology = read_synthetic(synthetic);
     CHECK(topology->synthetic);
+    CHECK_EQ(gri_cpus_count(&topology->mask), topology->pus_count);
     CHECK_OK(gri_topology_place(topology, bind, ask));
     CHECK_OK(hwloc_topology_init(&hw));
     CHECK_OK(hwloc_topology_set_synthetic(hw, synthetic));

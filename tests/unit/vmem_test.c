@@ -63,6 +63,23 @@ TEST(vmem, reserve_aligns)
     }
 }
 
+static size_t mapped_bytes(void)
+{
+    size_t pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+    CHECK(statm && fscanf(statm, "%zu", &pages) == 1 && fclose(statm) == 0);
+    return pages * gri_vmem_page_bytes();
+}
+
+TEST(vmem, alignment_leaves_no_margins_behind)
+{
+    char *low[4];
+    size_t before = mapped_bytes();
+    for (size_t i = 0; i < 4; i++) CHECK_OK(gri_vmem_reserve(3 * MB, 1024 * MB, (void **)&low[i]));
+    CHECK(mapped_bytes() - before < 64 * MB);
+    for (size_t i = 0; i < 4; i++) CHECK_OK(gri_vmem_release(low[i], 3 * MB));
+}
+
 TEST(vmem, reserve_refuses)
 {
     void *low = &low;
