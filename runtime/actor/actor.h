@@ -32,6 +32,7 @@
 #include <greenroom/actor.h>
 #include <greenroom/registry.h>
 #include <greenroom/server.h>
+#include <stdarg.h>
 
 typedef struct gri_more gri_more;
 typedef struct gri_frame gri_frame;
@@ -47,8 +48,9 @@ enum gri_actor_flag {
     GRI_RETAIN = 64,
     GRI_OVERFLOWED = 128,   /* the stack's yellow zone was opened: dies at its next runtime call */
     GRI_STARTED = 256,      /* server: start has succeeded */
-    GRI_ENDING = 512,       /* server: gr_server_end; any: finish is under way */
+    GRI_ENDING = 512,       /* server: gr_server_end; any: finish has begun */
     GRI_FRESH = 1024,       /* has not run yet */
+    GRI_FINISHING = 4096,   /* past its cleanups: watches are gone */
     GRI_ABORTED = 2048,     /* simulation: nothing can run, the host's wait gives up */
 };
 
@@ -76,8 +78,8 @@ struct gr_self {
     gr_message *held;            /* received and not freed, newest first: freed at the end */
     gr_message *reply;           /* the answer to `awaited`, arrived */
     uint64_t awaited;            /* reference of the call, wait or blocking operation under way; 0: none */
-    gr_message *scanned;         /* the last message that select looked at in vain */
-    uint64_t scanned_for;        /* fingerprint of what it looked for */
+    gri_serving *serving;        /* server: the message being served, on the stack that serves it */
+    gri_atomic_u64 published;    /* state.c: the snapshot that gr_state reads; readers pin it here */
     gri_atomic_u32 attention;    /* set by others after a flag went into the word; cleared by the owner */
     uint16_t flags;              /* enum gri_actor_flag */
     uint16_t kill_returns;       /* how often GR_EKILLED was returned for this kill */
@@ -89,7 +91,7 @@ struct gr_self {
     };
     gr_message *args;            /* NULL: null */
     void *state;                 /* server: its state */
-    gri_serving *serving;        /* server: the call being served, on the stack that serves it */
+    struct gri_watch *watchers;  /* who wants to know of the end; guarded by gri_watch_lock, see watch.h */
     gri_frame *frame;            /* innermost protect */
     gri_more *more;              /* what few actors have; NULL until needed */
     gr_message *result;          /* gr_return's value, then the exit record */
@@ -106,12 +108,13 @@ struct gri_more {
     gri_list memory;             /* gr_alloc */
     struct gri_deadline *deadline;
     gr_message *report;          /* what was raised, on its way to a protect */
-    gr_detail detail;
+    gr_detail *detail;           /* of the last failure */
+    gr_message *scanned;         /* the last message that select looked at in vain */
+    uint64_t scanned_for;        /* fingerprint of what it looked for */
     uint16_t no_suspend;
     const gr_behaviour *behaviour;
     gri_list sockets;            /* io: what to close at the end */
     void (*sockets_close)(gr_self *self);
-    gri_atomic_u64 reserved;
 };
 
 /* ---- finding actors ---- */
@@ -146,9 +149,16 @@ GR_MUST_CHECK int gri_actor_spawn(gr_self *self, gr_address *ret_address, const 
 
 /* A block for an attached thread, alive and not queued. */
 GR_MUST_CHECK int gri_actor_new_attached(gr_self **ret_self);
+/* Moves the exit record of a retained actor out, which ends its slot's life. False if there is none. */
+bool gri_actor_take_record(gr_address address, gr_message **ret_exit);
+bool gri_actor_forget_record(gr_address address);
 /* Runs cleanups, tells the others, frees everything. The caller is the actor, on a stack that outlives this call; afterwards
  * the block is somebody else's. */
 void gri_actor_finish(gr_self *self, enum gri_outcome outcome);
+/* The last step: gives the slot away, or keeps it with the exit record (NULL if it is not retained). */
+void gri_actor_end(gr_self *self, gr_message *exit);
+/* gr_alloc's memory, all of it. */
+void gri_own_release(gr_self *self);
 
 /* ---- suspending (suspend.c) ---- */
 
@@ -162,6 +172,8 @@ GR_MUST_CHECK int gri_suspend(gr_self *self, uint64_t wait, gr_deadline deadline
 bool gri_self_is_here(gr_self *self);
 /* What a seen kill does to a suspending call: counts and returns GR_EKILLED, or unwinds. 0 if there is none (or it is held). */
 int gri_kill_check(gr_self *self);
+/* The same without counting or unwinding: for callers that have to put something in order first. */
+int gri_kill_check_keeping(const gr_self *self);
 
 /* Makes ready an actor that the caller has woken, handing over the chain. Any thread. */
 void gri_actor_woken(gr_self *self, gri_mailnode *chain);
@@ -179,6 +191,8 @@ void gri_inbox_collect(gr_self *self);
 /* Marks a message as received by user code / takes the mark off again. */
 void gri_hold(gr_self *self, gr_message *m);
 void gri_unhold(gr_self *self, gr_message *m);
+/* Takes m out of the inbox; before is the one in front of it, or NULL. */
+gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m);
 /* Takes the oldest message out, or NULL. */
 gr_message *gri_inbox_pop(gr_self *self);
 
@@ -192,8 +206,8 @@ GR_MUST_CHECK int gri_deliver(gr_self *from, gr_address to, gr_message **message
 /* Notes why: printf into the actor's detail; returns code. self may be NULL. */
 int gri_fail(gr_self *self, int code, const char *format, ...) GR_PRINTF(3, 4);
 int gri_fail_detail(gr_self *self, int code, const gr_detail *detail);
-/* Where a callee may write the detail; never NULL (a scratch when out of memory). */
-gr_detail *gri_detail_of(gr_self *self);
+/* gri_pack_message with the detail kept by the actor. */
+int gri_format(gr_self *self, gr_message **ret_message, gr_site *site, const char *format, va_list args);
 
 /* A report object {"error","description","text-exception","stack-trace"}; NULL when out of memory. */
 gr_message *gri_report_new(gr_self *self, const char *error, gr_value description, const char *text, bool with_trace);

@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 #include "message/message.h"
 
+#include "message/hold.h"
+
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "base/check.h"
@@ -87,11 +89,14 @@ static GRI_NOINLINE void free_outside(gr_message *m)
     }
 }
 
+bool (*gri_message_held_free)(gr_message *m);
+
 void gr_message_free(gr_message **message)
 {
     if (!message || !*message) return;
     gr_message *m = *message;
     *message = NULL;
+    if ((m->flags & GRI_MESSAGE_HELD) && gri_message_held_free(m)) return;
     if (GRI_UNLIKELY(m->flags & GRI_MESSAGE_OUTSIDE)) {
         free_outside(m);
     } else {

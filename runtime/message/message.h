@@ -14,6 +14,8 @@
  *   28    body_bytes
  *   32    tick            coarse time of the push
  *   36    generation      of the receiver it is meant for
+ *         or, once it was received (GRI_MESSAGE_HELD):
+ *   32    held_prev       link of the receiver's list, as node is
  *   40    body            24 bytes, more behind them in the same block (a value of 24 bytes or less takes one line in all)
  *         or, with GRI_MESSAGE_OUTSIDE: where the body is, and who holds it:
  *   40      at            the packed bytes
@@ -39,7 +41,8 @@ enum gri_message_kind {
     GRI_MESSAGE_REPLY, /* from here on: answers to `reference` */
     GRI_MESSAGE_REPLY_EXCEPTION,
     GRI_MESSAGE_REPLY_INVALID_METHOD,
-    GRI_MESSAGE_REPLY_DEAD,
+    GRI_MESSAGE_REPLY_KILLED, /* to a wait */
+    GRI_MESSAGE_REPLY_DEAD, /* the last of the answers */
     GRI_MESSAGE_EXIT, /* of a linked actor */
     GRI_MESSAGE_DOWN, /* of a monitored actor */
     GRI_MESSAGE_TIMER,
@@ -49,6 +52,7 @@ enum gri_message_kind {
 
 enum gri_message_flag {
     GRI_MESSAGE_OUTSIDE = 1, /* the body is elsewhere */
+    GRI_MESSAGE_HELD = 4, /* in its receiver's list of what it has received and not freed (hold.h) */
     GRI_MESSAGE_EMBEDDED = 2, /* the envelope is part of a bigger record: release() instead of freeing */
 };
 
@@ -64,7 +68,12 @@ struct gr_message {
     uint8_t kind, flags;
     uint16_t trailer_bytes;
     uint32_t body_bytes;
-    uint32_t tick, generation;
+    union {
+        struct {
+            uint32_t tick, generation; /* on its way */
+        };
+        gr_message *held_prev; /* received: see hold.h */
+    };
     union {
         unsigned char body[GRI_MESSAGE_INLINE_BYTES];
         struct {
@@ -122,6 +131,13 @@ void *gri_message_trailer(gr_message *m); /* NULL if there is none */
 /* A body that is part of a bigger record, envelope included: nothing is allocated, and gr_message_free calls `release`.
  * The bytes must stay as they are until then. */
 void gri_message_init_embedded(gr_message *m, gr_value body, void (*release)(gr_message *message));
+
+/* Gives an envelope that is part of a bigger record (gri_message_init_embedded) the body of `source`, which
+ * gri_message_share prepared: a reference is taken, or a small body copied. Cannot fail. */
+void gri_message_embed_shared(gr_message *m, const gr_message *source);
+
+/* Makes `part`, a value inside the message's body, the whole body. */
+GR_MUST_CHECK int gri_message_narrow(gr_message **message, gr_value part);
 
 /* Makes the body fit for sharing: afterwards each clone costs one envelope of 64 bytes. Bodies that fit an envelope stay
  * where they are (a clone copies them). On failure (GR_ENOMEM, GR_EFULL) *message is as before. Trailers are dropped. */

@@ -13,7 +13,8 @@
 
 #include "os/clock.h"
 
-#define IDLE_TICKS_BEFORE_SLEEP 20 /* guess: do not sleep between two requests of a lightly loaded service */
+#define TRIM_NS (100 * GRI_NS_PER_MS) /* how often memory that went unused goes back to the system: guess */
+#define IDLE_TICKS_BEFORE_SLEEP 200 /* guess: two trims after the last work, and no sleep between two requests of a service */
 
 typedef struct watch {
     uint32_t epoch;
@@ -149,10 +150,17 @@ void gri_monitor_main(void *arg)
     monitor *m = &state;
     *m = (monitor){.scheduler = scheduler};
     unsigned idle_ticks = 0;
+    gri_instant trimmed = gri_clock_monotonic();
     /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
     while (!gri_load_acquire(&scheduler->stopping)) {
         gri_instant now = gri_clock_monotonic();
         idle_ticks = tick(m, now) ? 0 : idle_ticks + 1;
+        gri_store_relaxed(&scheduler->tick_ms, (uint32_t)(now / GRI_NS_PER_MS)); /* relaxed: coarse time */
+        if (now - trimmed >= TRIM_NS) {
+            trimmed = now;
+            gri_heap_trim(false);
+            gri_stack_trim(false);
+        }
         if (idle_ticks <= IDLE_TICKS_BEFORE_SLEEP) {
             gri_parker_wait(&scheduler->monitor_parker, gri_instant_add(now, scheduler->config.slice_ns));
             continue;

@@ -26,10 +26,10 @@ static int allocate_workers(gri_scheduler *scheduler)
         if (code != 0) return code;
         worker->victims = calloc(count, sizeof *worker->victims);
         if (!worker->victims) return GR_ENOMEM;
-        if (scheduler->config.topology && scheduler->config.placement) {
-            gri_topology_victims(scheduler->config.topology, scheduler->config.placement, i, count, worker->victims);
+        if (scheduler->config.topology) {
+            gri_topology_victims(scheduler->config.topology, i, count, worker->victims);
         } else {
-            for (unsigned j = 1; j < count; j++) worker->victims[j - 1] = (uint16_t)((i + j) % count);
+            for (unsigned j = 1; j < count; j++) worker->victims[j - 1] = (i + j) % count;
         }
     }
     gri_atomic_init(&scheduler->worker_count, count);
@@ -120,4 +120,32 @@ void gri_scheduler_stop(void)
         end_threads(scheduler, scheduler->config.workers, true);
     gri_scheduler_now = NULL;
     release(scheduler);
+}
+
+uint16_t gri_scheduler_home(void)
+{
+    gri_worker *worker = gri_worker_here();
+    unsigned workers = gri_scheduler_now->config.workers;
+    if (worker && worker->index < workers) return (uint16_t)(worker->index + 1);
+    return (uint16_t)(gri_add_relaxed(&gri_scheduler_now->next_home, 1u) % workers + 1); /* relaxed: any order will do */
+}
+
+uint32_t gri_scheduler_tick(void)
+{
+    gri_scheduler *scheduler = gri_scheduler_now;
+    if (GRI_UNLIKELY(scheduler->simulation != NULL)) return (uint32_t)(gri_clock_now() / GRI_NS_PER_MS);
+    return gri_load_relaxed(&scheduler->tick_ms); /* relaxed: coarse time */
+}
+
+uint64_t gri_scheduler_sum(size_t offset)
+{
+    gri_scheduler *scheduler = gri_scheduler_now;
+    uint64_t sum = 0;
+    /* mo:workers.count acquire <- workers.add release: the spares' fields */
+    unsigned count = gri_load_acquire(&scheduler->worker_count);
+    for (unsigned i = 0; i < count; i++) {
+        gri_atomic_u64 *counter = (gri_atomic_u64 *)(void *)((char *)&scheduler->workers[i] + offset);
+        sum += gri_load_relaxed(counter); /* relaxed: a counter */
+    }
+    return sum;
 }

@@ -19,6 +19,7 @@
 #include "base/atomic.h"
 #include "base/rng.h"
 #include "memory/heap.h"
+#include "memory/table.h"
 #include "os/park.h"
 #include "os/poller.h"
 #include "os/thread.h"
@@ -35,11 +36,13 @@ typedef struct gri_schedule_config {
     enum gri_steal_policy steal;
     int64_t spin_ns, slice_ns, stuck_ns;
     const gri_topology *topology;  /* borrowed until stop; NULL: one flat machine, nothing is bound */
-    const gri_placement *placement; /* workers rows, or NULL */
+    unsigned stack_class;          /* of worker loops, and so of every task that does not ask for its own */
     bool simulate;
     uint64_t seed;
     /* Called by the monitor about the task that holds its worker too long. NULL: nobody wants to know. */
     void (*stuck)(unsigned worker, uint32_t task_id, int64_t held_ns);
+    void (*thread_begin)(void); /* on each worker thread, first and last */
+    void (*thread_end)(void);
     bool (*deadlock)(void); /* simulation: nothing can ever run; true if somebody was made ready */
     void (*log)(int level, const char *text);
     void (*poll_report)(void *arg, uint64_t cookie, bool readable, bool writable, bool hangup);
@@ -49,6 +52,8 @@ typedef struct gri_schedule_config {
 typedef struct gri_worker_counters {
     gri_atomic_u64 switches, runs, steals, stolen, wakes, parks, polls, timers, deque_pushes, spills;
 } gri_worker_counters;
+
+#define GRI_UPPER_COUNTERS 4
 
 struct gri_worker {
     /* Owner only: the thread that runs this worker. */
@@ -63,8 +68,9 @@ struct gri_worker {
     bool searching, spare;
     gri_rng rng;
     gri_stack_cache stacks;
+    gri_table_cache slots;         /* of the layer above: free slots of its table */
     gri_heap *heap;
-    uint16_t *victims;             /* all other base workers, nearest first */
+    uint32_t *victims;             /* all other base workers, nearest first */
     gri_context thread;            /* the pthread's own stack */
     gri_thread handle;
     struct gri_scheduler *scheduler;
@@ -74,6 +80,7 @@ struct gri_worker {
     gri_atomic_u32 epoch;          /* counts tasks begun or resumed; odd values have no meaning */
     gri_atomic_u32 phase;          /* enum gri_worker_phase */
     gri_worker_counters counters;
+    gri_atomic_u64 upper[GRI_UPPER_COUNTERS]; /* what the layer above counts per worker */
 
     /* Written by the monitor (set) and the owner (cleared); says nothing else, so everything about it is relaxed. */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_bool yield;
@@ -108,6 +115,8 @@ typedef struct gri_scheduler {
     gri_parker monitor_parker;
     gri_atomic_bool monitor_asleep;
     gri_atomic_u64 rescues, stuck;
+    gri_atomic_u32 tick_ms;        /* written by the monitor */
+    gri_atomic_u32 next_home;
     struct gri_simulation *simulation;
 } gri_scheduler;
 
@@ -120,6 +129,13 @@ void gri_scheduler_stop(void);
 
 /* The worker whose thread this is, or NULL. Out of line, reads the thread-local anew: right after a switch, too. */
 gri_worker *gri_worker_here(void);
+
+/* 1 + index of a worker for a task that is to be pinned: this one, or by turns. */
+uint16_t gri_scheduler_home(void);
+/* Coarse time in milliseconds, wrapping, renewed by the monitor; virtual in simulation. */
+uint32_t gri_scheduler_tick(void);
+/* Sums of the workers' counters, by offset in gri_worker. */
+uint64_t gri_scheduler_sum(size_t offset);
 
 /* Timers: on the calling worker's wheel, elsewhere on the first one's. */
 void gri_scheduler_arm(gri_wheel_entry *entry, gri_instant when);

@@ -63,7 +63,6 @@ int gri_simulation_start(gri_scheduler *scheduler)
 
 void gri_simulation_stop(gri_scheduler *scheduler)
 {
-    for (unsigned i = 0; i < scheduler->config.workers; i++) gri_stack_cache_trim(&scheduler->workers[i].stacks, 0);
     gri_heap_flush();
     gri_heap_bind(NULL);
     gri_worker_here_set(NULL);

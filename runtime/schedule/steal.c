@@ -173,7 +173,7 @@ static gri_task *sleep_until_woken(gri_worker *worker)
     if (all_work_is_gone(worker, &task) && !gri_load_acquire(&scheduler->stopping)) {
         gri_count_owner(&worker->counters.parks, 1u); /* relaxed: a counter */
         gri_heap_flush();
-        gri_stack_cache_trim(&worker->stacks, GRI_STACK_CACHE_IDLE);
+        gri_stack_cache_trim(&worker->stacks);
         if (gri_spinlock_try(&scheduler->poller_lock)) {
             sleep_in_poller(worker);
             gri_spinlock_unlock(&scheduler->poller_lock);
@@ -203,7 +203,7 @@ static void be_absent(gri_worker *worker)
     /* mo:spare.absent release -> monitor.put_in acquire: it may be put in from now on */
     gri_store_release(&worker->phase, GRI_WORKER_ABSENT);
     gri_heap_flush();
-    gri_stack_cache_trim(&worker->stacks, GRI_STACK_CACHE_IDLE);
+    gri_stack_cache_trim(&worker->stacks);
     /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
     while (!gri_load_acquire(&scheduler->stopping) && gri_load_relaxed(&worker->retire)) /* relaxed: the parker orders it */
         gri_parker_wait(&worker->parker, GRI_INSTANT_NEVER);

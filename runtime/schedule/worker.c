@@ -12,6 +12,7 @@
 #define HOUSEKEEPING_TICKS 64
 #define FIRE_LIMIT 64
 #define INJECT_BATCH 32
+#define GRI_STACKS_KEPT 64 /* warm stacks a worker: guess */
 
 static GRI_THREAD_LOCAL gri_worker *here;
 
@@ -145,7 +146,7 @@ static void after_switch(gri_worker *worker)
     gri_stack *stack = worker->leaving_stack;
     if (stack) {
         worker->leaving_stack = NULL;
-        gri_stack_cache_put(&worker->stacks, stack);
+        gri_stack_give(&worker->stacks, stack);
     }
 }
 
@@ -161,7 +162,7 @@ static void begin_task(gri_worker *worker, gri_task *task)
 /* A stack whose first act is a worker loop, or NULL. */
 static gri_stack *fresh_loop(gri_worker *worker)
 {
-    gri_stack *stack = gri_stack_cache_take(&worker->stacks);
+    gri_stack *stack = gri_stack_take(&worker->stacks, worker->scheduler->config.stack_class);
     if (stack) gri_stack_prepare(stack, gri_worker_loop, worker);
     return stack;
 }
@@ -257,7 +258,7 @@ static void run_task(gri_worker *worker, gri_task *task)
         leave_stack_for(worker, stack);
     }
     if (GRI_UNLIKELY(task->own_stack_class)) {
-        gri_stack *stack = gri_stack_take((unsigned)task->own_stack_class - 1);
+        gri_stack *stack = gri_stack_take(&worker->stacks, (unsigned)task->own_stack_class - 1);
         if (stack) {
             /* It begins with a loop of its own that runs the task first. */
             task->own_stack_class = 0;
@@ -289,7 +290,7 @@ void gri_worker_loop(void *arg)
         if (!task) break;
         run_task(worker, task);
         worker = gri_worker_here();
-        if (gri_stack_is_oversized(worker->stack)) { /* a task's own size: not for a loop */
+        if (GRI_UNLIKELY(worker->stack->size_class != worker->scheduler->config.stack_class)) { /* a task's own size: not for a loop */
             gri_stack *stack = fresh_loop(worker);
             if (stack) leave_stack_for(worker, stack);
         }
@@ -306,13 +307,13 @@ void gri_worker_main(void *arg)
     gri_worker *worker = arg;
     gri_scheduler *scheduler = worker->scheduler;
     gri_worker_here_set(worker);
-    if (scheduler->config.placement && !worker->spare) {
+    if (scheduler->config.topology) {
         char why[256];
-        if (gri_placement_bind(&scheduler->config.placement[worker->index], why, sizeof why) != 0 && scheduler->config.log)
-            scheduler->config.log(1, why);
+        int code = gri_topology_bind(scheduler->config.topology, worker->index, why, sizeof why);
+        if (code != 0 && scheduler->config.log) scheduler->config.log(1, why);
     }
     gri_heap_bind(worker->heap);
-    gri_stack_signal_stack_install();
+    if (scheduler->config.thread_begin) scheduler->config.thread_begin();
     gri_context_from_thread(&worker->thread);
     gri_stack *stack = fresh_loop(worker);
     if (!stack) gri_panic("worker %u: no memory for its first stack", worker->index);
@@ -320,11 +321,17 @@ void gri_worker_main(void *arg)
     gri_context_switch(&worker->thread, &stack->context);
     after_switch(worker);
     gri_context_fini(&worker->thread);
-    gri_stack_signal_stack_remove();
-    gri_stack_cache_trim(&worker->stacks, 0);
+    if (scheduler->config.thread_end) scheduler->config.thread_end();
     gri_heap_flush();
     gri_heap_bind(NULL);
     gri_worker_here_set(NULL);
+}
+
+static unsigned node_of(const gri_scheduler *scheduler, unsigned index)
+{
+    const gri_topology *topology = scheduler->config.topology;
+    if (!topology || index >= topology->workers || topology->places[index].node_os_index == GRI_TOPOLOGY_UNKNOWN) return 0;
+    return topology->places[index].node_os_index;
 }
 
 int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index)
@@ -337,16 +344,18 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
     gri_inject_init(&worker->pinned);
     gri_wheel_init(&worker->wheel, gri_clock_now());
     gri_deque_init(&worker->deque);
-    gri_stack_cache_init(&worker->stacks);
+    gri_stack_cache_init(&worker->stacks, GRI_STACKS_KEPT);
     gri_atomic_init(&worker->current, NULL);
     gri_atomic_init(&worker->phase, GRI_WORKER_ABSENT);
-    worker->heap = gri_heap_new(0);
+    worker->heap = gri_heap_new(node_of(scheduler, index));
     return worker->heap ? 0 : GR_ENOMEM;
 }
 
 void gri_worker_fini(gri_worker *worker)
 {
-    if (worker->heap) gri_heap_retire(worker->heap);
+    if (!worker->heap) return;
+    gri_stack_cache_fini(&worker->stacks);
+    gri_heap_retire(worker->heap);
     worker->heap = NULL;
     gri_inject_fini(&worker->pinned);
 }

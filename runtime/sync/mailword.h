@@ -178,6 +178,14 @@ static inline bool gri_mailword_peek(gri_mailword *mb)
     return (gri_load_relaxed(&mb->word) & (GRI_MAIL_NODE_MASK | GRI_MAIL_FLAGS_MASK)) != 0;
 }
 
+/* Any thread. Whether that life goes on at this moment. */
+static inline bool gri_mailword_is_open(gri_mailword *mb, uint32_t generation)
+{
+    /* relaxed: a moment's answer, nothing is read through it */
+    const uint64_t seen = gri_load_relaxed(&mb->word);
+    return (seen & GRI_MAIL_TAG_MASK) == gri_mailword_tag(generation) && (seen & GRI_MAIL_STATE_MASK) != GRI_MAIL_CLOSED;
+}
+
 /* Owner, while RUNNING. Empties the word; no atomic read-modify-write if there is nothing. */
 static inline gri_mail_taken gri_mailword_take(gri_mailword *mb)
 {

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "actor/actor.h"
+
+#include "actor/attach.h"
+#include "actor/call.h"
+#include "actor/finish.h"
+#include "actor/registry.h"
+#include "actor/runtime.h"
+#include "actor/serve.h"
+#include "actor/watch.h"
+#include "message/plan.h"
+
+#include <greenroom/link.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- finding ---- */
+
+gr_self *gri_actor_find(gr_address address)
+{
+    uint32_t index = (uint32_t)address.id, generation = (uint32_t)(address.id >> 32);
+    /* relaxed: an address is only known after its slot was in use, and whatever carried it here published that */
+    if (GRI_UNLIKELY(!(generation & 1) || index >= gri_load_relaxed(&gri_runtime_now.actor_limit))) return NULL;
+    gr_self *self = gri_table_at(&gri_runtime_now.actors, index);
+    /* relaxed: a moment's answer; acting on it goes through the mailbox word or a lock, which check again */
+    return GRI_LIKELY(gri_load_relaxed(&self->generation) == generation) ? self : NULL;
+}
+
+gr_address gri_actor_address(const gr_self *self)
+{
+    /* relaxed: constant while the actor lives, and the caller knows it lives */
+    uint32_t generation = gri_load_relaxed(&((gr_self *)(uintptr_t)self)->generation);
+    return (gr_address){((uint64_t)generation << 32) | self->task.id};
+}
+
+gr_address gr_self_address(gr_self *self)
+{
+    return gri_actor_address(self);
+}
+
+bool gr_alive(gr_address address)
+{
+    gr_self *self = gri_actor_find(address);
+    return self && gri_mailword_is_open(&self->mailbox, (uint32_t)(address.id >> 32));
+}
+
+/* ---- the rare part ---- */
+
+GRI_NOINLINE static gri_more *make_more(gr_self *self)
+{
+    gri_more *more = gri_block_alloc(sizeof *more);
+    if (!more) return NULL;
+    memset(more, 0, sizeof *more);
+    gri_list_init(&more->watching);
+    gri_list_init(&more->memory);
+    gri_list_init(&more->sockets);
+    self->more = more;
+    return more;
+}
+
+gri_more *gri_actor_more(gr_self *self)
+{
+    return GRI_LIKELY(self->more != NULL) ? self->more : make_more(self);
+}
+
+uint64_t gri_actor_reference(gr_self *self)
+{
+    gri_more *more = gri_actor_more(self);
+    return more ? ++more->references : 0;
+}
+
+/* ---- errors ---- */
+
+static gr_detail *detail_of(gr_self *self)
+{
+    gri_more *more = self ? gri_actor_more(self) : NULL;
+    if (!more) return NULL;
+    if (!more->detail) more->detail = gri_block_alloc(sizeof *more->detail);
+    return more->detail;
+}
+
+int gri_fail(gr_self *self, int code, const char *format, ...)
+{
+    gr_detail *detail = detail_of(self);
+    if (!detail) return code;
+    detail->line = detail->column = 0;
+    detail->byte = 0;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(detail->text, sizeof detail->text, format, args);
+    va_end(args);
+    return code;
+}
+
+int gri_fail_detail(gr_self *self, int code, const gr_detail *from)
+{
+    gr_detail *detail = detail_of(self);
+    if (detail) *detail = *from;
+    return code;
+}
+
+const gr_detail *gr_error_detail(gr_self *self)
+{
+    static const gr_detail none = {.text = "no detail"};
+    return self && self->more && self->more->detail ? self->more->detail : &none;
+}
+
+int gri_format(gr_self *self, gr_message **ret_message, gr_site *site, const char *format, va_list args)
+{
+    gr_detail detail;
+    int code = gri_pack_message(site, format, args, ret_message, &detail);
+    return GRI_LIKELY(code == 0) ? 0 : gri_fail_detail(self, code, &detail);
+}
+
+/* ---- running ---- */
+
+GRI_NOINLINE static enum gri_outcome run_entry(gr_self *self)
+{
+    gri_frame frame = {.outer = NULL, .outcome = GRI_RETURNED};
+    self->frame = &frame;
+    if (gri_jump_mark(&frame.jump) == 0) self->entry(self, self->args ? gr_body(self->args) : gri_runtime_null());
+    self->frame = NULL;
+    gri_inbox_collect(self); /* a kill that nobody has looked at yet counts */
+    if (self->flags & GRI_OVERFLOWED) return GRI_STACK_OVERFLOW;
+    if (frame.outcome != GRI_RETURNED) return frame.outcome;
+    return self->flags & (GRI_KILLED | GRI_KILLED_NOW) ? GRI_WAS_KILLED : GRI_RETURNED;
+}
+
+static void run_green_thread(gri_task *task)
+{
+    gr_self *self = gri_actor_of_task(task);
+    gri_actor_finish(self, run_entry(self));
+}
+
+/* ---- spawning ---- */
+
+static gr_self *take_slot(void)
+{
+    uint32_t index;
+    gri_worker *worker = gri_worker_here();
+    if (gri_table_take(&gri_runtime_now.actors, worker ? &worker->slots : NULL, &index) != 0) return NULL;
+    /* relaxed, all: the limit is a bound for finding, published together with the address */
+    uint32_t limit = gri_load_relaxed(&gri_runtime_now.actor_limit);
+    while (index >= limit && !gri_cas_weak_relaxed(&gri_runtime_now.actor_limit, &limit, index + 1)) continue;
+    gr_self *self = gri_table_at(&gri_runtime_now.actors, index);
+    self->task.id = index;
+    return self;
+}
+
+static void give_slot(gr_self *self)
+{
+    uint32_t generation = gri_load_relaxed(&self->generation); /* relaxed: ours */
+    gri_store_relaxed(&self->generation, generation + 1);      /* relaxed: stale finders are refused by the word, too */
+    if (generation == UINT32_MAX) return;                      /* used up: this slot is never used again */
+    gri_worker *worker = gri_worker_here();
+    gri_table_give(&gri_runtime_now.actors, worker ? &worker->slots : NULL, self->task.id);
+}
+
+static void begin_life(gr_self *self)
+{
+    uint32_t generation = gri_load_relaxed(&self->generation) + 1; /* relaxed: ours */
+    GRI_ASSERT(generation & 1);
+    uint32_t id = self->task.id;
+    gri_store_relaxed(&self->mailbox_max, 0); /* relaxed: published with the address */
+    self->task = (gri_task){.id = id};
+    self->handed = NULL;
+    self->inbox = self->inbox_last = self->held = self->reply = NULL;
+    self->awaited = 0;
+    self->serving = NULL;
+    gri_store_relaxed(&self->published, 0); /* relaxed: published with the address */
+    gri_store_relaxed(&self->attention, 0); /* relaxed: a hint */
+    self->flags = 0;
+    self->kill_returns = 0;
+    self->args = self->result = NULL;
+    self->state = NULL;
+    self->watchers = NULL;
+    self->frame = NULL;
+    self->more = NULL;
+    self->received = 0;
+    gri_store_relaxed(&self->queued, 0);               /* relaxed: a count */
+    gri_store_relaxed(&self->generation, generation);  /* relaxed: published with the address */
+    gri_mailword_init(&self->mailbox, generation);
+}
+
+static int check_options(gr_self *self, const gr_spawn_options *options)
+{
+    if (!options) return 0;
+    const unsigned known = GR_LINK | GR_LINK_TRAP_EXIT | GR_LINK_PROPAGATE;
+    if (options->link & ~known)
+        return gri_fail(self, GR_EINVAL, "spawn option link = 0x%x: allowed are GR_LINK, GR_LINK_TRAP_EXIT and GR_LINK_PROPAGATE", options->link);
+    if (options->stack_bytes && (options->stack_bytes < GRI_STACK_BYTES_MIN || options->stack_bytes > GRI_STACK_BYTES_MAX))
+        return gri_fail(self, GR_EINVAL, "spawn option stack_bytes = %zu: allowed are 16 KiB to 16 MiB, or 0", options->stack_bytes);
+    if (options->kill != GR_KILL_RETURNS && options->kill != GR_KILL_RAISES)
+        return gri_fail(self, GR_EINVAL, "spawn option kill = %d: allowed are GR_KILL_RETURNS and GR_KILL_RAISES", (int)options->kill);
+    return 0;
+}
+
+static void apply_options(gr_self *child, const gr_spawn_options *options)
+{
+    uint32_t bound = (uint32_t)gri_runtime_now.settings.mailbox_max;
+    if (options) {
+        if (options->mailbox_max) bound = options->mailbox_max;
+        if (options->retain) child->flags |= GRI_RETAIN;
+        if (options->kill == GR_KILL_RAISES) child->flags |= GRI_KILL_RAISING;
+        if (options->stack_bytes) {
+            int size_class = gri_stack_class(options->stack_bytes);
+            if ((unsigned)size_class != gri_scheduler_now->config.stack_class) child->task.own_stack_class = (uint8_t)(size_class + 1);
+        }
+        if (options->pinned) child->task.home = gri_scheduler_home();
+    }
+    gri_store_relaxed(&child->mailbox_max, bound); /* relaxed: published with the address */
+}
+
+static int watch_child(gr_self *self, gr_address address, const gr_spawn_options *options)
+{
+    if (!options) return 0;
+    if (options->link) {
+        int code = gri_watch_add(self, address, GRI_WATCH_LINK, options->link, 0, NULL);
+        if (code != 0) return gri_fail(self, code, "no memory for a link");
+    }
+    return options->monitor ? gr_monitor(self, address, options->monitor) : 0;
+}
+
+/* A child that never ran: as if it had not been. Nobody but the spawner can know its address, its name excepted. */
+static void undo(gr_self *self, gr_self *child)
+{
+    child->flags |= GRI_FINISHING;
+    gri_registry_release_all(child);
+    gri_watch_forget_child(self, gri_actor_address(child));
+    gri_mail_taken taken = gri_mailword_close(&child->mailbox);
+    while (taken.chain) { /* found by its name already */
+        gr_message *m = gri_message_of_node(taken.chain);
+        taken.chain = taken.chain->link;
+        gri_call_bury(m);
+    }
+    gri_block_free(child->state);
+    if (child->more) gri_block_free(child->more);
+    give_slot(child);
+}
+
+int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *what)
+{
+    if (GRI_UNLIKELY(!gri_self_is_here(self))) return GR_ECONTEXT;
+    if (GRI_UNLIKELY(gri_runtime_forked())) return GR_EFORKED;
+    if (GRI_UNLIKELY(!gri_runtime_is_up())) return gri_fail(self, GR_ENOTRUNNING, "the runtime is stopping");
+    if (GRI_UNLIKELY(!what->entry && !what->server)) return gri_fail(self, GR_EINVAL, "gr_spawn needs a function or a server");
+    const gr_spawn_options *options = what->options;
+    int code = check_options(self, options);
+    if (code != 0) return code;
+    gr_self *child = take_slot();
+    if (!child) return gri_fail(self, GR_ENOMEM, "no room for another actor");
+    begin_life(child);
+    apply_options(child, options);
+    child->flags |= GRI_FRESH;
+    if (what->server) {
+        child->flags |= GRI_SERVER;
+        child->server = what->server;
+        child->task.run = gri_serve_run;
+        if (what->server->state_bytes) {
+            child->state = gri_block_alloc(what->server->state_bytes);
+            if (!child->state) code = gri_fail(self, GR_ENOMEM, "no memory for the server's state");
+            else memset(child->state, 0, what->server->state_bytes);
+        }
+    } else {
+        child->entry = what->entry;
+        child->task.run = run_green_thread;
+    }
+    gr_address address = gri_actor_address(child);
+    if (code == 0 && what->behaviour) {
+        if (gri_actor_more(child))
+            child->more->behaviour = what->behaviour;
+        else
+            code = gri_fail(self, GR_ENOMEM, "no memory for another actor");
+    }
+    if (code == 0) code = watch_child(self, address, options);
+    if (code == 0 && options && options->name) {
+        code = gr_register(address, options->name);
+        if (code != 0) code = gri_registry_explain(self, code, options->name);
+    }
+    if (code != 0) {
+        undo(self, child);
+        return code;
+    }
+    child->args = what->args;
+    gri_runtime_count_spawned();
+    if (ret_address) *ret_address = address;
+    gri_task_ready(&child->task);
+    return 0;
+}
+
+static int spawn_format(gr_self *self, gr_address *ret_address, gri_spawn *what, gr_site *site, const char *format, va_list args)
+{
+    gr_message *m = NULL;
+    int code = gri_format(self, &m, site, format, args);
+    if (code != 0) return code;
+    what->args = m;
+    code = gri_actor_spawn(self, ret_address, what);
+    if (code != 0) gr_message_free(&m);
+    return code;
+}
+
+static int spawn_value(gr_self *self, gr_address *ret_address, gri_spawn *what, gr_value value)
+{
+    gr_message *m = NULL;
+    if (value.at) {
+        int code = gr_message_copy(value, &m);
+        if (code != 0) return gri_fail(self, code, "no memory for the arguments");
+    }
+    what->args = m;
+    int code = gri_actor_spawn(self, ret_address, what);
+    if (code != 0) gr_message_free(&m);
+    return code;
+}
+
+int gr_spawn_site(gr_self *self, gr_address *ret_address, gr_entry entry, const gr_spawn_options *options, gr_site *site,
+                  const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int code = spawn_format(self, ret_address, &(gri_spawn){.entry = entry, .options = options}, site, format, args);
+    va_end(args);
+    return code;
+}
+
+int gr_spawn_value(gr_self *self, gr_address *ret_address, gr_entry entry, const gr_spawn_options *options, gr_value args)
+{
+    return spawn_value(self, ret_address, &(gri_spawn){.entry = entry, .options = options}, args);
+}
+
+int gr_spawn_server_site(gr_self *self, gr_address *ret_address, const gr_server *server, const gr_spawn_options *options,
+                         gr_site *site, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int code = spawn_format(self, ret_address, &(gri_spawn){.server = server, .options = options}, site, format, args);
+    va_end(args);
+    return code;
+}
+
+int gr_spawn_server_value(gr_self *self, gr_address *ret_address, const gr_server *server, const gr_spawn_options *options, gr_value args)
+{
+    return spawn_value(self, ret_address, &(gri_spawn){.server = server, .options = options}, args);
+}
+
+const gr_spawn_options *gr_spawn_link_options(void)
+{
+    static const gr_spawn_options options = {.link = GR_LINK | GR_LINK_TRAP_EXIT};
+    return &options;
+}
+
+int gri_actor_new_attached(gr_self **ret_self)
+{
+    gr_self *self = take_slot();
+    if (!self) return GR_ENOMEM;
+    begin_life(self);
+    self->flags = GRI_ATTACHED;
+    self->task.foreign = true;
+    gri_runtime_count_spawned();
+    *ret_self = self;
+    return 0;
+}
+
+/* ---- the last step ---- */
+
+void gri_actor_end(gr_self *self, gr_message *exit)
+{
+    if (exit) {
+        gri_spinlock *lock = gri_watch_lock(gri_actor_address(self));
+        gri_spinlock_lock(lock);
+        self->result = exit;
+        gri_spinlock_unlock(lock);
+    } else {
+        give_slot(self);
+    }
+    gri_runtime_count_ended();
+}
+
+bool gri_actor_take_record(gr_address address, gr_message **ret_exit)
+{
+    gr_message *exit = NULL;
+    gri_spinlock *lock = gri_watch_lock(address);
+    gri_spinlock_lock(lock);
+    gr_self *self = gri_actor_find(address);
+    if (self && gri_watch_has_told(self)) {
+        exit = self->result;
+        self->result = NULL;
+    }
+    gri_spinlock_unlock(lock);
+    if (!exit) return false;
+    give_slot(self);
+    *ret_exit = exit;
+    return true;
+}
+
+int gr_forget(gr_address address)
+{
+    gr_message *exit;
+    if (!gri_actor_take_record(address, &exit)) return GR_EDEAD;
+    gr_message_free(&exit);
+    return 0;
+}
+
+void gri_actor_forget_record(gr_address address)
+{
+    (void)gr_forget(address); /* GR_EDEAD: it was not retained, or somebody else had it */
+}
+
+/* ---- results and memory ---- */
+
+int gr_return_site(gr_self *self, gr_site *site, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    gr_message *m = NULL;
+    int code = gri_format(self, &m, site, format, args);
+    va_end(args);
+    if (code != 0) return code;
+    gr_message_free(&self->result);
+    self->result = m;
+    return 0;
+}
+
+int gr_return_value(gr_self *self, gr_value value)
+{
+    gr_message *m = NULL;
+    int code = gr_message_copy(value, &m);
+    if (code != 0) return gri_fail(self, code, "no memory for the result");
+    gr_message_free(&self->result);
+    self->result = m;
+    return 0;
+}
+
+typedef struct owned {
+    gri_list link;
+    GRI_ALIGNED(16) unsigned char bytes[];
+} owned;
+
+void *gr_alloc(gr_self *self, size_t bytes)
+{
+    if (!gri_self_is_here(self) || bytes > SIZE_MAX - sizeof(owned)) return NULL;
+    gri_more *more = gri_actor_more(self);
+    owned *memory = more ? gri_block_alloc(sizeof *memory + bytes) : NULL;
+    if (!memory) return NULL;
+    memset(memory->bytes, 0, bytes);
+    gri_list_push_back(&more->memory, &memory->link);
+    return memory->bytes;
+}
+
+void gr_free(gr_self *self, void *memory)
+{
+    (void)self;
+    if (!memory) return;
+    owned *block = GRI_CONTAINER_OF(memory, owned, bytes);
+    gri_list_remove(&block->link);
+    gri_block_free(block);
+}
+
+void gri_own_release(gr_self *self)
+{
+    gri_list *link;
+    while ((link = gri_list_pop_front(&self->more->memory)) != NULL) gri_block_free(GRI_LIST_ENTRY(link, owned, link));
+}
+
+gr_value gr_value_keep(gr_self *self, gr_value value)
+{
+    size_t bytes = gr_value_bytes(value);
+    unsigned char *copy = bytes ? gr_alloc(self, bytes) : NULL;
+    if (copy) memcpy(copy, value.at, bytes);
+    return (gr_value){copy};
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Raising and protecting, and the end of an actor.
+ *
+ * The end, in this order: kills are held; cleanups, newest first; a server's stop; sockets; names (nobody finds it any more);
+ * its own watches (nobody will tell it anything); the mailbox is closed (senders get GR_EDEAD from here on) and every call in
+ * it answered GR_EDEAD; its watchers are told; memory; the slot, unless it is retained. */
+#include "actor/finish.h"
+
+#include "actor/call.h"
+#include "actor/deadline.h"
+#include "actor/registry.h"
+#include "actor/runtime.h"
+#include "actor/serve.h"
+#include "actor/state.h"
+#include "actor/watch.h"
+
+#include <stdio.h>
+
+/* ---- unwinding ---- */
+
+void gri_unwind(gr_self *self, enum gri_outcome outcome)
+{
+    gri_frame *frame = self->frame;
+    if (!frame) gri_panic("%s on an attached thread outside gr_protect", outcome == GRI_RAISED ? "gr_raise" : "an unwinding kill");
+    frame->outcome = outcome;
+    gri_jump_to(&frame->jump, 1);
+}
+
+void gri_unwind_all(gr_self *self, enum gri_outcome outcome)
+{
+    while (self->frame && self->frame->outer) self->frame = self->frame->outer;
+    gri_unwind(self, outcome);
+}
+
+GRI_NOINLINE enum gri_outcome gri_protected(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg)
+{
+    gri_frame frame = {.outer = self->frame, .outcome = GRI_RETURNED};
+    self->frame = &frame;
+    if (gri_jump_mark(&frame.jump) == 0) fn(self, arg);
+    self->frame = frame.outer;
+    return frame.outcome;
+}
+
+static void keep_report(gr_self *self, gr_message *report)
+{
+    gri_more *more = gri_actor_more(self);
+    if (!more) {
+        gr_message_free(&report);
+        return;
+    }
+    gr_message_free(&more->report);
+    more->report = report;
+}
+
+gr_message *gri_report_take(gr_self *self, enum gri_outcome outcome)
+{
+    gr_message *report = self->more ? self->more->report : NULL;
+    if (self->more) self->more->report = NULL;
+    if (outcome == GRI_RAISED && report) return report;
+    gr_message_free(&report);
+    switch (outcome) {
+    case GRI_WAS_KILLED: return gri_report_new(NULL, "killed", (gr_value){NULL}, "the actor was killed", false);
+    case GRI_STACK_OVERFLOW: return gri_report_new(NULL, "stack_overflow", (gr_value){NULL}, "the actor's stack was too small", false);
+    default: return gri_report_new(NULL, "no_memory", (gr_value){NULL}, "it raised, but there was no memory for the report", false);
+    }
+}
+
+void gr_raise_value(gr_self *self, const char *error, gr_value description)
+{
+    if (!gri_self_is_here(self)) gri_panic("gr_raise for an actor that does not run here");
+    char text[256];
+    snprintf(text, sizeof text, "%s", gr_string(description, "raised with a value"));
+    keep_report(self, gri_report_new(self, error ? error : "error", description, text, true));
+    gri_unwind(self, GRI_RAISED);
+}
+
+void gr_raise(gr_self *self, const char *error, const char *format, ...)
+{
+    if (!gri_self_is_here(self)) gri_panic("gr_raise for an actor that does not run here");
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    keep_report(self, gri_report_new(self, error ? error : "error", (gr_value){NULL}, text, true));
+    gri_unwind(self, GRI_RAISED);
+}
+
+int gr_protect(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg, gr_message **ret_report)
+{
+    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    enum gri_outcome outcome = gri_protected(self, fn, arg);
+    if (outcome == GRI_RETURNED) return 0;
+    if (outcome == GRI_WAS_KILLED) return GR_EKILLED;
+    gr_message *report = gri_report_take(self, outcome);
+    if (ret_report && report) {
+        gri_hold(self, report);
+        *ret_report = report;
+    } else {
+        if (ret_report) *ret_report = NULL;
+        gr_message_free(&report);
+    }
+    return GR_EEXCEPTION;
+}
+
+/* ---- cleanups ---- */
+
+int gr_defer(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg)
+{
+    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    if (!fn) return gri_fail(self, GR_EINVAL, "gr_defer needs a function");
+    gri_more *more = gri_actor_more(self);
+    gri_defer *defer = more ? gri_block_alloc(sizeof *defer) : NULL;
+    if (!defer) return gri_fail(self, GR_ENOMEM, "no memory for a cleanup");
+    *defer = (gri_defer){.older = more->defers, .fn = fn, .arg = arg};
+    more->defers = defer;
+    return 0;
+}
+
+int gr_defer_cancel(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg)
+{
+    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    for (gri_defer **at = self->more ? &self->more->defers : NULL; at && *at; at = &(*at)->older) {
+        gri_defer *defer = *at;
+        if (defer->fn != fn || defer->arg != arg) continue;
+        *at = defer->older;
+        gri_block_free(defer);
+        return 0;
+    }
+    return gri_fail(self, GR_ENOTFOUND, "there is no such cleanup");
+}
+
+static void run_defers(gr_self *self)
+{
+    while (self->more && self->more->defers) {
+        gri_defer *defer = self->more->defers;
+        void (*fn)(gr_self *, void *) = defer->fn;
+        void *arg = defer->arg;
+        self->more->defers = defer->older;
+        gri_block_free(defer);
+        if (gri_protected(self, fn, arg) == GRI_RAISED) {
+            gr_message *report = gri_report_take(self, GRI_RAISED);
+            gr_message_free(&report); /* logged when it was made; a cleanup's exception changes nothing */
+        }
+    }
+}
+
+/* ---- the end ---- */
+
+static void bury_chain(gri_mailnode *chain)
+{
+    while (chain) {
+        gr_message *m = gri_message_of_node(chain);
+        chain = chain->link;
+        gri_call_bury(m);
+    }
+}
+
+static void close_mailbox(gr_self *self)
+{
+    while (self->held) { /* received and never freed: their calls are open still */
+        gr_message *m = self->held;
+        gri_unhold(self, m);
+        gri_call_bury(m);
+    }
+    gr_message_free(&self->reply);
+    gri_mail_taken taken = gri_mailword_close(&self->mailbox);
+    gr_message *inbox = self->inbox, *handed = self->handed;
+    self->inbox = self->inbox_last = self->handed = NULL;
+    if (inbox) bury_chain(&inbox->node);
+    if (handed) bury_chain(&handed->node);
+    bury_chain(taken.chain);
+}
+
+static void release_memory(gr_self *self)
+{
+    gri_deadline_release(self);
+    gri_state_release(self);
+    gr_message_free(&self->args);
+    gri_serve_release(self);
+    gri_more *more = self->more;
+    if (!more) return;
+    gri_own_release(self);
+    gr_message_free(&more->report);
+    gri_block_free(more->detail);
+    self->more = NULL;
+    gri_block_free(more);
+}
+
+void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
+{
+    self->flags |= GRI_ENDING | GRI_KILL_HELD;
+    self->frame = NULL;
+    gr_message *report = outcome == GRI_RETURNED ? NULL : gri_report_take(self, outcome);
+    run_defers(self);
+    gri_serve_stop(self);
+    run_defers(self); /* what stop has deferred */
+    gri_inbox_collect(self);
+    self->flags |= GRI_FINISHING;
+    if (self->more && self->more->sockets_close) self->more->sockets_close(self);
+    gri_registry_release_all(self);
+    gri_watch_remove_all(self);
+    close_mailbox(self);
+    gr_value value = outcome != GRI_RETURNED ? gr_body(report) : self->result ? gr_body(self->result) : gri_runtime_null();
+    gr_message *exit = gri_watch_tell_all(self, outcome, value);
+    gr_message_free(&report);
+    gr_message_free(&self->result);
+    release_memory(self);
+    gri_actor_end(self, exit);
+}

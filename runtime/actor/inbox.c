@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The owner's side of the mailbox: taking, sorting, receiving.
+ *
+ * What arrives is a chain, newest first. It is reversed once, and on the way kills and the awaited reply act at once, replies
+ * that nobody awaits any more are dropped, and the rest joins the inbox in the order it was sent. A long chain is worked off
+ * in pieces: between them others may run. */
+#include "actor/actor.h"
+#include "actor/call.h"
+#include "actor/runtime.h"
+#include "actor/watch.h"
+#include "message/hold.h"
+
+#include <stdlib.h>
+
+#define PIECE 4096
+
+/* ---- what user code holds ---- */
+
+void gri_hold(gr_self *self, gr_message *m)
+{
+    m->flags |= GRI_MESSAGE_HELD;
+    m->held_prev = NULL;
+    m->node.link = self->held ? &self->held->node : NULL;
+    if (self->held) self->held->held_prev = m;
+    self->held = m;
+}
+
+void gri_unhold(gr_self *self, gr_message *m)
+{
+    gr_message *next = m->node.link ? gri_message_of_node(m->node.link) : NULL;
+    if (m->held_prev)
+        m->held_prev->node.link = m->node.link;
+    else
+        self->held = next;
+    if (next) next->held_prev = m->held_prev;
+    m->flags &= (uint8_t)~GRI_MESSAGE_HELD;
+    m->node.link = NULL;
+}
+
+/* ---- arriving ---- */
+
+static bool is_reply(const gr_message *m)
+{
+    return m->kind >= GRI_MESSAGE_REPLY && m->kind <= GRI_MESSAGE_REPLY_DEAD;
+}
+
+/* True if the message was dealt with at once; the rest goes to the inbox in order. */
+static bool act_at_once(gr_self *self, gr_message *m)
+{
+    if (GRI_LIKELY(!is_reply(m))) return false;
+    if (self->awaited != 0 && m->reference == self->awaited && !self->reply) {
+        self->reply = m;
+    } else {
+        if (m->flags & GRI_MESSAGE_EMBEDDED)
+            gri_watch_late(m); /* of a wait that was given up */
+        else
+            gri_runtime_count_dead_letter();
+        gr_message_free(&m);
+    }
+    return true;
+}
+
+static void append(gr_self *self, gr_message *m)
+{
+    m->node.link = NULL;
+    if (self->inbox)
+        self->inbox_last->node.link = &m->node;
+    else
+        self->inbox = m;
+    self->inbox_last = m;
+}
+
+static void arrive(gr_self *self, gr_message *oldest)
+{
+    unsigned left = PIECE;
+    while (oldest) {
+        gr_message *m = oldest;
+        oldest = m->node.link ? gri_message_of_node(m->node.link) : NULL;
+        if ((m->kind == GRI_MESSAGE_EXIT || m->kind == GRI_MESSAGE_DOWN) && !gri_watch_arrived(self, m)) continue;
+        append(self, m);
+        if (--left == 0) left = PIECE;
+    }
+}
+
+static void sort(gr_self *self, gri_mailnode *newest)
+{
+    gr_message *oldest = NULL;
+    unsigned left = PIECE;
+    while (newest) {
+        gr_message *m = gri_message_of_node(newest);
+        newest = newest->link;
+        if (act_at_once(self, m)) continue;
+        m->node.link = oldest ? &oldest->node : NULL;
+        oldest = m;
+        if (GRI_UNLIKELY(--left == 0)) {
+            left = PIECE;
+            /* Nobody else can see the two halves of the chain: they are on this stack. */
+            if (!(self->flags & GRI_ATTACHED) && gri_task_should_yield(&self->task)) gri_task_yield(&self->task);
+        }
+    }
+    arrive(self, oldest);
+}
+
+void gri_inbox_collect(gr_self *self)
+{
+    while (self->handed || gri_mailword_peek(&self->mailbox)) {
+        /* What was handed over is older than what is in the word now. */
+        gr_message *handed = self->handed;
+        self->handed = NULL;
+        if (handed) {
+            if (GRI_LIKELY(!handed->node.link && handed->kind == GRI_MESSAGE_CAST))
+                append(self, handed);
+            else
+                sort(self, &handed->node);
+        }
+        gri_mail_taken taken = gri_mailword_take(&self->mailbox);
+        if (GRI_UNLIKELY(taken.flags & (GRI_MAIL_KILL | GRI_MAIL_KILL_NOW))) {
+            self->flags |= GRI_KILLED;
+            if (taken.flags & GRI_MAIL_KILL_NOW) self->flags |= GRI_KILLED_NOW;
+        }
+        if (taken.chain) sort(self, taken.chain);
+    }
+}
+
+/* ---- receiving ---- */
+
+gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m)
+{
+    gr_message *next = m->node.link ? gri_message_of_node(m->node.link) : NULL;
+    if (before)
+        before->node.link = m->node.link;
+    else
+        self->inbox = next;
+    if (self->inbox_last == m) self->inbox_last = before;
+    m->node.link = NULL;
+    self->received++;
+    /* relaxed, both: the bound counts, it does not publish; senders may see it late and refuse one more */
+    if (GRI_UNLIKELY(gri_load_relaxed(&self->mailbox_max) != 0) && gri_counts_for_bound(m)) gri_sub_relaxed(&self->queued, 1u);
+    return m;
+}
+
+gr_message *gri_inbox_pop(gr_self *self)
+{
+    gr_message *m = self->inbox;
+    if (!m) return NULL;
+    if (self->more) self->more->scanned = NULL;
+    return gri_inbox_take_out(self, NULL, m);
+}
+
+int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
+{
+    for (;;) {
+        int code = gri_suspend_enter(self);
+        if (GRI_UNLIKELY(code != 0)) return code;
+        if (!self->inbox) gri_inbox_collect(self);
+        if (GRI_UNLIKELY(self->flags & (GRI_KILLED | GRI_KILLED_NOW))) {
+            code = gri_kill_check(self);
+            if (code != 0) return code;
+        }
+        gr_message *m = gri_inbox_pop(self);
+        if (m) {
+            gri_hold(self, m);
+            if (!(self->flags & GRI_ATTACHED) && GRI_UNLIKELY(gri_task_should_yield(&self->task))) gri_task_yield(&self->task);
+            *ret_message = m;
+            return 0;
+        }
+        if (deadline.ns == GRI_INSTANT_PAST) return GR_ETIMEOUT;
+        code = gri_suspend(self, GRI_MAIL_WAIT_ANY, deadline);
+        if (GRI_UNLIKELY(code != 0)) {
+            if (code != GR_ETIMEOUT) return code;
+            gri_inbox_collect(self); /* what came while the deadline passed is received, not refused */
+            if (!self->inbox) {
+                code = gri_kill_check(self);
+                return code != 0 ? code : GR_ETIMEOUT;
+            }
+        }
+    }
+}
+
+/* ---- selective receive ---- */
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+    hash ^= value;
+    hash *= UINT64_C(0x9fb21c651e98df25);
+    return hash ^ (hash >> 32);
+}
+
+/* The same shapes in the same order with equal parameters have the same fingerprint. Parameters are hashed by their bytes:
+ * equal bytes are equal values. Different ones may collide with chance 2^-64, and shapes by address only if one was freed
+ * and another put in its place, so shapes carry a serial number. */
+static uint64_t fingerprint(const gr_pattern *patterns, size_t count)
+{
+    uint64_t hash = count + 1;
+    for (size_t i = 0; i < count; i++) {
+        hash = mix(hash, gri_shape_serial(patterns[i].shape));
+        hash = mix(hash, gri_value_hash(patterns[i].params));
+    }
+    return hash ? hash : 1;
+}
+
+static int match(const gr_pattern *patterns, size_t count, gr_value body)
+{
+    for (size_t i = 0; i < count; i++)
+        if (gr_shape_match(patterns[i].shape, body, patterns[i].params)) return (int)i;
+    return -1;
+}
+
+/* Looks from where the last vain look for the same ended. Returns the pattern or -1. */
+static int scan(gr_self *self, const gr_pattern *patterns, size_t count, uint64_t wanted, gr_message **ret_message)
+{
+    gri_more *more = self->more;
+    gr_message *before = more->scanned_for == wanted ? more->scanned : NULL;
+    gr_message *m = before ? (before->node.link ? gri_message_of_node(before->node.link) : NULL) : self->inbox;
+    while (m) {
+        int which = match(patterns, count, gr_body(m));
+        if (which >= 0) {
+            /* Those before it stay looked at for these patterns; another search starts over. */
+            more->scanned = before;
+            more->scanned_for = wanted;
+            *ret_message = gri_inbox_take_out(self, before, m);
+            return which;
+        }
+        before = m;
+        m = m->node.link ? gri_message_of_node(m->node.link) : NULL;
+    }
+    more->scanned = before;
+    more->scanned_for = wanted;
+    return -1;
+}
+
+int gr_select(gr_self *self, const gr_pattern *patterns, size_t count, gr_message **ret_message, gr_deadline deadline)
+{
+    int code = gri_suspend_enter(self);
+    if (code != 0) return code;
+    if (count == 0 || count > INT32_MAX || !patterns) return gri_fail(self, GR_EINVAL, "gr_select needs at least one pattern");
+    for (size_t i = 0; i < count; i++)
+        if (!patterns[i].shape) return gri_fail(self, GR_EINVAL, "pattern %zu has no shape", i);
+    if (!gri_actor_more(self)) return gri_fail(self, GR_ENOMEM, "no memory to remember what was looked at");
+    uint64_t wanted = fingerprint(patterns, count);
+    for (;;) {
+        gri_inbox_collect(self);
+        code = gri_kill_check(self);
+        if (code != 0) return code;
+        gr_message *m;
+        int which = scan(self, patterns, count, wanted, &m);
+        if (which >= 0) {
+            gri_hold(self, m);
+            *ret_message = m;
+            return which;
+        }
+        if (deadline.ns == GRI_INSTANT_PAST) return GR_ETIMEOUT;
+        code = gri_suspend(self, GRI_MAIL_WAIT_ANY, deadline);
+        if (code == GR_ETIMEOUT && (self->handed || gri_mailword_peek(&self->mailbox))) {
+            /* Looks at what came meanwhile once more, without waiting again. */
+            deadline = GR_NOW;
+            continue;
+        }
+        if (code != 0) return code;
+    }
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The running runtime: what the actor layer shares. One at a time; started and stopped under a lock (runtime.c).
+ *
+ * Everything here is constant between start and stop but the counters and the clock tick, so any thread may read it. */
+#ifndef GRI_ACTOR_RUNTIME_H
+#define GRI_ACTOR_RUNTIME_H
+
+#include "actor/actor.h"
+#include "actor/settings.h"
+#include "message/copy.h"
+
+enum gri_runtime_state { GRI_RUNTIME_DOWN, GRI_RUNTIME_UP, GRI_RUNTIME_STOPPING };
+
+typedef struct gri_runtime {
+    gri_settings settings;
+    gri_table actors;
+    gri_topology *topology;
+    gri_atomic_u32 state;          /* enum gri_runtime_state; written under the start lock */
+    gri_atomic_u32 actor_limit;    /* one past the highest index ever used; grows only */
+    gri_parker stopper;            /* notified when an actor ends while somebody waits in gr_stop */
+    gri_atomic_bool stop_waits;
+    /* Counted where no worker's own counter will do: by attached and foreign threads, and for rare things. */
+    gri_atomic_u64 spawned, ended, messages, dead_letters, dropped, overflows;
+} gri_runtime;
+
+extern gri_runtime gri_runtime_now;
+
+bool gri_runtime_is_up(void);
+/* Is this process a fork of the one that started the runtime? One load. */
+bool gri_runtime_forked(void);
+gr_value gri_runtime_null(void);
+static inline gri_copy_mode gri_runtime_copy_mode(void)
+{
+    return (gri_copy_mode)gri_runtime_now.settings.copy;
+}
+/* Coarse time for envelopes: milliseconds, wrapping. */
+static inline uint32_t gri_runtime_tick(void)
+{
+    return gri_scheduler_tick();
+}
+void gri_runtime_count_message(gr_self *from);
+void gri_runtime_count_dead_letter(void);
+void gri_runtime_count_dropped(void);
+/* An actor was spawned or has ended, on this thread. */
+void gri_runtime_count_spawned(void);
+void gri_runtime_count_ended(void);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Sending. The path of a cast between two actors of one worker: build the message, find the block (no lock), one
+ * compare-and-swap on its word, and if that woke it, one store into the worker's slot. */
+#include "actor/actor.h"
+#include "actor/call.h"
+#include "actor/runtime.h"
+#include "message/copy.h"
+#include "message/plan.h"
+
+#include <stdarg.h>
+
+int gri_push(gr_address to, gr_message *m, bool urgent)
+{
+    gr_self *target = gri_actor_find(to);
+    if (GRI_UNLIKELY(!target)) return GR_EDEAD;
+    m->generation = (uint32_t)(to.id >> 32);
+    gri_mailnode *chain = NULL;
+    switch (gri_mailword_push(&target->mailbox, m->generation, &m->node, urgent, &chain)) {
+    case GRI_MAIL_QUEUED: return 0;
+    case GRI_MAIL_WOKE: gri_actor_woken(target, chain); return 0;
+    default: return GR_EDEAD;
+    }
+}
+
+/* Counts the message against the receiver's bound; GR_EFULL when there is no room. */
+static int reserve(gr_self *target)
+{
+    uint32_t max = gri_load_relaxed(&target->mailbox_max); /* relaxed: constant while alive */
+    if (GRI_LIKELY(max == 0)) return 0;
+    /* relaxed: counts, publishes nothing. Two senders that both find the last place free both take it back or one stays. */
+    if (gri_add_relaxed(&target->queued, 1u) < max) return 0;
+    gri_sub_relaxed(&target->queued, 1u); /* relaxed: as above */
+    return GR_EFULL;
+}
+
+int gri_deliver(gr_self *from, gr_address to, gr_message **message)
+{
+    gr_message *m = *message;
+    if (GRI_UNLIKELY(m->flags & GRI_MESSAGE_HELD)) {
+        if (!from || !gri_self_is_here(from)) return GR_ECONTEXT;
+        gri_call_abandon(from, m);
+    }
+    gri_copy_mode mode = gri_runtime_copy_mode();
+    if (GRI_UNLIKELY(mode != GRI_COPY_PACKED)) {
+        int code = gri_copy_through(mode, message);
+        if (code != 0) return gri_fail(from, code, "copying the message through JSON failed: %s", gr_error_text(code));
+        m = *message;
+    }
+    m->sender = from ? gri_actor_address(from) : GR_NO_ADDRESS;
+    m->tick = gri_runtime_tick();
+    gr_self *target = gri_actor_find(to);
+    if (GRI_UNLIKELY(!target)) goto dead;
+    if (GRI_UNLIKELY(reserve(target) != 0)) return gri_fail(from, GR_EFULL, "the receiver's mailbox bound is reached");
+    m->generation = (uint32_t)(to.id >> 32);
+    gri_mailnode *chain = NULL;
+    gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
+    if (GRI_LIKELY(mail != GRI_MAIL_DEAD)) {
+        *message = NULL;
+        if (mail == GRI_MAIL_WOKE) gri_actor_woken(target, chain);
+        gri_runtime_count_message(from);
+        return 0;
+    }
+    if (gri_load_relaxed(&target->mailbox_max) != 0) gri_sub_relaxed(&target->queued, 1u); /* relaxed: see reserve */
+dead:
+    gri_runtime_count_dead_letter();
+    return gri_fail(from, GR_EDEAD, "the receiver is dead");
+}
+
+int gr_send(gr_self *self, gr_address to, gr_message **message)
+{
+    if (GRI_UNLIKELY(!message || !*message)) return gri_fail(self, GR_EINVAL, "gr_send needs a message");
+    gr_message *m = *message;
+    if (GRI_UNLIKELY(m->kind != GRI_MESSAGE_CAST)) {
+        /* A message that was received as something else travels on as what its body says. */
+        gr_message *copy = NULL;
+        int code = gr_message_copy(gr_body(m), &copy);
+        if (code != 0) return gri_fail(self, code, "no memory to forward the message");
+        code = gri_deliver(self, to, &copy);
+        gr_message_free(&copy);
+        if (code == 0) gr_message_free(message);
+        return code;
+    }
+    return gri_deliver(self, to, message);
+}
+
+int gr_cast_site(gr_self *self, gr_address to, gr_site *site, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    gr_message *m = NULL;
+    int code = gri_format(self, &m, site, format, args);
+    va_end(args);
+    if (GRI_UNLIKELY(code != 0)) return code;
+    code = gri_deliver(self, to, &m);
+    if (GRI_UNLIKELY(code != 0)) gr_message_free(&m);
+    return code;
+}
+
+int gr_cast_value(gr_self *self, gr_address to, gr_value value)
+{
+    gr_message *m = NULL;
+    int code = gr_message_copy(value, &m);
+    if (code != 0) return gri_fail(self, code, code == GR_EINVAL ? "there is no value to send" : "no memory for the message");
+    code = gri_deliver(self, to, &m);
+    gr_message_free(&m);
+    return code;
+}
+
+int gr_multicast(gr_self *self, const gr_address *to, size_t count, gr_message **message)
+{
+    if (!message || !*message || (count > 0 && !to)) return gri_fail(self, GR_EINVAL, "gr_multicast needs a message and addresses");
+    gr_message *original = *message;
+    if (original->flags & GRI_MESSAGE_HELD) gri_call_abandon(self, original);
+    int code = gri_message_share(message);
+    if (code != 0) return gri_fail(self, code, "no memory to share the message");
+    int sent = 0;
+    for (size_t i = 0; i < count; i++) {
+        gr_message *clone = NULL;
+        code = gri_message_clone_envelope(*message, &clone);
+        if (code == 0) code = gri_deliver(self, to[i], &clone);
+        gr_message_free(&clone);
+        if (code == 0) sent++;
+    }
+    if (sent == 0 && count > 0 && code != GR_EDEAD) return code;
+    gr_message_free(message);
+    return sent;
+}
+
+/* ---- kills ---- */
+
+static int kill_with(gr_address address, uint64_t flags)
+{
+    if (gri_runtime_forked()) return GR_EFORKED;
+    gr_self *target = gri_actor_find(address);
+    if (!target) return GR_EDEAD;
+    gri_mailnode *chain = NULL;
+    gri_mail mail = gri_mailword_signal(&target->mailbox, (uint32_t)(address.id >> 32), flags, &chain);
+    if (mail == GRI_MAIL_DEAD) return GR_EDEAD;
+    /* relaxed: only makes the owner look at the word. If the slot has changed hands meanwhile, the newcomer looks for
+     * nothing. */
+    gri_store_relaxed(&target->attention, 1u);
+    if (mail == GRI_MAIL_WOKE) gri_actor_woken(target, chain);
+    return 0;
+}
+
+int gr_kill(gr_address address)
+{
+    return kill_with(address, GRI_MAIL_KILL);
+}
+
+int gr_kill_now(gr_address address)
+{
+    return kill_with(address, GRI_MAIL_KILL | GRI_MAIL_KILL_NOW);
+}
+
+bool gr_killed(gr_self *self)
+{
+    return (self->flags & GRI_KILLED) || (gri_mailword_flags(&self->mailbox) & GRI_MAIL_KILL);
+}
+
+void gr_kill_clear(gr_self *self)
+{
+    gri_inbox_collect(self);
+    if (self->flags & GRI_KILLED_NOW) return; /* that one is not to be caught */
+    self->flags &= (uint16_t)~GRI_KILLED;
+    self->kill_returns = 0;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Servers: methods as plain calls on the worker's stack.
+ *
+ * An idle server is a control block and its state. When a message arrives its task runs: one frame for the batch, one method
+ * after the other as plain calls, until the mailbox is empty and the word says WAIT_ANY again. A method that suspends makes
+ * the stack it stands on the server's, this file's frames included, until it returns (schedule/task.h).
+ *
+ * The frame is a protect boundary: a raise lands in serve_batch, answers the call, and the batch goes on. What the batch has
+ * to remember across that lives in gri_serving, not in registers. */
+#include "actor/serve.h"
+
+#include "actor/call.h"
+#include "actor/finish.h"
+#include "actor/runtime.h"
+#include "actor/state.h"
+#include "message/plan.h"
+
+#include <string.h>
+
+struct gri_serving {
+    gr_message *call;      /* the message that is being served; NULL once taken over */
+    gr_message *answer;    /* what gr_reply has built */
+    bool is_call, in_method;
+};
+
+static gr_value args_of(gr_self *self)
+{
+    return self->args ? gr_body(self->args) : gri_runtime_null();
+}
+
+static void describe(gr_self *self)
+{
+    if (!self->server->describe) return;
+    gr_builder b;
+    gr_build(&b);
+    self->server->describe(self, self->state, &b);
+    gr_message *m = NULL;
+    int code = gr_build_message(&b, &m);
+    if (code == 0) code = gri_state_publish(self, &m);
+    if (code != 0) gr_log(GR_LOG_WARN, "a server's describe failed: %s", gr_error_text(code));
+    gr_message_free(&m);
+}
+
+static void drop_serving(gr_self *self, gri_serving *serving)
+{
+    gr_message_free(&serving->answer);
+    serving->is_call = serving->in_method = false;
+    gr_message *m = serving->call;
+    serving->call = NULL;
+    if (!m) return;
+    gri_unhold(self, m);
+    m->kind = m->kind == GRI_MESSAGE_CALL ? GRI_MESSAGE_CAST : m->kind; /* answered, or nobody waits */
+    gr_message_free(&m);
+}
+
+static const gr_method *method_of(const gr_server *server, const char *name)
+{
+    for (size_t i = 0; i < server->method_count; i++)
+        if (strcmp(server->methods[i].name, name) == 0) return &server->methods[i];
+    return NULL;
+}
+
+static void serve_call(gr_self *self, gri_serving *serving)
+{
+    const char *name = gr_call_method(serving->call);
+    const gr_method *method = name ? method_of(self->server, name) : NULL;
+    if (!method) {
+        (void)gr_respond_invalid_method(self, serving->call); /* GR_EDEAD: the caller has gone */
+        return;
+    }
+    serving->is_call = serving->in_method = true;
+    method->run(self, self->state, gr_call_argument(serving->call));
+    serving->in_method = false;
+    describe(self);
+    if (!serving->call) return; /* taken over */
+    gr_message *answer = serving->answer;
+    serving->answer = NULL;
+    int code = 0;
+    if (!answer) code = gri_answer_new(self, serving->call->reference, GRI_MESSAGE_REPLY, gri_runtime_null(), &answer);
+    if (code == 0) (void)gri_call_answer(self, serving->call, GRI_MESSAGE_REPLY, answer); /* GR_EDEAD: the caller has gone */
+}
+
+static void serve_message(gr_self *self, gri_serving *serving)
+{
+    if (serving->call->kind == GRI_MESSAGE_CALL) {
+        serve_call(self, serving);
+    } else if (self->server->on_message) {
+        self->server->on_message(self, self->state, serving->call);
+        describe(self);
+    } else {
+        gri_runtime_count_dropped();
+    }
+}
+
+/* A method has raised: its caller learns why, and the server goes on. */
+static void answer_raise(gr_self *self, gri_serving *serving)
+{
+    gr_message *report = gri_report_take(self, GRI_RAISED);
+    if (serving->is_call && serving->call && serving->call->kind == GRI_MESSAGE_CALL && report)
+        (void)gr_respond_exception(self, serving->call, gr_body(report)); /* GR_EDEAD: the caller has gone */
+    gr_message_free(&report);
+}
+
+/* True if the server has to end: killed inside a method (its caller gets GR_EDEAD), or by gr_server_end. */
+static bool is_over(gr_self *self)
+{
+    return (self->flags & (GRI_ENDING | GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED)) != 0;
+}
+
+static void start(gr_self *self)
+{
+    self->flags &= (uint16_t)~GRI_FRESH;
+    if (self->server->start && self->server->start(self, self->state, args_of(self)) != 0)
+        gr_raise(self, "start_failed", "the server's start function refused");
+    self->flags |= GRI_STARTED;
+    describe(self);
+}
+
+/* Serves what is there. Locals that change after the mark live in *serving. */
+GRI_NOINLINE static enum gri_outcome serve_batch(gr_self *self, gri_serving *serving)
+{
+    gri_frame frame = {.outer = NULL, .outcome = GRI_RETURNED};
+    self->frame = &frame;
+    self->serving = serving;
+    if (gri_jump_mark(&frame.jump) != 0) {
+        if (frame.outcome != GRI_RAISED || !(self->flags & GRI_STARTED)) return frame.outcome;
+        frame.outcome = GRI_RETURNED;
+        answer_raise(self, serving);
+        drop_serving(self, serving);
+        gri_inbox_collect(self); /* a kill that came meanwhile */
+    }
+    if (self->flags & GRI_FRESH) start(self);
+    for (;;) {
+        if (is_over(self)) return GRI_RETURNED;
+        if (!self->inbox) gri_inbox_collect(self);
+        if (is_over(self)) return GRI_RETURNED;
+        gr_message *m = gri_inbox_pop(self);
+        if (!m) return GRI_RETURNED;
+        gri_hold(self, m);
+        serving->call = m;
+        serve_message(self, serving);
+        if (GRI_UNLIKELY((self->flags & GRI_KILLED) && serving->call && serving->call->kind == GRI_MESSAGE_CALL)) return GRI_WAS_KILLED;
+        drop_serving(self, serving);
+        if (GRI_UNLIKELY(gri_load_relaxed(&self->attention))) { /* relaxed: seen late is seen at the next message */
+            gri_store_relaxed(&self->attention, 0);             /* relaxed: as in gri_suspend_enter */
+            gri_inbox_collect(self);
+        }
+        if (GRI_UNLIKELY(gri_task_should_yield(&self->task))) return GRI_RETURNED;
+    }
+}
+
+static enum gri_outcome outcome_of(gr_self *self, enum gri_outcome outcome)
+{
+    if (self->flags & GRI_OVERFLOWED) return GRI_STACK_OVERFLOW;
+    if (outcome != GRI_RETURNED) return outcome;
+    return self->flags & (GRI_KILLED | GRI_KILLED_NOW) ? GRI_WAS_KILLED : GRI_RETURNED;
+}
+
+void gri_serve_run(gri_task *task)
+{
+    gr_self *self = gri_actor_of_task(task);
+    gri_serving serving = {0};
+    for (;;) {
+        enum gri_outcome outcome = serve_batch(self, &serving);
+        self->frame = NULL;
+        self->serving = NULL;
+        if (outcome != GRI_RETURNED || is_over(self)) {
+            gr_message_free(&serving.answer);
+            /* An unanswered call is still held: finish answers it with GR_EDEAD. */
+            gri_actor_finish(self, outcome_of(self, outcome));
+            return;
+        }
+        if (self->inbox || self->handed || gri_mailword_peek(&self->mailbox)) {
+            gri_task_ready_last(task); /* the slice is over */
+            return;
+        }
+        if (gri_mailword_park(&self->mailbox, GRI_MAIL_WAIT_ANY)) return; /* not ours any more */
+    }
+}
+
+void gri_serve_stop(gr_self *self)
+{
+    if (!(self->flags & GRI_SERVER) || !(self->flags & GRI_STARTED)) return;
+    self->flags &= (uint16_t)~GRI_STARTED;
+    if (!self->server->stop) return;
+    void (*stop)(gr_self *, void *) = self->server->stop;
+    if (gri_protected(self, stop, self->state) == GRI_RAISED) {
+        gr_message *report = gri_report_take(self, GRI_RAISED);
+        gr_message_free(&report);
+    }
+}
+
+void gri_serve_release(gr_self *self)
+{
+    if (!(self->flags & GRI_SERVER)) return;
+    gri_block_free(self->state);
+    self->state = NULL;
+}
+
+/* ---- public ---- */
+
+int gr_reply_site(gr_self *self, gr_site *site, const char *format, ...)
+{
+    gri_serving *serving = self->serving;
+    if (!serving || !serving->in_method || !serving->call) return gri_fail(self, GR_ENOTCALL, "gr_reply outside a method, or after gr_call_take");
+    gr_builder b;
+    gr_detail detail;
+    gr_build(&b);
+    gr_put_object(&b);
+    gr_put_key(&b, "response"), gr_put_int(&b, (int64_t)serving->call->reference);
+    gr_put_key(&b, "message");
+    va_list args;
+    va_start(args, format);
+    int code = gri_plan_run(&b, site, format, args, &detail);
+    va_end(args);
+    if (code != 0) {
+        gr_build_cancel(&b);
+        return gri_fail_detail(self, code, &detail);
+    }
+    gr_put_end(&b);
+    gr_message *answer = NULL;
+    code = gr_build_message(&b, &answer);
+    if (code != 0) return gri_fail(self, code, "the answer could not be built: %s", gr_error_text(code));
+    gr_message_free(&serving->answer);
+    serving->answer = answer;
+    return 0;
+}
+
+int gr_reply_value(gr_self *self, gr_value value)
+{
+    gri_serving *serving = self->serving;
+    if (!serving || !serving->in_method || !serving->call) return gri_fail(self, GR_ENOTCALL, "gr_reply outside a method, or after gr_call_take");
+    gr_message *answer = NULL;
+    int code = gri_answer_new(self, serving->call->reference, GRI_MESSAGE_REPLY, value, &answer);
+    if (code != 0) return code;
+    gr_message_free(&serving->answer);
+    serving->answer = answer;
+    return 0;
+}
+
+gr_message *gr_call_take(gr_self *self)
+{
+    gri_serving *serving = self->serving;
+    if (!serving || !serving->in_method) return NULL;
+    gr_message *m = serving->call;
+    serving->call = NULL;
+    gr_message_free(&serving->answer);
+    return m;
+}
+
+void gr_server_end(gr_self *self)
+{
+    if (self->flags & GRI_SERVER) self->flags |= GRI_ENDING;
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "actor/watch.h"
+
+#include "actor/call.h"
+#include "actor/runtime.h"
+
+#include <greenroom/link.h>
+
+#define LOCKS 256 /* guess: links are rare beside messages; a power of two */
+
+static gri_spinlock locks[LOCKS];
+
+/* In `watchers` of an actor that has told everybody. */
+static gri_watch no_more;
+#define NO_MORE (&no_more)
+
+gri_spinlock *gri_watch_lock(gr_address address)
+{
+    return &locks[(uint32_t)address.id % LOCKS];
+}
+
+static void watch_release(gr_message *m)
+{
+    gri_block_free(m); /* the record begins with its message */
+}
+
+/* ---- the lists; under the watched actor's lock ---- */
+
+static void enlist(gr_self *target, gri_watch *watch)
+{
+    watch->prev = NULL;
+    watch->next = target->watchers;
+    if (watch->next) watch->next->prev = watch;
+    target->watchers = watch;
+}
+
+static void delist(gr_self *target, gri_watch *watch)
+{
+    if (watch->prev)
+        watch->prev->next = watch->next;
+    else
+        target->watchers = watch->next;
+    if (watch->next) watch->next->prev = watch->prev;
+}
+
+int gri_watch_add(gr_self *self, gr_address watched, enum gri_watch_kind kind, unsigned link_flags, uint64_t reference,
+                  gri_watch **ret_watch)
+{
+    gri_more *more = gri_actor_more(self);
+    gri_watch *watch = more ? gri_block_alloc(sizeof *watch) : NULL;
+    if (!watch) return GR_ENOMEM;
+    *watch = (gri_watch){.watcher = gri_actor_address(self),
+                         .watched = watched,
+                         .reference = reference,
+                         .kind = (uint8_t)kind,
+                         .link_flags = (uint8_t)link_flags};
+    gri_message_init_embedded(&watch->message, (gr_value){NULL}, watch_release);
+    gri_spinlock *lock = gri_watch_lock(watched);
+    gri_spinlock_lock(lock);
+    gr_self *target = gri_actor_find(watched);
+    if (target && target->watchers == NO_MORE) target = NULL;
+    if (target) enlist(target, watch);
+    gri_spinlock_unlock(lock);
+    if (!target) {
+        gri_block_free(watch);
+        return GR_EDEAD;
+    }
+    gri_list_push_back(&more->watching, &watch->own);
+    if (ret_watch) *ret_watch = watch;
+    return 0;
+}
+
+bool gri_watch_remove(gr_self *self, gri_watch *watch)
+{
+    (void)self;
+    gri_spinlock *lock = gri_watch_lock(watch->watched);
+    gri_spinlock_lock(lock);
+    bool watching = watch->state == GRI_WATCHING;
+    if (watching) delist(gri_actor_find(watch->watched), watch);
+    gri_spinlock_unlock(lock);
+    if (!watching) return false;
+    gri_list_remove(&watch->own);
+    gri_block_free(watch);
+    return true;
+}
+
+void gri_watch_remove_all(gr_self *self)
+{
+    gri_more *more = self->more;
+    if (!more) return;
+    GRI_LIST_EACH_SAFE(link, &more->watching)
+    {
+        gri_watch *watch = GRI_LIST_ENTRY(link, gri_watch, own);
+        gri_watch_remove(self, watch);
+    }
+    /* What is left was sent: it comes back in the mailbox, or is freed by its sender, who does not look at `own`. */
+    gri_list_init(&more->watching);
+}
+
+bool gri_watch_arrived(gr_self *self, gr_message *m)
+{
+    if (!(m->flags & GRI_MESSAGE_EMBEDDED)) return true; /* of an actor that was dead already: no record */
+    gri_watch *watch = GRI_CONTAINER_OF(m, gri_watch, message);
+    if (!(self->flags & GRI_FINISHING)) gri_list_remove(&watch->own);
+    if (!watch->unwanted && !watch->silent) return true;
+    gr_message_free(&m);
+    return false;
+}
+
+void gri_watch_late(gr_message *m)
+{
+    gri_list_remove(&GRI_CONTAINER_OF(m, gri_watch, message)->own);
+}
+
+bool gri_watch_has_told(const gr_self *self)
+{
+    return self->watchers == NO_MORE;
+}
+
+void gri_watch_forget_child(gr_self *self, gr_address child)
+{
+    if (!self->more) return;
+    GRI_LIST_EACH_SAFE(link, &self->more->watching)
+    {
+        gri_watch *watch = GRI_LIST_ENTRY(link, gri_watch, own);
+        if (gr_address_equal(watch->watched, child)) (void)gri_watch_remove(self, watch); /* it cannot have been told */
+    }
+}
+
+/* ---- telling ---- */
+
+static void kill_linker(gr_address linker)
+{
+    (void)gr_kill(linker); /* GR_EDEAD: it has gone before */
+}
+
+static bool wants(const gri_watch *watch, enum gri_outcome outcome)
+{
+    if (watch->kind != GRI_WATCH_LINK) return true;
+    if (watch->link_flags & GR_LINK_PROPAGATE) return false;
+    return outcome != GRI_RETURNED || (watch->link_flags & GR_LINK_TRAP_EXIT);
+}
+
+/* The body of a DOWN: the exit record with "down" before it. Falls back to the exit record itself. */
+static gr_message *down_body(uint64_t reference, gr_value exit)
+{
+    gr_builder b;
+    gr_build(&b);
+    gr_put_object(&b);
+    gr_put_key(&b, "down"), gr_put_int(&b, (int64_t)reference);
+    for (gr_iter it = gr_iterate(exit); gr_next(&it);) {
+        gr_put_key_n(&b, it.key, it.key_bytes);
+        gr_put_value(&b, it.value);
+    }
+    gr_put_end(&b);
+    gr_message *m = NULL;
+    return gr_build_message(&b, &m) == 0 ? m : NULL;
+}
+
+static enum gri_message_kind wait_kind(enum gri_outcome outcome)
+{
+    switch (outcome) {
+    case GRI_RETURNED: return GRI_MESSAGE_REPLY;
+    case GRI_WAS_KILLED: return GRI_MESSAGE_REPLY_KILLED;
+    default: return GRI_MESSAGE_REPLY_EXCEPTION;
+    }
+}
+
+/* Without memory for the exit record: who, and that there was an end. */
+static void embed_fallback(gri_watch *watch)
+{
+    gr_builder b;
+    gr_value value = gri_runtime_null();
+    gr_build_into(&b, watch->room, sizeof watch->room);
+    gr_put_object(&b);
+    gr_put_key(&b, "address"), gr_put_address(&b, watch->watched);
+    gr_put_key(&b, "exception"), gr_put_null(&b);
+    gr_put_end(&b);
+    (void)gr_build_value(&b, &value);
+    gri_message_init_embedded(&watch->message, value, watch_release);
+}
+
+static void tell(gri_watch *watch, gr_message *exit, enum gri_outcome outcome)
+{
+    gr_message *m = &watch->message;
+    gr_address watcher = watch->watcher;
+    gr_message *down = watch->kind == GRI_WATCH_MONITOR && exit ? down_body(watch->reference, gr_body(exit)) : NULL;
+    if (exit)
+        gri_message_embed_shared(m, down ? down : exit);
+    else
+        embed_fallback(watch);
+    gr_message_free(&down);
+    m->sender = watch->watched;
+    m->reference = watch->reference;
+    bool urgent = watch->kind == GRI_WATCH_WAIT;
+    m->kind = (uint8_t)(urgent ? wait_kind(outcome) : watch->kind == GRI_WATCH_LINK ? GRI_MESSAGE_EXIT : GRI_MESSAGE_DOWN);
+    if (gri_push(watcher, m, urgent) != 0) gr_message_free(&m);
+}
+
+static gr_message *exit_record_new(gr_address address, enum gri_outcome outcome, gr_value value)
+{
+    gr_builder b;
+    gr_build(&b);
+    gr_put_object(&b);
+    gr_put_key(&b, "address"), gr_put_address(&b, address);
+    gr_put_key(&b, outcome == GRI_RETURNED ? "exit" : "exception");
+    if (value.at)
+        gr_put_value(&b, value);
+    else
+        gr_put_null(&b);
+    gr_put_end(&b);
+    gr_message *m = NULL;
+    if (gr_build_message(&b, &m) == 0 && gri_message_share(&m) == 0) {
+        m->kind = (uint8_t)wait_kind(outcome);
+        return m;
+    }
+    gr_message_free(&m);
+    return NULL;
+}
+
+/* Ends the list: nobody can be added any more. Returns it oldest first. */
+static gri_watch *detach_all(gr_self *self)
+{
+    gri_spinlock *lock = gri_watch_lock(gri_actor_address(self));
+    gri_spinlock_lock(lock);
+    gri_watch *newest = self->watchers, *oldest = NULL;
+    self->watchers = NO_MORE;
+    while (newest) {
+        gri_watch *next = newest->next;
+        newest->state = GRI_WATCH_SENT;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    gri_spinlock_unlock(lock);
+    return oldest;
+}
+
+gr_message *gri_watch_tell_all(gr_self *self, enum gri_outcome outcome, gr_value result_or_report)
+{
+    gri_watch *watch = detach_all(self);
+    bool retain = self->flags & GRI_RETAIN;
+    gr_message *exit = watch || retain ? exit_record_new(gri_actor_address(self), outcome, result_or_report) : NULL;
+    while (watch) {
+        gri_watch *next = watch->next;
+        gr_address watcher = watch->watcher;
+        bool propagates = watch->kind == GRI_WATCH_LINK && (watch->link_flags & GR_LINK_PROPAGATE) && outcome != GRI_RETURNED;
+        /* Without a message the record must still travel: it hangs in its watcher's own list. */
+        watch->silent = !wants(watch, outcome);
+        tell(watch, exit, outcome);
+        if (propagates) kill_linker(watcher);
+        watch = next;
+    }
+    if (!retain) gr_message_free(&exit);
+    return exit;
+}
+
+/* ---- public: links ---- */
+
+static gri_watch *find_link(gr_self *self, gr_address to)
+{
+    if (!self->more) return NULL;
+    GRI_LIST_EACH(link, &self->more->watching)
+    {
+        gri_watch *watch = GRI_LIST_ENTRY(link, gri_watch, own);
+        if (watch->kind == GRI_WATCH_LINK && gr_address_equal(watch->watched, to) && !watch->unwanted) return watch;
+    }
+    return NULL;
+}
+
+int gr_link(gr_self *self, gr_address to, unsigned flags)
+{
+    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    if ((flags & (GR_LINK | GR_LINK_TRAP_EXIT | GR_LINK_PROPAGATE)) != flags || flags == 0)
+        return gri_fail(self, GR_EINVAL, "link flags 0x%x: allowed are GR_LINK, GR_LINK_TRAP_EXIT and GR_LINK_PROPAGATE", flags);
+    if (gr_address_equal(to, gri_actor_address(self))) return gri_fail(self, GR_EDEADLK, "an actor cannot link to itself");
+    gri_watch *old = find_link(self, to);
+    int code = gri_watch_add(self, to, GRI_WATCH_LINK, flags, 0, NULL);
+    if (code != 0) return gri_fail(self, code, code == GR_EDEAD ? "cannot link: the actor is dead" : "no memory for a link");
+    if (old && !gri_watch_remove(self, old)) old->unwanted = true; /* it died meanwhile; the new link would be EDEAD then */
+    return 0;
+}
+
+int gr_unlink(gr_self *self, gr_address to)
+{
+    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    gri_watch *watch = find_link(self, to);
+    if (!watch) return gri_fail(self, GR_ENOTFOUND, "there is no link to that actor");
+    (void)gri_watch_remove(self, watch); /* false: its message is on its way and stays */
+    return 0;
+}
+
+/* ---- public: monitors ---- */
+
+static int send_down_of_dead(gr_self *self, gr_address address, uint64_t reference)
+{
+    gr_message *report = gri_report_new(NULL, "dead", (gr_value){NULL}, "the actor was dead when it was monitored", false);
+    gr_message *exit = report ? exit_record_new(address, GRI_RAISED, gr_body(report)) : NULL;
+    gr_message_free(&report);
+    if (!exit) return gri_fail(self, GR_ENOMEM, "no memory for a monitor");
+    gr_message *down = down_body(reference, gr_body(exit));
+    gr_message_free(&exit);
+    if (!down) return gri_fail(self, GR_ENOMEM, "no memory for a monitor");
+    down->kind = GRI_MESSAGE_DOWN;
+    down->reference = reference;
+    down->sender = address;
+    int code = gri_push(gri_actor_address(self), down, false);
+    if (code != 0) gr_message_free(&down);
+    return code;
+}
+
+int gr_monitor(gr_self *self, gr_address address, gr_monitor_ref *ret_ref)
+{
+    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    if (!ret_ref) return gri_fail(self, GR_EINVAL, "gr_monitor needs a place for the reference");
+    uint64_t reference = gri_actor_reference(self);
+    if (reference == 0) return gri_fail(self, GR_ENOMEM, "no memory for a monitor");
+    int code = gri_watch_add(self, address, GRI_WATCH_MONITOR, 0, reference, NULL);
+    if (code == GR_EDEAD) code = send_down_of_dead(self, address, reference);
+    if (code != 0) return gri_fail(self, code, "no memory for a monitor");
+    ret_ref->id = reference;
+    return 0;
+}
+
+static bool flush_down(gr_self *self, uint64_t reference)
+{
+    gri_inbox_collect(self);
+    gr_message *before = NULL;
+    for (gr_message *m = self->inbox; m; before = m, m = m->node.link ? gri_message_of_node(m->node.link) : NULL) {
+        if (m->kind != GRI_MESSAGE_DOWN || m->reference != reference) continue;
+        m = gri_inbox_take_out(self, before, m);
+        gr_message_free(&m);
+        return true;
+    }
+    return false;
+}
+
+int gr_demonitor(gr_self *self, gr_monitor_ref ref, bool flush)
+{
+    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    gri_watch *found = NULL;
+    if (self->more) {
+        GRI_LIST_EACH(link, &self->more->watching)
+        {
+            gri_watch *watch = GRI_LIST_ENTRY(link, gri_watch, own);
+            if (watch->kind == GRI_WATCH_MONITOR && watch->reference == ref.id && !watch->unwanted) found = watch;
+        }
+    }
+    if (found) {
+        if (!gri_watch_remove(self, found) && flush) found->unwanted = true;
+        return 0;
+    }
+    if (flush && flush_down(self, ref.id)) return 0;
+    return gri_fail(self, GR_ENOTFOUND, "there is no such monitor any more");
+}
+
+/* ---- public: waiting for the end ---- */
+
+/* The answer to a wait is the exit record; what the caller wants is what is in it. */
+static int unpack_exit(gr_self *self, gr_message *exit, gr_message **ret_result)
+{
+    int code = exit->kind == GRI_MESSAGE_REPLY ? 0 : exit->kind == GRI_MESSAGE_REPLY_KILLED ? GR_EKILLED : GR_EEXCEPTION;
+    if (ret_result) {
+        gr_value value = gr_get(gr_body(exit), code == 0 ? "exit" : "exception");
+        if (gr_message_copy(value, ret_result) == 0)
+            gri_hold(self, *ret_result);
+        else
+            code = gri_fail(self, GR_ENOMEM, "no memory for the result");
+    }
+    gr_message_free(&exit);
+    return code;
+}
+
+/* The whole exit record of address, as a message of a REPLY kind. */
+static int wait_record(gr_self *self, gr_address address, gr_message **ret_exit, gr_deadline deadline)
+{
+    if (gr_address_equal(address, gri_actor_address(self))) return gri_fail(self, GR_EDEADLK, "an actor cannot wait for itself");
+    if (gri_actor_take_record(address, ret_exit)) return 0;
+    uint64_t reference = gri_actor_reference(self);
+    if (reference == 0) return gri_fail(self, GR_ENOMEM, "no memory to wait");
+    gri_watch *watch;
+    int code = gri_watch_add(self, address, GRI_WATCH_WAIT, 0, reference, &watch);
+    if (code == GR_EDEAD && gri_actor_take_record(address, ret_exit)) return 0; /* it ended in between, and was retained */
+    if (code != 0) return gri_fail(self, code, code == GR_EDEAD ? "it is dead and was not retained" : "no memory to wait");
+    self->awaited = reference;
+    code = gri_await(self, deadline, ret_exit);
+    if (code == 0) {
+        gri_watch *arrived = GRI_CONTAINER_OF(*ret_exit, gri_watch, message);
+        gri_list_remove(&arrived->own);
+        gri_actor_forget_record(address); /* this wait has had it */
+    } else if (!gri_watch_remove(self, watch)) {
+        watch->unwanted = true; /* late: sorted out as a reply nobody awaits */
+        gri_list_remove(&watch->own);
+    }
+    return code;
+}
+
+int gr_wait(gr_self *self, gr_address address, gr_message **ret_result, gr_deadline deadline)
+{
+    int code = gri_suspend_enter(self);
+    if (code != 0) return code;
+    gr_message *exit;
+    code = wait_record(self, address, &exit, deadline);
+    return code == 0 ? unpack_exit(self, exit, ret_result) : code;
+}
+
+int gr_wait_all(gr_self *self, const gr_address *addresses, size_t count, gr_message **ret_messages, gr_deadline deadline)
+{
+    int code = gri_suspend_enter(self);
+    if (code != 0) return code;
+    if (count > 0 && !addresses) return gri_fail(self, GR_EINVAL, "gr_wait_all needs addresses");
+    gr_builder b;
+    gr_build(&b);
+    gr_put_array(&b);
+    for (size_t i = 0; i < count && code == 0; i++) {
+        gr_message *exit = NULL;
+        code = wait_record(self, addresses[i], &exit, deadline);
+        if (code == 0) gr_put_value(&b, gr_body(exit));
+        gr_message_free(&exit);
+    }
+    gr_put_end(&b);
+    if (code != 0) {
+        gr_build_cancel(&b);
+        return code;
+    }
+    code = gr_build_message(&b, ret_messages);
+    if (code == 0) gri_hold(self, *ret_messages);
+    return code;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Watches: links, monitors and waits, all of them one record that holds the message it will become.
+ *
+ * A record hangs in two lists: the watched actor's (`watchers`, guarded by a lock that actors share by hash) and the
+ * watcher's own (`more->watching`, its owner's alone). While the lock is held and state is WATCHING, both ends may be relied
+ * on. When the watched actor ends it takes its whole list under the lock, marks each record SENT, and pushes each into its
+ * watcher's mailbox as a message; from then on the record belongs to whoever holds the message, and gr_message_free frees
+ * it. A watcher that ends takes its WATCHING records back before it closes its mailbox, so the SENT ones it leaves behind
+ * come back to it in what close returns, or are refused and freed by the sender.
+ *
+ * Nothing is allocated when an actor ends: the body of its exit messages is one shared record, and if even that could not be
+ * had, each watch has room for a small body of its own. */
+#ifndef GRI_ACTOR_WATCH_H
+#define GRI_ACTOR_WATCH_H
+
+#include "actor/actor.h"
+
+enum gri_watch_kind { GRI_WATCH_LINK, GRI_WATCH_MONITOR, GRI_WATCH_WAIT };
+enum gri_watch_state { GRI_WATCHING, GRI_WATCH_SENT };
+
+typedef struct gri_watch {
+    gr_message message;              /* first: the record is freed as a message */
+    struct gri_watch *next, *prev;   /* in the watched one's list; guarded by its lock */
+    gri_list own;                    /* in the watcher's list; the watcher's */
+    gr_address watcher, watched;     /* constant */
+    uint64_t reference;              /* of a monitor or wait */
+    uint8_t kind, state;             /* state is guarded by the lock */
+    uint8_t link_flags;              /* enum gr_link_flags */
+    bool unwanted;                   /* the watcher's: drop the message when it arrives */
+    unsigned char room[56];          /* a body for when there is no memory for the exit record */
+    bool silent;                     /* the sender's: for this outcome there is no message, only the record's way back */
+} gri_watch;
+
+/* Begins to watch. GR_EDEAD when watched is dead. ret_watch may be NULL. */
+GR_MUST_CHECK int gri_watch_add(gr_self *self, gr_address watched, enum gri_watch_kind kind, unsigned link_flags,
+                                uint64_t reference, gri_watch **ret_watch);
+/* Stops watching; true if the message has not been sent (the record is gone), false if it is on its way. */
+bool gri_watch_remove(gr_self *self, gri_watch *watch);
+/* An exit message has reached its watcher: false if it is unwanted and was freed. */
+bool gri_watch_arrived(gr_self *self, gr_message *m);
+/* The record of a wait that nobody waits in any more is about to be freed. */
+void gri_watch_late(gr_message *m);
+/* The end of a watcher: takes all its records back. */
+void gri_watch_remove_all(gr_self *self);
+/* The end of a watched actor, whose mailbox is closed: nobody can begin to watch it any more, everybody who did is told.
+ * Returns the exit record ({"address", "exit" or "exception"}, kind as a wait's answer) if the actor is retained, else NULL. */
+gr_message *gri_watch_tell_all(gr_self *self, enum gri_outcome outcome, gr_value result_or_report);
+/* Has it told everybody? Under its lock. */
+bool gri_watch_has_told(const gr_self *self);
+/* Takes back what a spawner has put on a child that will not be. */
+void gri_watch_forget_child(gr_self *self, gr_address child);
+gri_spinlock *gri_watch_lock(gr_address address);
+
+#endif
