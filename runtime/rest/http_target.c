@@ -115,3 +115,20 @@ size_t gri_http_percent_decode(const char *in, size_t bytes, char *out)
     }
     return used;
 }
+
+size_t gri_http_percent_encode(const char *in, size_t bytes, char *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t used = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)in[i];
+        if (is_path_char(in[i])) {
+            out[used++] = in[i];
+        } else {
+            out[used++] = '%';
+            out[used++] = digits[c >> 4];
+            out[used++] = digits[c & 15];
+        }
+    }
+    return used;
+}

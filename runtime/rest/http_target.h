@@ -19,4 +19,7 @@ bool gri_http_authority_valid(const char *text, size_t bytes);
  * every one but NUL. Malformed encodings are copied as they are (a checked path or query has none). Returns the length. */
 size_t gri_http_percent_decode(const char *in, size_t bytes, char *out);
 
+/* Encodes everything but RFC 3986 path characters; `out` has room for three times `bytes`. Returns the length; no NUL. */
+size_t gri_http_percent_encode(const char *in, size_t bytes, char *out);
+
 #endif

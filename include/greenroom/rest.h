@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The actors of this process as a REST application: spawn, message, call, read and kill them over HTTP.
+ *
+ *   PUT    /NAME {"behaviour": b, "args": …}    202 + Location   spawns a registered behaviour under the name
+ *   POST   /NAME  any JSON                      202              casts
+ *   POST   /NAME {"remotecall": id, "method": m, "message": …, "timeout": seconds or null}
+ *                                               202 404 406 408  calls, as python-actors' clients do
+ *   POST   /NAME/-/call/METHOD  any JSON        200 404 422 504  calls; Prefer: wait=SECONDS (30)
+ *   GET    /NAME                                200 304 404      the state it published, {} if none; ETag
+ *   HEAD   /NAME                                200 404
+ *   DELETE /NAME                                200 202 404      kills; 202 if that takes more than a second
+ *   GET    /                                    200              the actors, as JSON (limit, offset, sort) or as a page
+ *   GET    /-/livez, /-/readyz                  200
+ *
+ * Errors are application/problem+json (RFC 9457). A name is what gr_register takes; an actor without one answers under the
+ * text of its address. The runtime's own actors (behaviours "greenroom.…") cannot be reached.
+ *
+ * Safe by default. Every route that changes something wants "Authorization: Bearer TOKEN". Where others than this machine can
+ * connect, .insecure must say that this is meant (there is no TLS here), and every route but livez and readyz wants the token.
+ * The Host must be one this server answers for, against DNS rebinding; an Origin must be the server itself; there is no CORS.
+ * Part of the library greenroom-rest. */
+#ifndef GR_REST_H
+#define GR_REST_H
+
+#include <greenroom/wsgi.h>
+
+GR_BEGIN_DECLS
+
+/* 256 bits as 64 hexadecimal digits, and a NUL. */
+#define GR_REST_TOKEN_BYTES 65
+
+/* A new random token. Errors: GR_ESYSTEM. */
+GR_ANY_THREAD GR_MUST_CHECK int gr_rest_token_new(char ret_token[GR_REST_TOKEN_BYTES]);
+/* Reads the token from a file; makes both if there is no such file. It must be a plain file of this user that nobody else may
+ * read (0600). Errors: GR_ESYSTEM, GR_EINVAL; the detail (may be NULL) says why. Blocks its thread. */
+GR_ANY_THREAD GR_MUST_CHECK int gr_rest_token_file(const char *path, char ret_token[GR_REST_TOKEN_BYTES],
+                                                   gr_detail *ret_detail);
+
+/* An application of yours, for every path that is `prefix` or below it; it sees script_name = prefix and the rest as path. */
+typedef struct gr_mount {
+    const char *prefix; /* "/app": begins with '/', does not end with it, no "-" segment */
+    gr_application application;
+    bool open; /* no token for any method; else GET and HEAD are reading, everything else is changing */
+} gr_mount;
+
+/* Zero is the default everywhere. Strings and arrays are copied. */
+typedef struct gr_rest_options {
+    gr_http_options http; /* where it listens, limits; .application must be zero */
+    const char *token;    /* as gr_rest_token_new makes it */
+    bool open;            /* no token at all; only where nobody but this machine can connect */
+    bool insecure;        /* other machines may connect, in plain text */
+    const char *const *hosts; /* names it answers for besides localhost, 127.0.0.1, [::1]: "name" or "name:port" */
+    size_t host_count;
+    const gr_mount *mounts; /* the longest prefix wins */
+    size_t mount_count;
+    unsigned json_depth; /* containers inside each other in a request; 64, at most 512 */
+} gr_rest_options;
+
+typedef struct gr_rest gr_rest;
+
+/* Starts serving. Errors: those of gr_http_start; GR_EINVAL: options that make no sense or are not safe. The detail (may be
+ * NULL) says which and what is allowed. */
+GR_IN_ACTOR GR_MUST_CHECK int gr_rest_start(gr_self *self, const gr_rest_options *options, gr_rest **ret_rest,
+                                            gr_detail *ret_detail);
+/* Where it listens: "127.0.0.1:7580". */
+GR_ANY_THREAD const char *gr_rest_address(const gr_rest *rest);
+/* As gr_http_stop. */
+GR_SUSPENDS int gr_rest_stop(gr_self *self, gr_rest **rest, gr_deadline deadline);
+
+/* The same application without a server, to put behind middleware of your own: give gr_rest_application's result to
+ * gr_http_start, with options.http.listen as there. Freed with gr_rest_free when that server has stopped. */
+GR_ANY_THREAD GR_MUST_CHECK int gr_rest_new(const gr_rest_options *options, gr_rest **ret_rest, gr_detail *ret_detail);
+GR_ANY_THREAD gr_application gr_rest_application(gr_rest *rest);
+GR_ANY_THREAD void gr_rest_free(gr_rest **rest);
+
+GR_END_DECLS
+
+#endif

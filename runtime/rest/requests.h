@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* What handlers of the actors application share: finding the actor, reading the body, calling. */
+#ifndef GRI_REST_REQUESTS_H
+#define GRI_REST_REQUESTS_H
+
+#include "rest/actors_app.h"
+
+/* Not an error: the request has been answered already, nothing is left to do. */
+enum { GRI_ANSWERED = 1 };
+
+static inline int gri_answered(int code)
+{
+    return code == GRI_ANSWERED ? 0 : code;
+}
+
+/* The actor the path names, or GRI_ANSWERED (404). */
+int gri_request_actor(const gri_request *request, gr_address *ret_address);
+/* Answers 404 and returns GRI_ANSWERED. */
+int gri_request_nobody(const gri_request *request);
+/* The body as a value, or GRI_ANSWERED (400, 413, 503), or the input's error. Optional: an empty one is null. */
+int gri_request_json(const gri_request *request, bool optional, gr_message **ret_message);
+
+/* Does the value have the shape of python-actors' {"remotecall": string, "method": string, "message": …, "timeout": …}? */
+bool gri_is_remotecall(gr_value value);
+int gri_remotecall(const gri_request *request, gr_address address, gr_value body);
+
+#endif

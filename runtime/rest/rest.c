@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Options, mounts and the way of a request: guard, then a mount or a route. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rest/guard.h"
+
+struct gr_rest {
+    gri_guard guard;
+    unsigned json_depth;
+    gr_mount *mounts;
+    size_t mount_count;
+    gr_http_server *server; /* NULL after gr_rest_new */
+};
+
+GR_PRINTF(2, 3) static int fail(gr_detail *ret_detail, const char *format, ...)
+{
+    if (ret_detail) {
+        va_list args;
+        *ret_detail = (gr_detail){0};
+        va_start(args, format);
+        vsnprintf(ret_detail->text, sizeof ret_detail->text, format, args);
+        va_end(args);
+    }
+    return GR_EINVAL;
+}
+
+/* A request ---------------------------------------------------------------------------------------------------------- */
+
+static const gr_mount *find_mount(const gr_rest *rest, const char *path)
+{
+    const gr_mount *best = NULL;
+    size_t best_bytes = 0;
+    for (size_t i = 0; i < rest->mount_count; i++) {
+        size_t bytes = strlen(rest->mounts[i].prefix);
+        if (bytes <= best_bytes || strncmp(path, rest->mounts[i].prefix, bytes) != 0) continue;
+        if (path[bytes] != '/' && path[bytes] != '\0') continue;
+        best = &rest->mounts[i];
+        best_bytes = bytes;
+    }
+    return best;
+}
+
+static int run_mount(const gr_mount *mount, const gr_environ *env, gr_responder *respond)
+{
+    gr_environ inner = *env;
+    inner.script_name = mount->prefix;
+    inner.path = env->path + strlen(mount->prefix);
+    if (!*inner.path) inner.path = "/";
+    return mount->application.run(mount->application.state, &inner, respond);
+}
+
+static int no_route(const gri_match *match, const gr_environ *env, gr_responder *respond)
+{
+    char allow[96], detail[160];
+    if (match->pattern == GRI_PATH_UNKNOWN && strcmp(env->path, "*") != 0)
+        return gr_response_problem(respond, 404, "nothing is here");
+    gri_route_allow(match->pattern == GRI_PATH_UNKNOWN ? GRI_PATH_ACTOR : match->pattern, allow, sizeof allow);
+    snprintf(detail, sizeof detail, "allowed here: %s", allow);
+    return gri_answer_problem_header(respond, 405, "Allow", allow, detail);
+}
+
+static int run_route(const gr_rest *rest, const gri_match *match, const gr_environ *env, gr_responder *respond)
+{
+    char name[GR_NAME_BYTES_MAX + 1] = "";
+    if (!match->route) return no_route(match, env, respond);
+    if (match->name_bytes > GR_NAME_BYTES_MAX)
+        return gr_response_problem(respond, strcmp(env->method, "PUT") == 0 ? 400 : 404, "a name has at most %d bytes",
+                                   GR_NAME_BYTES_MAX);
+    memcpy(name, env->path + match->name_at, match->name_bytes);
+    gri_request request = {env, respond, name, match->method, rest->json_depth};
+    return match->route->run(&request);
+}
+
+static int run(void *state, const gr_environ *env, gr_responder *respond)
+{
+    const gr_rest *rest = state;
+    gri_guarded guarded;
+    gri_guarded_init(&guarded, respond);
+    const gr_mount *mount = find_mount(rest, env->path);
+    gri_match match = gri_route_find(env->method, env->path);
+    enum gri_scope scope = !mount ? match.scope : mount->open ? GRI_SCOPE_READ : gri_scope_of_method(env->method);
+    gri_guard guard = rest->guard;
+    if (mount && mount->open) guard.open = true;
+    int code = gri_guard_check(&guard, env, &guarded.respond, scope);
+    if (code != 0) return code < 0 ? code : 0;
+    return mount ? run_mount(mount, env, &guarded.respond) : run_route(rest, &match, env, &guarded.respond);
+}
+
+/* Options ------------------------------------------------------------------------------------------------------------ */
+
+static int check_mount(const gr_mount *mount, gr_detail *ret_detail)
+{
+    const char *prefix = mount->prefix;
+    size_t bytes = prefix ? strlen(prefix) : 0;
+    if (bytes < 2 || prefix[0] != '/' || prefix[bytes - 1] == '/' || strstr(prefix, "/-/") ||
+        strcmp(prefix + bytes - 2, "/-") == 0)
+        return fail(ret_detail, "mount prefix \"%.100s\": must begin with '/', not end with it, and have no \"-\" segment",
+                    prefix ? prefix : "");
+    if (!mount->application.run) return fail(ret_detail, "mount \"%.100s\" has no application", prefix);
+    return 0;
+}
+
+static int check(const gr_rest_options *options, gr_detail *ret_detail)
+{
+    const char *listen = options->http.listen ? options->http.listen : "127.0.0.1:7580";
+    bool local = gri_is_local(listen);
+    if (options->http.application.run) return fail(ret_detail, "http.application must be zero; use a mount");
+    if (options->token && !gri_is_token(options->token)) return fail(ret_detail, "a token is 64 hexadecimal digits");
+    if (!local && !options->insecure)
+        return fail(ret_detail, "%.100s can be reached from other machines in plain text: .insecure must say that this is meant, "
+                    "or listen on 127.0.0.1, [::1] or unix:PATH", listen);
+    if (!local && options->open) return fail(ret_detail, ".open only where nobody but this machine can connect, not on %.100s", listen);
+    if (!options->token && !options->open) return fail(ret_detail, "a token is needed, or .open");
+    if (options->json_depth > 512) return fail(ret_detail, "json_depth %u: at most 512", options->json_depth);
+    for (size_t i = 0; i < options->mount_count; i++) {
+        int code = check_mount(&options->mounts[i], ret_detail);
+        if (code != 0) return code;
+    }
+    return 0;
+}
+
+static int copy_options(gr_rest *rest, const gr_rest_options *options)
+{
+    gri_guard *guard = &rest->guard;
+    guard->open = options->open;
+    guard->exposed = !gri_is_local(options->http.listen ? options->http.listen : "127.0.0.1:7580");
+    if (options->token) memcpy(guard->token, options->token, GR_REST_TOKEN_BYTES);
+    rest->json_depth = options->json_depth ? options->json_depth : 64;
+    guard->hosts = calloc(options->host_count + 1, sizeof *guard->hosts);
+    rest->mounts = calloc(options->mount_count + 1, sizeof *rest->mounts);
+    if (!guard->hosts || !rest->mounts) return GR_ENOMEM;
+    for (size_t i = 0; i < options->host_count; i++) {
+        guard->hosts[i] = strdup(options->hosts[i]);
+        if (!guard->hosts[i]) return GR_ENOMEM;
+        guard->host_count++;
+    }
+    for (size_t i = 0; i < options->mount_count; i++) {
+        rest->mounts[i] = options->mounts[i];
+        rest->mounts[i].prefix = strdup(options->mounts[i].prefix);
+        if (!rest->mounts[i].prefix) return GR_ENOMEM;
+        rest->mount_count++;
+    }
+    return 0;
+}
+
+int gr_rest_new(const gr_rest_options *options, gr_rest **ret_rest, gr_detail *ret_detail)
+{
+    int code = check(options, ret_detail);
+    if (code != 0) return code;
+    gr_rest *rest = calloc(1, sizeof *rest);
+    if (!rest) return GR_ENOMEM;
+    code = copy_options(rest, options);
+    if (code != 0) {
+        gr_rest_free(&rest);
+        return code;
+    }
+    *ret_rest = rest;
+    return 0;
+}
+
+void gr_rest_free(gr_rest **rest)
+{
+    gr_rest *r = rest ? *rest : NULL;
+    if (!r) return;
+    for (size_t i = 0; i < r->guard.host_count; i++) free(r->guard.hosts[i]);
+    for (size_t i = 0; i < r->mount_count; i++) free((void *)(uintptr_t)r->mounts[i].prefix);
+    free(r->guard.hosts);
+    free(r->mounts);
+    explicit_bzero(r->guard.token, sizeof r->guard.token);
+    free(r);
+    *rest = NULL;
+}
+
+gr_application gr_rest_application(gr_rest *rest)
+{
+    return (gr_application){run, rest};
+}
+
+/* With a server of its own -------------------------------------------------------------------------------------------- */
+
+int gr_rest_start(gr_self *self, const gr_rest_options *options, gr_rest **ret_rest, gr_detail *ret_detail)
+{
+    gr_rest *rest = NULL;
+    int code = gr_rest_new(options, &rest, ret_detail);
+    if (code != 0) return code;
+    gr_http_options http = options->http;
+    http.application = gr_rest_application(rest);
+    code = gr_http_start(self, &http, &rest->server);
+    if (code != 0) {
+        if (ret_detail) *ret_detail = *gr_error_detail(self);
+        gr_rest_free(&rest);
+        return code;
+    }
+    *ret_rest = rest;
+    return 0;
+}
+
+const char *gr_rest_address(const gr_rest *rest)
+{
+    return rest->server ? gr_http_address(rest->server) : "";
+}
+
+int gr_rest_stop(gr_self *self, gr_rest **rest, gr_deadline deadline)
+{
+    if (!rest || !*rest) return 0;
+    int code = gr_http_stop(self, &(*rest)->server, deadline);
+    if (!(*rest)->server) gr_rest_free(rest);
+    return code;
+}
