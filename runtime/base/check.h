@@ -3,14 +3,15 @@
 /* The end of the process for broken contracts and broken invariants.
  *
  * Three kinds of trouble are never mixed: what the caller can cause is a negative GR_E… code; a broken contract panics
- * with context (gri_panic); a broken invariant fails an assertion. Levels of assertion, set by the build (GRI_INVARIANTS):
+ * with context (gri_panic); a broken invariant fails an assertion. Levels of assertion, set by the build
+ * (GRI_INVARIANTS):
  *     GRI_ASSERT        always: cheap, and its failure means memory can no longer be trusted
  *     GRI_DEBUG_ASSERT  level 1 and above
  *     GRI_FULL_ASSERT   level 2 and above: may walk a whole structure
  * A disabled assertion is still compiled, never evaluated.
  *
- * Any thread, any context, signal handlers too if the hook is. Allocates nothing. Texts longer than GRI_PANIC_TEXT_BYTES
- * are cut. */
+ * Any thread, any context, signal handlers too if the hook is. Allocates nothing. Texts longer than
+ * GRI_PANIC_TEXT_BYTES are cut. */
 #ifndef GRI_BASE_CHECK_H
 #define GRI_BASE_CHECK_H
 
@@ -27,14 +28,14 @@ void gri_panic_hook_set(void (*hook)(void *arg, const char *text), void *arg);
 
 GRI_NORETURN GRI_COLD void gri_assert_fail(const char *file, int line, const char *condition);
 
-#define GRI_ASSERT(condition)                                                              \
-    do {                                                                                   \
-        if (GRI_UNLIKELY(!(condition))) gri_assert_fail(__FILE__, __LINE__, #condition);   \
+#define GRI_ASSERT(condition) \
+    do { \
+        if (GRI_UNLIKELY(!(condition))) gri_assert_fail(__FILE__, __LINE__, #condition); \
     } while (0)
 
-#define GRI_ASSERT_OFF(condition)        \
-    do {                                 \
-        if (0) (void)(condition);        \
+#define GRI_ASSERT_OFF(condition) \
+    do { \
+        if (0) (void)(condition); \
     } while (0)
 
 #if GRI_INVARIANTS >= 1

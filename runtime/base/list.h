@@ -2,8 +2,8 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Intrusive doubly linked list: a ring through a head that is itself a link.
  *
- * Owned by whoever owns the head; no locking, no allocation, every operation O(1) but the count. A link that is in no list
- * points at itself (gri_list_init, and again after gri_list_remove), so removing twice is harmless and
+ * Owned by whoever owns the head; no locking, no allocation, every operation O(1) but the count. A link that is in no
+ * list points at itself (gri_list_init, and again after gri_list_remove), so removing twice is harmless and
  * gri_list_is_linked can be asked. Heads and links must not move while linked. */
 #ifndef GRI_BASE_LIST_H
 #define GRI_BASE_LIST_H
@@ -16,13 +16,17 @@ typedef struct gri_list {
     struct gri_list *next, *prev;
 } gri_list;
 
-#define GRI_LIST_EMPTY(head) {&(head), &(head)}
+#define GRI_LIST_EMPTY(head) \
+    { \
+        &(head), &(head) \
+    }
 #define GRI_LIST_ENTRY(link, type, member) GRI_CONTAINER_OF(link, type, member)
 
-/* for (gri_list *link …): the body must not remove `link`; the _SAFE form may remove and free it, but not its successor. */
+/* for (gri_list *link …): the body must not remove `link`; the _SAFE form may remove and free it, but not its
+ * successor. */
 #define GRI_LIST_EACH(link, head) for (gri_list *link = (head)->next; link != (head); link = link->next)
-#define GRI_LIST_EACH_SAFE(link, head)                                                                       \
-    for (gri_list *link = (head)->next, *link##_next = link->next; link != (head);                           \
+#define GRI_LIST_EACH_SAFE(link, head) \
+    for (gri_list *link = (head)->next, *link##_next = link->next; link != (head); \
          link = link##_next, link##_next = link->next)
 
 GRI_INLINE void gri_list_init(gri_list *link)

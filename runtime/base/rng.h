@@ -3,7 +3,7 @@
 /* Seeded pseudo-random numbers: xoshiro256** (Blackman and Vigna, "Scrambled Linear Pseudorandom Number Generators"),
  * seeded through splitmix64. Not for secrets: os/random.h is.
  *
- * One owner per generator, no locking. The same seed gives the same numbers on every machine, which simulation needs. */
+ * One owner per generator, no locking. The same seed gives the same numbers on every machine, for simulation. */
 #ifndef GRI_BASE_RNG_H
 #define GRI_BASE_RNG_H
 

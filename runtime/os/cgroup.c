@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* See cgroup.h. Sources: cgroups(7), cgroup_namespaces(7), proc_pid_mountinfo(5), the kernel's admin-guide/cgroup-v2.rst
- * and scheduler/sched-bwc.rst.
+/* See cgroup.h. Sources: cgroups(7), cgroup_namespaces(7), proc_pid_mountinfo(5), the kernel's
+ * admin-guide/cgroup-v2.rst and scheduler/sched-bwc.rst.
  *
- * /proc/self/cgroup names the process's group in each hierarchy, /proc/self/mountinfo says which part of which hierarchy is
- * mounted where. A group "/a/b/c" under a mount of "/a" at /m is the directory /m/b/c; its levels are /m/b/c, /m/b, /m. */
+ * /proc/self/cgroup names the process's group in each hierarchy, /proc/self/mountinfo says which part of which
+ * hierarchy is mounted where. A group "/a/b/c" under a mount of "/a" at /m is the directory /m/b/c; its levels are
+ * /m/b/c, /m/b, /m. */
 #include "os/cgroup.h"
 
 #include <errno.h>
@@ -110,9 +111,9 @@ static unsigned skip_ups(const char **path)
     return ups;
 }
 
-/* Where `group` lies below a mount of `mount_root`: its path from there ("" for the mount root itself), or NULL if it is
- * not below it. *ret_hidden: it is, but through directories whose names this namespace does not tell; "" then stands for
- * the nearest level that is known.
+/* Where `group` lies below a mount of `mount_root`: its path from there ("" for the mount root itself), or NULL if it
+ * is not below it. *ret_hidden: it is, but through directories whose names this namespace does not tell; "" then stands
+ * for the nearest level that is known.
  * Both paths are relative to the reader's cgroup namespace and may begin with "/.." for groups outside it. */
 static const char *below(const char *group, const char *mount_root, bool *ret_hidden)
 {

@@ -26,8 +26,7 @@ bool gri_futex_wait(gri_atomic_u32 *word, uint32_t expected, gri_instant deadlin
         until.tv_nsec = (long)(deadline % GRI_NS_PER_S);
         timeout = &until;
     }
-    long result =
-        syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, timeout, NULL, FUTEX_BITSET_MATCH_ANY);
+    long result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, timeout, NULL, FUTEX_BITSET_MATCH_ANY);
     if (result == 0 || errno == EAGAIN || errno == EINTR) return true;
     if (errno == ETIMEDOUT) return false;
     gri_panic("futex wait: %s", strerror(errno));

@@ -2,15 +2,15 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* A place where one thread sleeps until another has something for it: a sticky token on a futex word.
  *
- * One thread waits (the owner), any thread notifies. A notification that comes first is kept: the next wait takes it and
- * returns at once; several are one. What the notifier wrote before is visible to the owner after a wait that returns true.
- * Notifying an owner that is awake costs one atomic exchange and no system call.
+ * One thread waits (the owner), any thread notifies. A notification that comes first is kept: the next wait takes it
+ * and returns at once; several are one. What the notifier wrote before is visible to the owner after a wait that
+ * returns true. Notifying an owner that is awake costs one atomic exchange and no system call.
  *
  *     EMPTY ──wait (owner)──▶ SLEEPING        EMPTY ──notify──▶ TOKEN ──wait (owner)──▶ EMPTY, true
  *     SLEEPING ──notify──▶ TOKEN + futex wake;  SLEEPING ──deadline (owner)──▶ EMPTY, false
  *
- * The word must outlive every notify in progress, or lie in memory that stays mapped: a late futex wake on a reused word is
- * only a spurious wake, which every futex user here re-checks for. */
+ * The word must outlive every notify in progress, or lie in memory that stays mapped: a late futex wake on a reused
+ * word is only a spurious wake, which every futex user here re-checks for. */
 #ifndef GRI_OS_PARK_H
 #define GRI_OS_PARK_H
 
@@ -23,7 +23,10 @@ typedef struct gri_parker {
     gri_atomic_u32 word; /* written by owner and notifiers; EMPTY 0, TOKEN 1, SLEEPING 2 */
 } gri_parker;
 
-#define GRI_PARKER_INIT {0}
+#define GRI_PARKER_INIT \
+    { \
+        0 \
+    }
 
 void gri_parker_init(gri_parker *parker);
 

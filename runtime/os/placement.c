@@ -3,13 +3,14 @@
 /* See topology.h: how many workers, where each runs, whom each steals from.
  *
  * Workers are laid on slots: the usable CPUs, first hardware threads of all cores first, so that a worker shares a core
- * only when there are more workers than cores. Worker i has slot i (modulo their number) and is pinned to the slot's core,
- * hardware thread or node, as the binding says.
+ * only when there are more workers than cores. Worker i has slot i (modulo their number) and is pinned to the slot's
+ * core, hardware thread or node, as the binding says.
  *
  * The rule of `auto`: pin each worker to a core when all of this holds, else float and say which does not:
  *   - hwloc could read the machine
  *   - the CPUs are ours: the mask covers every online CPU, or our control group has them exclusively
- *   - no CPU quota below the mask: who is paid by the millisecond shares the CPUs, and a throttled worker must be free to
+ *   - no CPU quota below the mask: who is paid by the millisecond shares the CPUs, and a throttled worker must be free
+ * to
  *     go where there is room
  *   - there are at least as many workers as cores (fewer leave the rest to others, and several such processes would all
  *     meet on the first cores) and at most as many as CPUs */
@@ -78,8 +79,10 @@ static int slots_of_list(plan *p, const char *list)
     for (size_t i = 0; !error && i < count; i++) {
         uint32_t pu = 0;
         while (pu < p->topology->pus_count && p->topology->pus[pu].os_index != order[i]) pu++;
-        if (pu < p->topology->pus_count) p->slots[p->slots_count++] = pu;
-        else p->list_missing++;
+        if (pu < p->topology->pus_count)
+            p->slots[p->slots_count++] = pu;
+        else
+            p->list_missing++;
     }
     free(order);
     return error;
@@ -123,7 +126,8 @@ static void decide_auto(plan *p, uint32_t asked)
         decide(p, GRI_BIND_NONE, "there are more workers (%u) than CPUs (%u)", asked, t->pus_count);
     else
         decide(p, GRI_BIND_CORE, "%s and no CPU quota restricts it",
-               t->covers_machine ? "the affinity mask covers the machine" : "the control group has its CPUs exclusively");
+               t->covers_machine ? "the affinity mask covers the machine"
+                                 : "the control group has its CPUs exclusively");
 }
 
 static void decide_list(plan *p, const char *list)
@@ -144,13 +148,18 @@ static int plan_make(plan *p, const char *bind, uint32_t workers)
     if (error) return error;
     p->slots = calloc(p->topology->pus_count, sizeof *p->slots);
     if (!p->slots) return GR_ENOMEM;
-    if (p->asked == GRI_BIND_LIST) error = slots_of_list(p, bind);
-    else slots_of_all(p);
+    if (p->asked == GRI_BIND_LIST)
+        error = slots_of_list(p, bind);
+    else
+        slots_of_all(p);
     if (error) return error;
 
-    if (p->asked == GRI_BIND_AUTO) decide_auto(p, workers);
-    else if (p->asked == GRI_BIND_LIST) decide_list(p, bind);
-    else decide(p, p->asked, "asked for");
+    if (p->asked == GRI_BIND_AUTO)
+        decide_auto(p, workers);
+    else if (p->asked == GRI_BIND_LIST)
+        decide_list(p, bind);
+    else
+        decide(p, p->asked, "asked for");
     uint32_t fit = p->in_force == GRI_BIND_CORE ? p->topology->cores_count : p->slots_count;
     p->workers = GRI_MIN(workers ? workers : limit_workers(p->topology, fit), GRI_TOPOLOGY_WORKERS_MAX);
     return 0;
@@ -175,8 +184,16 @@ static gri_place place_on(const gri_topology *topology, gri_bind bind, uint32_t 
     while (first > 0 && same_place(topology, bind, slot, first - 1)) first--;
     while (end < topology->pus_count && same_place(topology, bind, slot, end)) end++;
     const gri_pu *pu = &topology->pus[first];
-    gri_place place = {first, end - first, pu->core, pu->cache, pu->node, pu->package, pu->node_os_index, 0,
-                       bind != GRI_BIND_NONE};
+    gri_place place = {
+        .pu_first = first,
+        .pu_count = end - first,
+        .core = pu->core,
+        .cache = pu->cache,
+        .node = pu->node,
+        .package = pu->package,
+        .node_os_index = pu->node_os_index,
+        .bound = bind != GRI_BIND_NONE,
+    };
     for (uint32_t i = first + 1; i < end; i++) {
         const gri_pu *other = &topology->pus[i];
         if (other->core != pu->core) place.core = GRI_TOPOLOGY_UNKNOWN;
@@ -238,8 +255,7 @@ int gri_topology_bind(const gri_topology *topology, uint32_t worker, char *ret_t
     if (worker < topology->workers && topology->places[worker].bound) {
         const gri_place *place = &topology->places[worker];
         gri_cpus_clear(&cpus);
-        for (uint32_t i = 0; i < place->pu_count; i++)
-            gri_cpus_add(&cpus, topology->pus[place->pu_first + i].os_index);
+        for (uint32_t i = 0; i < place->pu_count; i++) gri_cpus_add(&cpus, topology->pus[place->pu_first + i].os_index);
     }
     int error = gri_thread_affinity_set(&cpus);
     if (!error) return 0;

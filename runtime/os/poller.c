@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* See poller.h. The wake is an eventfd in edge-triggered mode that is never read: each write is a new edge, kept by epoll
- * until some wait fetches it, and its counter cannot overflow in a human lifetime. */
+/* See poller.h. The wake is an eventfd in edge-triggered mode that is never read: each write is a new edge, kept by
+ * epoll until some wait fetches it, and its counter cannot overflow in a human lifetime. */
 #include "os/poller.h"
 
 #include "base/atomic.h"

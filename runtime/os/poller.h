@@ -2,12 +2,13 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Waiting for file descriptors: epoll, edge-triggered, plus a wake that works from any thread.
  *
- * Any thread may add, remove and wake at any time. Any number may wait at once: an edge is reported to one of them. After
- * an add every readiness that exists already is reported once; afterwards one report per change, so a reader reads until
- * EAGAIN. A wake is sticky: with nobody waiting it ends the next wait; several may become one.
+ * Any thread may add, remove and wake at any time. Any number may wait at once: an edge is reported to one of them.
+ * After an add every readiness that exists already is reported once; afterwards one report per change, so a reader
+ * reads until EAGAIN. A wake is sticky: with nobody waiting it ends the next wait; several may become one.
  *
- * Removing does not take back reports that another thread has fetched already: cookies carry a generation (memory/table.h)
- * and the receiver of a stale one ignores it. Descriptors are added once; a closed one must be removed before. */
+ * Removing does not take back reports that another thread has fetched already: cookies carry a generation
+ * (memory/table.h) and the receiver of a stale one ignores it. Descriptors are added once; a closed one must be removed
+ * before. */
 #ifndef GRI_OS_POLLER_H
 #define GRI_OS_POLLER_H
 

@@ -33,8 +33,10 @@ int gri_random_bytes(void *buffer, size_t bytes)
     }
     for (size_t done = 0; done < bytes;) {
         ssize_t got = getrandom((char *)buffer + done, bytes - done, 0);
-        if (got > 0) done += (size_t)got;
-        else if (got == 0 || errno != EINTR) return GR_ESYSTEM;
+        if (got > 0)
+            done += (size_t)got;
+        else if (got == 0 || errno != EINTR)
+            return GR_ESYSTEM;
     }
     return 0;
 }

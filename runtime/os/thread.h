@@ -3,8 +3,8 @@
 /* Operating-system threads: start, join, name, identity, affinity.
  *
  * A gri_thread is owned by who started it and joined exactly once. Threads start with every signal blocked but the
- * synchronous ones (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT): signals of the host program go to its own
- * threads. */
+ * synchronous ones (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT): signals of the host program go to its
+ * own threads. */
 #ifndef GRI_OS_THREAD_H
 #define GRI_OS_THREAD_H
 
@@ -37,7 +37,7 @@ void gri_thread_yield(void);
 
 /* The CPUs the calling thread may run on. GR_ESYSTEM where the kernel counts more than GRI_CPUS_MAX or refuses. */
 GRI_MUST_CHECK int gri_thread_affinity_get(gri_cpus *ret_cpus);
-/* GR_EINVAL when none of the CPUs is available to this process (offline, outside its cpuset), GR_ESYSTEM when refused. */
+/* GR_EINVAL when none of the CPUs is available to this process (offline, outside its cpuset), else GR_ESYSTEM. */
 GRI_MUST_CHECK int gri_thread_affinity_set(const gri_cpus *cpus);
 
 /* The CPU the calling thread runs on at this moment; GRI_CPUS_NONE if the kernel does not say. */

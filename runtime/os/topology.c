@@ -90,8 +90,8 @@ static int copy_out(gri_topology *topology, hwloc_topology_t hw)
     return error;
 }
 
-/* Only what describe_pus asks for: no devices, no instruction caches, no groups; CPUs outside our cpuset too, so that we
- * know whether there are any. */
+/* Only what describe_pus asks for: no devices, no instruction caches, no groups; CPUs outside our cpuset too, so that
+ * we know whether there are any. */
 static int configure(hwloc_topology_t hw, const char *synthetic)
 {
     hwloc_topology_set_io_types_filter(hw, HWLOC_TYPE_FILTER_KEEP_NONE);

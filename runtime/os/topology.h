@@ -3,8 +3,8 @@
 /* The machine as the workers see it: CPUs with their cores, caches and NUMA nodes; how many workers; where each runs.
  *
  * hwloc is asked exactly once, in gri_topology_read, and only for the duration of that call (2.9 crashes on failed
- * allocations: keep its use short); everything is copied into the plain tables below. Without hwloc's answer the machine
- * is flat: every CPU a core of its own, one cache, one node.
+ * allocations: keep its use short); everything is copied into the plain tables below. Without hwloc's answer the
+ * machine is flat: every CPU a core of its own, one cache, one node.
  *
  *     gri_topology *t;
  *     gri_topology_read(NULL, &t);         machine, affinity mask, CPU quota
@@ -12,12 +12,12 @@
  *     …threads: gri_topology_bind(t, worker, …), gri_topology_victims(t, worker, workers, order)
  *     gri_topology_free(t);
  *
- * Read and place are for one thread, before others see the topology; afterwards it is constant and any thread may read it.
- * gri_topology_usable asks the system again and may be called by any thread at any time.
+ * Read and place are for one thread, before others see the topology; afterwards it is constant and any thread may read
+ * it. gri_topology_usable asks the system again and may be called by any thread at any time.
  *
  * "Usable" CPUs are those in the affinity mask of the thread that called gri_topology_read, limited by the CPU quota. A
- * synthetic topology (HWLOC_SYNTHETIC, or the option) is another machine: mask and quota of this one are ignored, nobody is
- * ever really bound, everything else is computed. */
+ * synthetic topology (HWLOC_SYNTHETIC, or the option) is another machine: mask and quota of this one are ignored,
+ * nobody is ever really bound, everything else is computed. */
 #ifndef GRI_OS_TOPOLOGY_H
 #define GRI_OS_TOPOLOGY_H
 
@@ -68,15 +68,15 @@ typedef struct gri_topology {
     uint32_t machine_pus_count; /* online in the machine, allowed or not */
     gri_cpus mask;              /* what the reading thread may run on */
     gri_cgroup_quota quota;
-    bool synthetic;        /* another machine: never bind */
-    bool flat;             /* hwloc gave no answer */
-    bool covers_machine;   /* the mask holds every online CPU */
-    bool exclusive;        /* our control group has its CPUs for itself */
+    bool synthetic;      /* another machine: never bind */
+    bool flat;           /* hwloc gave no answer */
+    bool covers_machine; /* the mask holds every online CPU */
+    bool exclusive;      /* our control group has its CPUs for itself */
     /* The placement, by gri_topology_place. */
     gri_place *places; /* one per worker */
     uint32_t *ring;    /* ring[places[w].ring_position] == w */
     uint32_t workers;
-    gri_bind asked, in_force; /* in_force is never GRI_BIND_AUTO */
+    gri_bind asked, in_force;               /* in_force is never GRI_BIND_AUTO */
     char reason[GRI_TOPOLOGY_REASON_BYTES]; /* why workers are bound or float, a sentence without a full stop */
 } gri_topology;
 
@@ -101,19 +101,19 @@ const char *gri_bind_name(gri_bind bind);
  * the former placement. GR_ENOMEM or what gri_bind_parse answers: then nothing has changed. */
 GRI_MUST_CHECK int gri_topology_place(gri_topology *topology, const char *bind, uint32_t workers);
 
-/* Pins the calling thread to the worker's place; a floating worker gets the whole mask. 0 if done or if there is nothing to
- * do. On failure (the CPUs went offline or out of the cpuset) the thread keeps its mask and ret_text says why, for the
- * log: never fatal. Workers beyond topology->workers float. */
+/* Pins the calling thread to the worker's place; a floating worker gets the whole mask. 0 if done or if there is
+ * nothing to do. On failure (the CPUs went offline or out of the cpuset) the thread keeps its mask and ret_text says
+ * why, for the log: never fatal. Workers beyond topology->workers float. */
 int gri_topology_bind(const gri_topology *topology, uint32_t worker, char *ret_text, size_t bytes);
 
-/* How far two workers are from each other: 0 on one core, else 1 + how many of cache, node and package they do not share. The
- * names fit where these nest in that order; where they do not (nodes below a cache, packages below a node) the number still
- * grows with the distance. What is unknown counts as not shared. */
+/* How far two workers are from each other: 0 on one core, else 1 + how many of cache, node and package they do not
+ * share. The names fit where these nest in that order; where they do not (nodes below a cache, packages below a node)
+ * the number still grows with the distance. What is unknown counts as not shared. */
 enum gri_distance { GRI_SAME_CORE, GRI_SAME_CACHE, GRI_SAME_NODE, GRI_SAME_PACKAGE, GRI_SAME_MACHINE };
 enum gri_distance gri_topology_distance(const gri_topology *topology, uint32_t worker, uint32_t other);
 
-/* Writes the workers - 1 others to ret_order, nearest first. Equally far ones stand in ring order; where the ring starts
- * differs from worker to worker, so that the first victims at a distance are spread evenly over their group.
+/* Writes the workers - 1 others to ret_order, nearest first. Equally far ones stand in ring order; where the ring
+ * starts differs from worker to worker, so that the first victims at a distance are spread evenly over their group.
  * worker < workers; workers may exceed topology->workers (spares count as floating). */
 void gri_topology_victims(const gri_topology *topology, uint32_t worker, uint32_t workers, uint32_t *ret_order);
 
@@ -124,8 +124,8 @@ typedef struct gri_usable {
     gri_cgroup_quota quota;
 } gri_usable;
 
-/* Asks the system again (about 0.1 ms; `root` as in the options, NULL: ""); a synthetic machine answers as at the start.
- * GR_ENOMEM, GR_ESYSTEM. */
+/* Asks the system again (about 0.1 ms; `root` as in the options, NULL: ""); a synthetic machine answers as at the
+ * start. GR_ENOMEM, GR_ESYSTEM. */
 GRI_MUST_CHECK int gri_topology_usable(const gri_topology *topology, const char *root, gri_usable *ret_usable);
 
 /* For people and for programs, after gri_topology_place. Like snprintf: write up to `bytes`, terminated, and return the

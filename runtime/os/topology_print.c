@@ -3,9 +3,9 @@
 /* See topology.h: the machine and the placement in words and as JSON, for the `greenroom topology` command and the log.
  *
  * JSON: {"cpus", "cores", "caches", "nodes", "packages", "machine_cpus": counts; "mask": "0-3"; "synthetic", "flat",
- * "exclusive": bool; "quota": null or {"cpus", "quota_us", "period_us", "where"}; "quota_complete": bool; "bind", "in_force",
- * "reason": strings; "workers": [{"cpus": "0,2", "core", "cache", "node", "package": number or null, "bound": bool,
- * "victims": [numbers]}]}. "victims" is left out above 256 workers: it grows with their square. */
+ * "exclusive": bool; "quota": null or {"cpus", "quota_us", "period_us", "where"}; "quota_complete": bool; "bind",
+ * "in_force", "reason": strings; "workers": [{"cpus": "0,2", "core", "cache", "node", "package": number or null,
+ * "bound": bool, "victims": [numbers]}]}. "victims" is left out above 256 workers: it grows with their square. */
 #include "os/topology.h"
 
 #include <stdarg.h>
@@ -29,15 +29,18 @@ GRI_PRINTF(2, 3) static void put(out *o, const char *format, ...)
     if (n > 0) o->length += (size_t)n;
 }
 
-/* A JSON string; what comes from outside are paths, which may hold any byte but NUL. Bytes above 127 pass as they are. */
+/* A JSON string; what comes from outside are paths, which may hold any byte but NUL. Bytes above 127 pass. */
 static void put_string(out *o, const char *text)
 {
     put(o, "\"");
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\') put(o, "\\%c", c);
-        else if (c < 0x20) put(o, "\\u%04x", c);
-        else put(o, "%c", c);
+        if (c == '"' || c == '\\')
+            put(o, "\\%c", c);
+        else if (c < 0x20)
+            put(o, "\\u%04x", c);
+        else
+            put(o, "%c", c);
     }
     put(o, "\"");
 }
@@ -53,8 +56,10 @@ static const char *place_cpus(const gri_topology *topology, const gri_place *pla
 
 static void put_number_or(out *o, const char *before, uint32_t number, const char *unknown)
 {
-    if (number == GRI_TOPOLOGY_UNKNOWN) put(o, "%s%s", before, unknown);
-    else put(o, "%s%u", before, number);
+    if (number == GRI_TOPOLOGY_UNKNOWN)
+        put(o, "%s%s", before, unknown);
+    else
+        put(o, "%s%u", before, number);
 }
 
 static void put_victims(out *o, const gri_topology *topology, uint32_t worker, const char *separator)
@@ -72,9 +77,11 @@ size_t gri_topology_text(const gri_topology *topology, char *text, size_t bytes)
     if (bytes) text[0] = '\0';
     gri_cpus_print(&t->mask, cpus, sizeof cpus);
     put(&o, "machine: %u CPUs%s\n", t->machine_pus_count,
-        t->synthetic ? ", synthetic: nothing is really bound" : t->flat ? ", topology unknown" : "");
-    put(&o, "usable:  %u CPUs (%s), %u cores, %u caches, %u NUMA nodes, %u packages\n", t->pus_count, cpus, t->cores_count,
-        t->caches_count, t->nodes_count, t->packages_count);
+        t->synthetic ? ", synthetic: nothing is really bound"
+        : t->flat    ? ", topology unknown"
+                     : "");
+    put(&o, "usable:  %u CPUs (%s), %u cores, %u caches, %u NUMA nodes, %u packages\n", t->pus_count, cpus,
+        t->cores_count, t->caches_count, t->nodes_count, t->packages_count);
     if (t->quota.limited)
         put(&o, "quota:   %.2f CPUs (%s)\n", (double)t->quota.quota_us / (double)t->quota.period_us, t->quota.where);
     else
@@ -88,8 +95,10 @@ size_t gri_topology_text(const gri_topology *topology, char *text, size_t bytes)
         static const int widths[] = {4, 5, 4, 7};
         put(&o, "%6u ", w);
         for (size_t i = 0; i < GRI_ARRAY_COUNT(columns); i++) {
-            if (columns[i] == GRI_TOPOLOGY_UNKNOWN) put(&o, " %*s", widths[i], "-");
-            else put(&o, " %*u", widths[i], columns[i]);
+            if (columns[i] == GRI_TOPOLOGY_UNKNOWN)
+                put(&o, " %*s", widths[i], "-");
+            else
+                put(&o, " %*u", widths[i], columns[i]);
         }
         put(&o, "  %s", place_cpus(t, place, cpus, sizeof cpus));
         if (t->workers > 1 && t->workers <= PRINT_VICTIMS_MAX) {
@@ -120,7 +129,8 @@ size_t gri_topology_json(const gri_topology *topology, char *text, size_t bytes)
     } else {
         put(&o, "null");
     }
-    put(&o, ",\"quota_complete\":%s,\"bind\":\"%s\",\"in_force\":\"%s\",\"reason\":", t->quota.complete ? "true" : "false",
+    put(&o,
+        ",\"quota_complete\":%s,\"bind\":\"%s\",\"in_force\":\"%s\",\"reason\":", t->quota.complete ? "true" : "false",
         gri_bind_name(t->asked), gri_bind_name(t->in_force));
     put_string(&o, t->reason);
     put(&o, ",\"workers\":[");

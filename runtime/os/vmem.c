@@ -153,7 +153,8 @@ int gri_vmem_prefer_node(void *low, size_t bytes, unsigned node)
     if (node >= VMEM_NODES_MAX) return GR_EINVAL;
     nodes[node / (8 * sizeof nodes[0])] = 1ul << (node % (8 * sizeof nodes[0]));
     /* The kernel reads one bit less than it is told. */
-    if (syscall(SYS_mbind, low, bytes, VMEM_POLICY_PREFERRED, nodes, (unsigned long)VMEM_NODES_MAX + 1, 0u) == 0) return 0;
+    if (syscall(SYS_mbind, low, bytes, VMEM_POLICY_PREFERRED, nodes, (unsigned long)VMEM_NODES_MAX + 1, 0u) == 0)
+        return 0;
     return errno == ENOMEM ? GR_ENOMEM : GR_EUNSUPPORTED;
 }
 

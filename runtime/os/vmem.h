@@ -19,8 +19,8 @@ typedef struct gri_vmem_range {
 
 size_t gri_vmem_page_bytes(void);
 
-/* Zeroed, readable and writable address space, aligned to `alignment` (a power of two, or 0 for a page), which costs memory
- * only where it is touched. bytes is rounded up to pages. GR_ENOMEM when the kernel has no room or, under strict
+/* Zeroed, readable and writable address space, aligned to `alignment` (a power of two, or 0 for a page), which costs
+ * memory only where it is touched. bytes is rounded up to pages. GR_ENOMEM when the kernel has no room or, under strict
  * overcommit, no memory to promise. */
 GRI_MUST_CHECK int gri_vmem_reserve(size_t bytes, size_t alignment, void **ret_low);
 /* Ends any part of a reservation. GR_ENOMEM: splitting the mapping would exceed the map count; it stays as it was. */
@@ -29,8 +29,8 @@ int gri_vmem_release(void *low, size_t bytes);
 /* Gives the pages back; they read as zero when touched again. Guards survive. GR_ESYSTEM if the kernel keeps them (it
  * does for locked memory before 5.18): the contents are then unchanged. */
 int gri_vmem_discard(void *low, size_t bytes);
-/* The same for many ranges: neighbours in ascending order become one call each run (0.3 against 2.0 us a slot, measured).
- * Returns how many ranges, from the first on, were given back. */
+/* The same for many ranges: neighbours in ascending order become one call each run (0.3 against 2.0 us a slot,
+ * measured). Returns how many ranges, from the first on, were given back. */
 size_t gri_vmem_discard_bulk(const gri_vmem_range *ranges, size_t count);
 
 /* Advice about huge pages; refusal (kernels without them) is GR_EUNSUPPORTED and changes nothing. */

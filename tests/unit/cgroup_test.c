@@ -31,10 +31,14 @@ static void make_parents(char *path)
 
 static void expect_line(expected *e, const char *line)
 {
-    if (strncmp(line, "quota ", 6) == 0) snprintf(e->quota, sizeof e->quota, "%s", line + 6);
-    else if (strncmp(line, "complete ", 9) == 0) e->complete = strcmp(line + 9, "yes") == 0;
-    else if (strncmp(line, "exclusive ", 10) == 0) e->any_exclusive = true, e->exclusive = strcmp(line + 10, "yes") == 0;
-    else CHECK(line[0] == '#');
+    if (strncmp(line, "quota ", 6) == 0)
+        snprintf(e->quota, sizeof e->quota, "%s", line + 6);
+    else if (strncmp(line, "complete ", 9) == 0)
+        e->complete = strcmp(line + 9, "yes") == 0;
+    else if (strncmp(line, "exclusive ", 10) == 0)
+        e->any_exclusive = true, e->exclusive = strcmp(line + 10, "yes") == 0;
+    else
+        CHECK(line[0] == '#');
 }
 
 /* Builds the case's tree under `root`. */
@@ -85,8 +89,8 @@ static void run_case(const char *name)
     CHECK_OK(gri_cgroup_cpus_exclusive(root, &exclusive));
     nftw(root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     if (quota.limited)
-        snprintf(got, sizeof got, "%lld/%lld = %u at %s", (long long)quota.quota_us, (long long)quota.period_us, quota.cpus,
-                 quota.where);
+        snprintf(got, sizeof got, "%lld/%lld = %u at %s", (long long)quota.quota_us, (long long)quota.period_us,
+                 quota.cpus, quota.where);
     if (strcmp(got, e.quota) != 0) TEST_FAIL("%s: quota \"%s\", expected \"%s\"", name, got, e.quota);
     if (quota.complete != e.complete) TEST_FAIL("%s: complete is %d, expected %d", name, quota.complete, e.complete);
     if (e.any_exclusive && exclusive != e.exclusive) TEST_FAIL("%s: exclusive is %d", name, exclusive);

@@ -53,10 +53,10 @@ TEST(cpus, parse_refuses)
         const char *text;
         int error;
     } cases[] = {
-        {"", GR_ESYNTAX},      {",", GR_ESYNTAX},     {"1,", GR_ESYNTAX},     {",1", GR_ESYNTAX},
-        {"1-", GR_ESYNTAX},    {"-1", GR_ESYNTAX},    {"3-1", GR_ESYNTAX},    {"1 2", GR_ESYNTAX},
-        {"x", GR_ESYNTAX},     {"1-2-3", GR_ESYNTAX}, {"8192", GR_ERANGE},    {"0-99999999999", GR_ERANGE},
-        {"1,1", GR_EEXISTS},   {"0-4,2", GR_EEXISTS}, {"0-8", GR_ETOOBIG},
+        {"", GR_ESYNTAX},    {",", GR_ESYNTAX},     {"1,", GR_ESYNTAX},  {",1", GR_ESYNTAX},
+        {"1-", GR_ESYNTAX},  {"-1", GR_ESYNTAX},    {"3-1", GR_ESYNTAX}, {"1 2", GR_ESYNTAX},
+        {"x", GR_ESYNTAX},   {"1-2-3", GR_ESYNTAX}, {"8192", GR_ERANGE}, {"0-99999999999", GR_ERANGE},
+        {"1,1", GR_EEXISTS}, {"0-4,2", GR_EEXISTS}, {"0-8", GR_ETOOBIG},
     };
     for (size_t i = 0; i < GRI_ARRAY_COUNT(cases); i++) {
         uint32_t order[8];

@@ -6,10 +6,10 @@
 
 TEST(error, every_code_has_name_and_text)
 {
-#define CHECK_ROW(name, number, text)           \
-    CHECK_EQ(name, number);                     \
-    CHECK_STR(gr_error_name(number), #name);    \
-    CHECK_STR(gr_error_text(number), text);     \
+#define CHECK_ROW(name, number, text) \
+    CHECK_EQ(name, number); \
+    CHECK_STR(gr_error_name(number), #name); \
+    CHECK_STR(gr_error_text(number), text); \
     CHECK(number < 0);
     GR_ERRORS(CHECK_ROW)
 #undef CHECK_ROW

@@ -6,7 +6,7 @@
 
 TEST(rng, reference_values)
 {
-    /* The generator's definition by hand, from state {1, 2, 3, 4}: rotl(2 * 5, 7) * 9 = 11520; the next outputs follow. */
+    /* The generator's definition by hand, from state {1, 2, 3, 4}: rotl(2 * 5, 7) * 9 = 11520; then the next. */
     gri_rng rng = {{1, 2, 3, 4}};
     CHECK_EQ(gri_rng_next_u64(&rng), 11520);
     CHECK_EQ(gri_rng_next_u64(&rng), 0);

@@ -46,8 +46,10 @@ static void print_place(const gri_topology *t, uint32_t worker, char *text, size
     size_t length = 0;
     for (size_t i = 0; i < 4; i++) {
         const char *blank = i ? " " : "";
-        if (columns[i] == GRI_TOPOLOGY_UNKNOWN) length += (size_t)snprintf(text + length, bytes - length, "%s-", blank);
-        else length += (size_t)snprintf(text + length, bytes - length, "%s%u", blank, columns[i]);
+        if (columns[i] == GRI_TOPOLOGY_UNKNOWN)
+            length += (size_t)snprintf(text + length, bytes - length, "%s-", blank);
+        else
+            length += (size_t)snprintf(text + length, bytes - length, "%s%u", blank, columns[i]);
     }
 }
 
@@ -66,8 +68,10 @@ static void print_victims(const gri_topology *t, uint32_t worker, char *text, si
 static int spanned(hwloc_topology_t hw, const gri_topology *t, uint32_t a, uint32_t b)
 {
     hwloc_bitmap_t set = hwloc_bitmap_alloc();
-    for (uint32_t i = 0; i < t->places[a].pu_count; i++) hwloc_bitmap_set(set, t->pus[t->places[a].pu_first + i].os_index);
-    for (uint32_t i = 0; i < t->places[b].pu_count; i++) hwloc_bitmap_set(set, t->pus[t->places[b].pu_first + i].os_index);
+    for (uint32_t i = 0; i < t->places[a].pu_count; i++)
+        hwloc_bitmap_set(set, t->pus[t->places[a].pu_first + i].os_index);
+    for (uint32_t i = 0; i < t->places[b].pu_count; i++)
+        hwloc_bitmap_set(set, t->pus[t->places[b].pu_first + i].os_index);
     hwloc_obj_t holder = hwloc_get_obj_covering_cpuset(hw, set);
     hwloc_bitmap_free(set);
     CHECK(holder);
@@ -142,10 +146,10 @@ static void check_line(const char *name, const gri_topology *t, char *line)
         uint32_t worker = (uint32_t)strtoul(text, &expected, 10);
         CHECK(strncmp(expected, " =", 2) == 0 && worker < t->workers);
         expected += 2 + (expected[2] == ' ');
-        void (*print)(const gri_topology *, uint32_t, char *, size_t) = strcmp(line, "cpus") == 0    ? print_mask
-                                                                       : strcmp(line, "place") == 0   ? print_place
-                                                                       : strcmp(line, "victims") == 0 ? print_victims
-                                                                                                      : NULL;
+        void (*print)(const gri_topology *, uint32_t, char *, size_t) = strcmp(line, "cpus") == 0      ? print_mask
+                                                                        : strcmp(line, "place") == 0   ? print_place
+                                                                        : strcmp(line, "victims") == 0 ? print_victims
+                                                                                                       : NULL;
         if (!print) TEST_FAIL("%s: unknown line %s", name, line);
         print(t, worker, got, sizeof got);
         check_starts(name, line, got, expected, print != print_victims);
@@ -429,8 +433,7 @@ TEST(topology, quota_limits_workers_and_auto_floats)
     CHECK_OK(gri_topology_read(&options, &topology));
     CHECK_OK(gri_topology_place(topology, NULL, 0));
     CHECK(!strstr(topology->reason, "applies"));
-    CHECK_EQ(topology->workers,
-             topology->in_force == GRI_BIND_CORE ? topology->cores_count : topology->pus_count);
+    CHECK_EQ(topology->workers, topology->in_force == GRI_BIND_CORE ? topology->cores_count : topology->pus_count);
     gri_topology_free(topology);
     nftw(root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }

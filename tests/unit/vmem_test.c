@@ -150,8 +150,10 @@ TEST(vmem, guard_of_locked_memory_is_unsupported)
     if (syscall(SYS_mlock, low, page) == 0) {
         CHECK_EQ(gri_vmem_guard_install(low, page), GR_EUNSUPPORTED);
         low[0] = 1;
-        if (gri_vmem_discard(low, page) == 0) CHECK_EQ(low[0], 0);
-        else CHECK_EQ(low[0], 1);
+        if (gri_vmem_discard(low, page) == 0)
+            CHECK_EQ(low[0], 0);
+        else
+            CHECK_EQ(low[0], 1);
     }
     CHECK_OK(gri_vmem_release(low, 2 * page));
 }
