@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Plans: what a format string is compiled to, once per place that uses it.
+ *
+ * A plan is a list of operations, one per thing in the format, which any builder can run. Most plans are also templates: if
+ * all keys are literals and nothing depends on an argument's value but its own bytes, the packed form of everything
+ * constant (headers, keys, literal strings, tags) is made beforehand, already checked for UTF-8, duplicate keys and depth.
+ * Then building is: read the arguments into slots, add up the sizes, copy the constant stretches, fill in the slots, and
+ * correct the byte counts of the containers around variable slots.
+ *
+ *     format {s:I, s:s}   arguments "id", id, "name", name
+ *     template   [object][2 "id"][int ........][4 "name"]         const bytes
+ *     slots                       ^ 8 bytes in place  ^ inserted: string of the argument
+ *
+ * Who: plans are immutable once made, and kept for good: sites are static. The first caller at a place makes one; if several
+ * do at once, one wins (mo:plan.publish release -> plan.find acquire) and the others use it. A format that is no literal is
+ * compared byte by byte with those its site has seen (at most 8; more are compiled each time). */
+#ifndef GRI_MESSAGE_PLAN_H
+#define GRI_MESSAGE_PLAN_H
+
+#include "base/compiler.h"
+#include "message/format.h"
+
+#include <greenroom/build.h>
+#include <greenroom/pack.h>
+
+/* ---- what the runtime's own format calls use ---- */
+
+/* Formats a new message. Takes `o` references over in every case but GR_EFORMAT. ret_detail may be NULL. */
+GR_MUST_CHECK int gri_pack_message(gr_site *site, const char *format, va_list args, gr_message **ret_message,
+                                   gr_detail *ret_detail);
+/* Formats one value where the builder stands, in the middle of whatever is being built: on failure the error sticks in the
+ * builder too. */
+int gri_plan_run(gr_builder *b, gr_site *site, const char *format, va_list args, gr_detail *ret_detail);
+
+/* ---- inside ---- */
+
+enum gri_plan_code {
+    GRI_PLAN_OBJECT,
+    GRI_PLAN_ARRAY,
+    GRI_PLAN_END,
+    GRI_PLAN_KEY,
+    GRI_PLAN_STRING,
+    GRI_PLAN_PART, /* appended to the key or string before it */
+    GRI_PLAN_NULL,
+    GRI_PLAN_BOOL,
+    GRI_PLAN_INT,
+    GRI_PLAN_DOUBLE,
+    GRI_PLAN_JSON,
+    GRI_PLAN_ADDRESS,
+    GRI_PLAN_BYTES,
+    GRI_PLAN_VALUE,
+};
+
+enum gri_plan_flag {
+    GRI_PLAN_OR_NULL = 1, /* ? */
+    GRI_PLAN_OR_NOTHING = 2, /* * */
+    GRI_PLAN_SIZED = 4, /* the text is followed by its length */
+    GRI_PLAN_MORE = 8, /* a part follows */
+    GRI_PLAN_STEALS = 16, /* o */
+    GRI_PLAN_KEY_MAYBE = 32, /* of a key: its value may turn out to be nothing; in unpacking: it may be absent */
+    GRI_PLAN_STRICT = 64, /* of an end, in unpacking: nothing may be left over */
+    GRI_PLAN_INTS_TOO = 128, /* F */
+};
+
+typedef struct gri_plan_op {
+    uint8_t code, flags;
+    uint8_t kind, size_kind; /* gr_arg of the argument, and of the length behind it */
+    uint32_t argument; /* the first one's index, from 0 */
+    uint32_t offset; /* in the format */
+} gri_plan_op;
+
+/* One argument of a template. */
+typedef struct gri_plan_step {
+    uint8_t kind, size_kind; /* how to read it */
+    uint8_t code; /* what to write: GRI_PLAN_KEY means nothing (it is in the template) */
+    uint8_t flags;
+    uint16_t op; /* for error messages */
+    uint16_t depth; /* containers around it */
+    uint32_t at; /* where in the template; fixed slots have their bytes there, variable ones are inserted */
+} gri_plan_step;
+
+/* A container whose byte count depends on variable slots. */
+typedef struct gri_plan_container {
+    uint32_t at; /* its header in the template */
+    uint32_t bytes; /* without the variable slots */
+    uint16_t first, end; /* its steps */
+} gri_plan_container;
+
+typedef struct gri_plan {
+    const struct gri_plan *next; /* of the same site */
+    const char *format; /* the plan's own copy */
+    uint32_t ops_count;
+    /* The template; bytes is NULL if there is none. */
+    uint32_t template_bytes;
+    uint16_t steps_count, containers_count;
+    bool variable; /* some slots are */
+    void *memory; /* holds steps, containers and bytes */
+    const gri_plan_step *steps; /* one for each argument (and length behind it), in order */
+    const gri_plan_container *containers;
+    const unsigned char *bytes;
+    gri_plan_op ops[];
+} gri_plan;
+
+GRI_INLINE bool gri_plan_is_variable(unsigned code)
+{
+    return code == GRI_PLAN_STRING || code == GRI_PLAN_BYTES || code == GRI_PLAN_VALUE;
+}
+
+/* Compiles a format. The arguments are looked at for literals only; their list is not advanced. If the format was right but
+ * there is no memory (GR_ENOMEM, GR_EFULL), *ret_stolen says which arguments are references to drop (bit: index). */
+typedef int gri_plan_compiler(const gr_site *site, const char *format, gri_arguments *args, gri_plan **ret_plan,
+                              uint64_t *ret_stolen, gr_detail *ret_detail);
+gri_plan_compiler gri_plan_compile; /* for packing */
+gri_plan_compiler gri_plan_compile_unpack;
+void gri_plan_free(gri_plan *plan);
+
+/* The plan of a place: the one kept there, or made now. On failure the arguments that pass a reference are dropped, unless
+ * the format is wrong. gri_plan_done after use. */
+typedef struct gri_plan_found {
+    const gri_plan *plan;
+    gri_plan *own; /* not kept: freed after use */
+} gri_plan_found;
+
+GR_MUST_CHECK int gri_plan_find(gr_site *site, const char *format, gri_arguments *args, gri_plan_compiler *compile,
+                                gr_detail *ret_detail, gri_plan_found *f);
+GRI_INLINE void gri_plan_done(gri_plan_found *f)
+{
+    if (GRI_UNLIKELY(f->own != NULL)) gri_plan_free(f->own);
+}
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "message/unpack.h"
+
+#include "base/check.h"
+
+#include <greenroom/jansson.h>
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What goes where once everything is known to fit. */
+typedef struct result {
+    void *target;
+    size_t *size_target; /* may be NULL */
+    union {
+        int64_t i;
+        double d;
+        const void *at;
+        json_t *json;
+    };
+    size_t bytes;
+    uint8_t code, kind;
+} result;
+
+typedef struct level {
+    gr_value container; /* GR_MISSING inside an optional member that is absent */
+    gr_iter it;
+    uint32_t keys_first; /* in `keys` */
+} level;
+
+typedef struct unpacker {
+    const gri_plan *plan;
+    gri_arguments *args;
+    gr_detail *ret_detail;
+    const char *keys[GRI_FORMAT_ARGUMENTS_MAX];
+    result results[GRI_FORMAT_ARGUMENTS_MAX];
+    level levels[GRI_UNPACK_DEPTH_MAX];
+    uint32_t keys_count, results_count, depth;
+    gr_value value; /* for the next operation */
+} unpacker;
+
+static GRI_COLD GRI_PRINTF(4, 5) int refuse(const unpacker *u, const gri_plan_op *op, int code, const char *text, ...)
+{
+    char why[160];
+    va_list args;
+    if (!u->ret_detail) return code;
+    va_start(args, text);
+    vsnprintf(why, sizeof why, text, args);
+    va_end(args);
+    if (op->code == GRI_PLAN_OBJECT || op->code == GRI_PLAN_ARRAY || op->code == GRI_PLAN_END || op->code == GRI_PLAN_NULL) {
+        gri_format format = {.text = u->plan->format, .ret_detail = u->ret_detail};
+        (void)gri_format_wrong(&format, op->offset, "%s", why);
+        return code;
+    }
+    return gri_format_explain(u->plan->format, u->ret_detail, code, op->argument, op->offset, ": %s", why);
+}
+
+static GRI_COLD int wrong_type(const unpacker *u, const gri_plan_op *op, const char *expected)
+{
+    return refuse(u, op, GR_ETYPE, "expected %s, got %s", expected, gr_type_name(gr_type_of(u->value)));
+}
+
+/* ---- scalars ---- */
+
+static int check_int(const unpacker *u, const gri_plan_op *op, result *r)
+{
+    if (gr_type_of(u->value) != GR_INT) return wrong_type(u, op, "int");
+    r->i = gr_int(u->value, 0);
+    int64_t low = op->kind == GR_ARG_INT_OUT ? INT_MIN : op->kind == GR_ARG_LONG_OUT ? INT64_MIN : 0;
+    int64_t high = op->kind == GR_ARG_INT_OUT ? INT_MAX : op->kind == GR_ARG_UINT_OUT ? UINT_MAX : INT64_MAX;
+    if (r->i < low || r->i > high)
+        return refuse(u, op, GR_ERANGE, "%lld does not fit %s", (long long)r->i, gri_arg_name(op->kind));
+    return 0;
+}
+
+static int check_text(const unpacker *u, const gri_plan_op *op, result *r)
+{
+    if (gr_type_of(u->value) != GR_STRING) return wrong_type(u, op, "string");
+    r->at = gr_string(u->value, NULL);
+    r->bytes = gr_string_bytes(u->value);
+    return 0;
+}
+
+static int check_json(const unpacker *u, const gri_plan_op *op, result *r)
+{
+    json_t *json = NULL;
+    int error = gr_to_json(u->value, &json);
+    if (error) return refuse(u, op, error, "%s", gr_error_text(error));
+    r->json = json;
+    return 0;
+}
+
+/* Reads the arguments of a scalar's operation; checks the value and keeps the result unless the value is absent. */
+static int unpack_scalar(unpacker *u, const gri_plan_op *op)
+{
+    result r = {.code = op->code, .kind = op->kind};
+    r.target = va_arg(u->args->list, void *);
+    if (op->flags & GRI_PLAN_SIZED) r.size_target = va_arg(u->args->list, size_t *);
+    if (!r.target || ((op->flags & GRI_PLAN_SIZED) && !r.size_target))
+        return refuse(u, op, GR_EINVAL, "NULL where a result goes");
+    if (!u->value.at) return 0;
+    gr_type type = gr_type_of(u->value);
+    int error = 0;
+    switch (op->code) {
+    case GRI_PLAN_BOOL:
+        if (type != GR_BOOL) error = wrong_type(u, op, "bool");
+        r.i = gr_bool(u->value, false);
+        break;
+    case GRI_PLAN_INT: error = check_int(u, op, &r); break;
+    case GRI_PLAN_DOUBLE:
+        if (type != GR_DOUBLE && !(type == GR_INT && (op->flags & GRI_PLAN_INTS_TOO)))
+            error = wrong_type(u, op, op->flags & GRI_PLAN_INTS_TOO ? "double or int" : "double");
+        r.d = gr_double(u->value, 0);
+        break;
+    case GRI_PLAN_STRING: error = check_text(u, op, &r); break;
+    case GRI_PLAN_ADDRESS:
+        if (type != GR_ADDRESS) error = wrong_type(u, op, "address");
+        r.i = (int64_t)gr_address_in(u->value).id;
+        break;
+    case GRI_PLAN_BYTES:
+        if (type != GR_BYTES) error = wrong_type(u, op, "bytes");
+        r.at = gr_bytes(u->value, &r.bytes);
+        break;
+    case GRI_PLAN_JSON: error = check_json(u, op, &r); break;
+    default: r.at = u->value.at;
+    }
+    if (!error) u->results[u->results_count++] = r;
+    return error;
+}
+
+/* ---- containers ---- */
+
+static int enter(unpacker *u, const gri_plan_op *op)
+{
+    bool object = op->code == GRI_PLAN_OBJECT;
+    if (u->value.at && gr_type_of(u->value) != (object ? GR_OBJECT : GR_ARRAY))
+        return wrong_type(u, op, object ? "object" : "array");
+    level *l = &u->levels[u->depth++];
+    l->container = u->value;
+    l->it = gr_iterate(u->value);
+    l->keys_first = u->keys_count;
+    return 0;
+}
+
+static int find_key(unpacker *u, const gri_plan_op *op)
+{
+    const char *key = va_arg(u->args->list, const char *);
+    gr_value object = u->levels[u->depth - 1].container;
+    if (!key) return refuse(u, op, GR_EINVAL, "NULL where a key belongs");
+    u->keys[u->keys_count++] = key;
+    u->value = gr_get(object, key);
+    if (!u->value.at && object.at && !(op->flags & GRI_PLAN_KEY_MAYBE))
+        return refuse(u, op, GR_ENOTFOUND, "there is no key \"%.80s\"", key);
+    return 0;
+}
+
+static int next_element(unpacker *u, const gri_plan_op *op)
+{
+    level *l = &u->levels[u->depth - 1];
+    bool more = gr_next(&l->it);
+    u->value = l->it.value;
+    if (more || !l->container.at) return 0;
+    return refuse(u, op, GR_ENOTFOUND, "the array has only %zu elements", gr_count(l->container));
+}
+
+static bool is_known(const unpacker *u, const level *l, const gr_iter *it)
+{
+    for (uint32_t i = l->keys_first; i < u->keys_count; i++)
+        if (strlen(u->keys[i]) == it->key_bytes && memcmp(u->keys[i], it->key, it->key_bytes) == 0) return true;
+    return false;
+}
+
+static int leave(unpacker *u, const gri_plan_op *op)
+{
+    level *l = &u->levels[--u->depth];
+    if ((op->flags & GRI_PLAN_STRICT) && l->it.object) {
+        for (gr_iter it = gr_iterate(l->container); gr_next(&it);)
+            if (!is_known(u, l, &it)) return refuse(u, op, GR_EEXISTS, "unexpected key \"%.80s\"", it.key);
+    } else if ((op->flags & GRI_PLAN_STRICT) && l->it.left > 0) {
+        return refuse(u, op, GR_EEXISTS, "%u elements too many", l->it.left);
+    }
+    u->keys_count = l->keys_first; /* what is inside is nobody else's */
+    return 0;
+}
+
+static int unpack_op(unpacker *u, const gri_plan_op *op)
+{
+    if (op->code == GRI_PLAN_KEY) return find_key(u, op);
+    if (op->code == GRI_PLAN_END) return leave(u, op);
+    if (u->depth > 0 && op[-1].code != GRI_PLAN_KEY) {
+        int error = next_element(u, op);
+        if (error) return error;
+    }
+    switch (op->code) {
+    case GRI_PLAN_OBJECT:
+    case GRI_PLAN_ARRAY: return enter(u, op);
+    case GRI_PLAN_NULL:
+        return u->value.at && gr_type_of(u->value) != GR_NULL ? wrong_type(u, op, "null") : 0;
+    default: return unpack_scalar(u, op);
+    }
+}
+
+/* ---- results ---- */
+
+static void write_int(const result *r)
+{
+    switch (r->kind) {
+    case GR_ARG_INT_OUT: *(int *)r->target = (int)r->i; break;
+    case GR_ARG_UINT_OUT: *(unsigned *)r->target = (unsigned)r->i; break;
+    default: memcpy(r->target, &r->i, sizeof r->i); /* long, long long, signed or not */
+    }
+}
+
+static void write_result(const result *r)
+{
+    switch (r->code) {
+    case GRI_PLAN_BOOL:
+        if (r->kind == GR_ARG_BOOL_OUT) {
+            *(bool *)r->target = r->i != 0;
+        } else {
+            *(int *)r->target = r->i != 0;
+        }
+        break;
+    case GRI_PLAN_INT: write_int(r); break;
+    case GRI_PLAN_DOUBLE: *(double *)r->target = r->d; break;
+    case GRI_PLAN_JSON: *(json_t **)r->target = r->json; break;
+    case GRI_PLAN_ADDRESS: *(gr_address *)r->target = (gr_address){(uint64_t)r->i}; break;
+    case GRI_PLAN_VALUE: *(gr_value *)r->target = (gr_value){r->at}; break;
+    default: memcpy(r->target, &r->at, sizeof r->at); /* a char ** or a void **, const or not */
+    }
+    if (r->size_target) *r->size_target = r->bytes;
+}
+
+static int run(unpacker *u)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < u->plan->ops_count && !error; i++) error = unpack_op(u, &u->plan->ops[i]);
+    for (uint32_t i = 0; i < u->results_count; i++) {
+        if (!error) {
+            write_result(&u->results[i]);
+        } else if (u->results[i].code == GRI_PLAN_JSON) {
+            json_decref(u->results[i].json);
+        }
+    }
+    return error;
+}
+
+int gr_unpack_site(gr_value value, gr_detail *ret_detail, gr_site *site, const char *format, ...)
+{
+    gri_arguments args;
+    gri_plan_found f;
+    va_start(args.list, format);
+    int error = gri_plan_find(site, format, &args, gri_plan_compile_unpack, ret_detail, &f);
+    if (!error) {
+        unpacker u;
+        u.plan = f.plan;
+        u.args = &args;
+        u.ret_detail = ret_detail;
+        u.keys_count = u.results_count = u.depth = 0;
+        u.value = value;
+        if (value.at) {
+            error = run(&u);
+        } else {
+            error = GR_ETYPE;
+            if (ret_detail) {
+                *ret_detail = (gr_detail){.line = 0};
+                (void)snprintf(ret_detail->text, sizeof ret_detail->text, "there is no value to unpack");
+            }
+        }
+        gri_plan_done(&f);
+    }
+    va_end(args.list);
+    return error;
+}
