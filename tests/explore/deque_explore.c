@@ -185,6 +185,50 @@ static void second_thief(void)
     }
 }
 
+/* A full ring, one push, one thief: the push overwrites the slot that the thief reads only after it has been read. */
+static void full_setup(void)
+{
+    setup();
+    for (unsigned i = 0; i < 4; i++) gri_deque_push_owner(&shared, make());
+}
+
+static void push_one(void)
+{
+    item *i = make();
+    if (!gri_deque_push_owner(&shared, i)) gri_plain_write(&i->taken, 1); /* no room: kept */
+}
+
+static void steal_one(void)
+{
+    void *out[1];
+    if (gri_deque_steal_array(&shared, out, 1) == 1) take(out[0]);
+}
+
+static void steal_two(void)
+{
+    steal_half(1);
+}
+
+/* The same where the one who overwrites is a thief with a full ring of its own. */
+static void full_thief_setup(void)
+{
+    setup();
+    for (unsigned i = 0; i < 4; i++) gri_deque_push_owner(&thief_deque[0], make());
+    for (unsigned i = 0; i < 4; i++) gri_deque_push_owner(&shared, make());
+}
+
+static void full_thief(void)
+{
+    void *first = NULL;
+    if (gri_deque_steal_half(&shared, &thief_deque[0], &first) > 0) take(first);
+}
+
+static void steal_from_thief(void)
+{
+    void *out[1];
+    if (gri_deque_steal_array(&thief_deque[0], out, 1) == 1) take(out[0]);
+}
+
 /* The slot: owner and two takers. */
 static void slot_owner(void)
 {
@@ -209,12 +253,15 @@ static void slot_thief(void)
 int main(int argc, char **argv)
 {
     static const explore_program programs[] = {
-        {"thieves", setup, {owner, half_thief, array_thief}, check, NULL, 3, 1},
-        {"round", setup, {round_owner, two_thief}, check, NULL, 4, 2},
-        {"full", setup, {full_owner, two_thief}, check, NULL, 4, 2},
-        {"chain", chain_setup, {chain_owner, chain_thief, second_thief}, check, NULL, 2, 1},
-        {"slot", setup, {slot_owner, slot_thief, slot_thief}, check, NULL, 3, 1},
-        {NULL, NULL, {NULL}, NULL, NULL, 0, 0},
+        {"thieves", setup, {owner, half_thief, array_thief}, check, NULL, 3, 1, 0},
+        {"round", setup, {round_owner, two_thief}, check, NULL, 4, 2, 0},
+        {"full", setup, {full_owner, two_thief}, check, NULL, 4, 2, 0},
+        {"chain", chain_setup, {chain_owner, chain_thief, second_thief}, check, NULL, 2, 1, 0},
+        {"reuse", full_setup, {push_one, steal_one}, check, NULL, 3, 2, 1},
+        {"reuse_half", full_setup, {push_one, steal_two}, check, NULL, 3, 2, 1},
+        {"reuse_thief", full_thief_setup, {full_thief, steal_from_thief}, check, NULL, 3, 2, 1},
+        {"slot", setup, {slot_owner, slot_thief, slot_thief}, check, NULL, 3, 1, 0},
+        {NULL, NULL, {NULL}, NULL, NULL, 0, 0, 0},
     };
     return explore_main(argc, argv, programs);
 }

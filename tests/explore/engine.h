@@ -14,15 +14,21 @@ extern uint32_t engine_execution; /* counts from 1 */
 extern unsigned engine_self;      /* the thread that runs */
 void engine_point(void);          /* another thread may go first */
 unsigned engine_choose(unsigned count);
-/* Whether a value other than the newest may be read now; engine_choose_stale counts one if it is. 0 is the newest. */
+/* Whether a value other than the newest may be read now. */
 bool engine_stale_allowed(void);
-unsigned engine_choose_stale(unsigned count);
+/* Whether a load may return a value that will be stored later. */
+bool engine_future_allowed(void);
+/* Chooses among `count` values that have been stored, 0 being the newest, and then `futures` later ones. */
+unsigned engine_choose_value(unsigned count, unsigned futures);
 void engine_wrote(void); /* threads in explore_wait may go on */
 void engine_note(const explore_site *site, uint32_t location, uint64_t before, uint64_t after, const char *remark);
 void engine_fail(const explore_site *site, const char *text);
 
 /* model.c */
 void model_begin(void);
+void model_forget(void); /* the values that loads may expect: another program begins */
+void model_learn(bool on); /* whether stores add to these values */
+unsigned model_expecting(void); /* loads that have returned a value nobody has stored yet */
 void model_fork(unsigned thread); /* from thread 0 */
 void model_join(unsigned thread); /* to thread 0 */
 

@@ -139,6 +139,65 @@ static void busy_worker(void)
     while (gri_load_relaxed(&done) == 0) explore_wait();
 }
 
+/* A searcher finds one thing and is busy with it from then on; what was published meanwhile, counting on the searcher, is
+ * for the sleeper. */
+static void leave_setup(void)
+{
+    setup(3, 1);
+    gri_add_relaxed(&work[0], 1u);
+    EXPLORE_CHECK(gri_idle_search_begin(&idle));
+}
+
+static void searcher(void)
+{
+    if (!take_from(&work[0])) return; /* the sleeper has it */
+    if (gri_idle_search_end(&idle) && any_work(0)) notify(gri_idle_wake_one(&idle));
+    while (gri_load_relaxed(&done) == 0) explore_wait();
+}
+
+static void sleeper(void)
+{
+    const unsigned me = explore_self();
+    for (;;) {
+        gri_idle_announce(&idle, me, false);
+        if (gri_load_relaxed(&work[1]) == 0)
+            while (gri_exchange_acquire(&token[me], 0u) == 0) explore_wait();
+        const bool searching = !gri_idle_cancel(&idle, me);
+        const bool found = take_from(&work[1]);
+        if (searching && gri_idle_search_end(&idle) && any_work(me)) notify(gri_idle_wake_one(&idle));
+        if (found) break;
+    }
+    gri_add_relaxed(&done, 1u);
+}
+
+/* A waker counts a sleeper as a searcher, then finds that it woke by itself: somebody else may have relied on the count.
+ * One publisher wakes for nothing (worker 2 goes to sleep and changes its mind), another relies on it. */
+static void fickle(void)
+{
+    gri_idle_announce(&idle, 2, false);
+    if (!gri_idle_cancel(&idle, 2) && gri_idle_search_end(&idle) && any_work(2)) notify(gri_idle_wake_one(&idle));
+}
+
+static void false_alarm(void)
+{
+    notify(gri_idle_wake_one(&idle));
+}
+
+static void false_alarm_for_two(void)
+{
+    notify(gri_idle_wake_worker(&idle, 2));
+}
+
+static void alarm_setup(void)
+{
+    setup(4, 1);
+}
+
+static void publish_for_sleeper(void)
+{
+    publish(&work[1]);
+}
+
 static void check(void)
 {
     EXPLORE_CHECK(gri_idle_searching_count(&idle) <= workers);
@@ -223,15 +282,18 @@ static void deque_sleeper(void)
 int main(int argc, char **argv)
 {
     static const explore_program programs[] = {
-        {"one", one_setup, {worker, publish_two}, check, NULL, 3, 2},
-        {"two", two_setup, {worker, worker, publish_two}, check, NULL, 2, 1},
-        {"publishers", two_setup, {worker, worker, publish_first, publish_second}, check, NULL, 2, 1},
-        {"pinned", two_setup, {worker, worker, publish_pinned, publish_second}, check, NULL, 2, 1},
-        {"busy", busy_setup, {worker, busy_worker}, check, NULL, 3, 2},
-        {"crowd", crowd_setup, {crowd_publish, crowd_publish}, crowd_check, NULL, 4, 3},
-        {"last", last_setup, {last_worker, last_worker}, last_check, NULL, 4, 3},
-        {"deque", deque_setup, {deque_sleeper, deque_publisher}, check, NULL, 4, 3},
-        {NULL, NULL, {NULL}, NULL, NULL, 0, 0},
+        {"one", one_setup, {worker, publish_two}, check, NULL, 3, 2, 0},
+        {"two", two_setup, {worker, worker, publish_two}, check, NULL, 2, 1, 0},
+        {"publishers", two_setup, {worker, worker, publish_first, publish_second}, check, NULL, 2, 1, 0},
+        {"pinned", two_setup, {worker, worker, publish_pinned, publish_second}, check, NULL, 2, 1, 0},
+        {"busy", busy_setup, {worker, busy_worker}, check, NULL, 3, 2, 0},
+        {"leave", leave_setup, {searcher, sleeper, publish_for_sleeper}, check, NULL, 3, 2, 0},
+        {"alarm", alarm_setup, {publish_for_sleeper, sleeper, fickle, false_alarm}, check, NULL, 2, 1, 0},
+        {"alarm_two", alarm_setup, {publish_for_sleeper, sleeper, fickle, false_alarm_for_two}, check, NULL, 2, 1, 0},
+        {"crowd", crowd_setup, {crowd_publish, crowd_publish}, crowd_check, NULL, 4, 3, 0},
+        {"last", last_setup, {last_worker, last_worker}, last_check, NULL, 4, 3, 0},
+        {"deque", deque_setup, {deque_sleeper, deque_publisher}, check, NULL, 4, 3, 0},
+        {NULL, NULL, {NULL}, NULL, NULL, 0, 0, 0},
     };
     return explore_main(argc, argv, programs);
 }

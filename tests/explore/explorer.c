@@ -17,14 +17,14 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-enum { STACK_BYTES = 256 * 1024, CHOICES_MAX = 1 << 14, OPERATIONS_MAX = 1 << 14, TRACE_LINES = 400 };
+enum { STACK_BYTES = 256 * 1024, CHOICES_MAX = 1 << 14, OPERATIONS_MAX = 1 << 14, TRACE_LINES = 400, TRIALS = 500 };
 
 typedef enum mode { EXHAUSTIVE, RANDOM, REPLAY } mode;
 
 typedef struct coroutine {
     ucontext_t fresh;
     jmp_buf saved;
-    bool started, finished, waiting, latest_only;
+    bool started, finished, waiting, latest_only, broken; /* broken: stopped in the middle, to be made anew */
     uint64_t waited_at, looked_at; /* write counts: when it began to wait, when it last looked at the newest of everything */
     char *stack;
     size_t stack_bytes;
@@ -53,14 +53,23 @@ static coroutine coroutines[ENGINE_THREADS] = {[0] = {.started = true}};
 static mode how;
 static choice choices[CHOICES_MAX];
 static unsigned depth, recorded; /* choices made in this execution; how many of them are given */
-static unsigned preemptions, stale_reads, preemptions_max, stale_max;
+static unsigned preemptions, stale_reads, early_reads, preemptions_max, stale_max, early_max;
 static uint64_t seed, random_state;
 static uint32_t first_execution;
+static bool learning;
 static unsigned switch_odds; /* random mode: one in so many operations is preceded by a switch */
 static uint64_t writes;
 
 static event events[OPERATIONS_MAX];
 static unsigned event_count;
+
+/* A failure while a load's value has not been stored yet: to be reported once it has been. */
+static struct {
+    const char *file, *text;
+    int line;
+} suspicion;
+static uint32_t impossible; /* executions in which it never was */
+static void stop_thread(void);
 
 /* Reports ------------------------------------------------------------------------------------------------------------ */
 
@@ -101,6 +110,14 @@ static void report(const char *file, int line, const char *text)
 
 void explore_fail(const char *file, int line, const char *text)
 {
+    if (model_expecting() > 0) {
+        if (!suspicion.text) {
+            suspicion.file = file;
+            suspicion.line = line;
+            suspicion.text = text;
+        }
+        stop_thread();
+    }
     report(file, line, text);
     _Exit(1);
 }
@@ -163,11 +180,22 @@ bool engine_stale_allowed(void)
     return engine_self != 0 && !coroutines[engine_self].latest_only && stale_reads < stale_max;
 }
 
-unsigned engine_choose_stale(unsigned count)
+bool engine_future_allowed(void)
 {
-    const unsigned guess = how == RANDOM && count > 1 && next_random() % 2 ? (unsigned)(next_random() % count) : 0;
-    const unsigned chosen = choose(count, guess);
-    if (chosen != 0) stale_reads++;
+    return engine_self != 0 && early_reads < early_max;
+}
+
+unsigned engine_choose_value(unsigned count, unsigned futures)
+{
+    unsigned guess = 0;
+    if (how == RANDOM && count > 1 && next_random() % 2) guess = (unsigned)(next_random() % count);
+    if (how == RANDOM && futures > 0 && next_random() % 8 == 0) guess = count + (unsigned)(next_random() % futures);
+    const unsigned chosen = choose(count + futures, guess);
+    if (chosen >= count) {
+        early_reads++;
+    } else if (chosen != 0) {
+        stale_reads++;
+    }
     return chosen;
 }
 
@@ -229,12 +257,21 @@ static void leave(void)
             c->latest_only = true;
             options[count++] = t;
         }
-        if (count == 0 && unfinished)
+        if (count == 0 && unfinished && model_expecting() == 0)
             explore_fail(__FILE__, __LINE__, "deadlock: the threads that are left wait for each other or for nothing");
-        if (count == 0) options[count++] = 0;
+        if (count == 0) options[count++] = 0; /* all finished, or what somebody expects will never be stored */
     }
     const unsigned next = options[engine_choose(count)];
     if (next != engine_self) switch_to(next);
+}
+
+/* The running thread has failed, but perhaps cannot have come here: the others go on. */
+static void stop_thread(void)
+{
+    if (engine_self == 0) abort(); /* conclude expects nothing any more */
+    coroutines[engine_self].finished = coroutines[engine_self].broken = true;
+    leave();
+    abort();
 }
 
 void engine_point(void)
@@ -283,25 +320,6 @@ static void run_thread(void)
 
 /* Executions --------------------------------------------------------------------------------------------------------- */
 
-static void execute(void)
-{
-    engine_execution++;
-    engine_self = 0;
-    depth = event_count = preemptions = stale_reads = 0;
-    writes = 1;
-    model_begin();
-    if (program->setup) program->setup();
-    for (unsigned t = 1; t < thread_count; t++) {
-        coroutine *c = &coroutines[t];
-        c->finished = c->waiting = c->latest_only = false;
-        c->looked_at = 0;
-        model_fork(t);
-    }
-    leave();
-    for (unsigned t = 1; t < thread_count; t++) model_join(t);
-    if (program->check) program->check();
-}
-
 static void prepare_coroutine(coroutine *c)
 {
     if (!c->stack) c->stack = malloc(STACK_BYTES);
@@ -311,6 +329,41 @@ static void prepare_coroutine(coroutine *c)
     c->stack_bytes = STACK_BYTES;
     c->started = false;
     makecontext(&c->fresh, run_thread, 0);
+}
+
+/* After the threads have stopped, in thread 0. */
+static void conclude(void)
+{
+    for (unsigned t = 1; t < thread_count; t++) {
+        coroutine *c = &coroutines[t];
+        if (c->broken || !c->finished) prepare_coroutine(c);
+        model_join(t);
+    }
+    if (model_expecting() > 0) {
+        impossible++;
+        return;
+    }
+    if (suspicion.text) explore_fail(suspicion.file, suspicion.line, suspicion.text);
+    if (program->check) program->check();
+}
+
+static void execute(void)
+{
+    engine_execution++;
+    engine_self = 0;
+    depth = event_count = preemptions = stale_reads = early_reads = 0;
+    writes = 1;
+    suspicion.text = NULL;
+    model_begin();
+    if (program->setup) program->setup();
+    for (unsigned t = 1; t < thread_count; t++) {
+        coroutine *c = &coroutines[t];
+        c->finished = c->waiting = c->latest_only = c->broken = false;
+        c->looked_at = 0;
+        model_fork(t);
+    }
+    leave();
+    conclude();
 }
 
 static void prepare(const explore_program *p)
@@ -347,25 +400,37 @@ static bool explore_exhaustively(uint32_t limit)
     return false;
 }
 
-static void explore_randomly(uint32_t executions, uint64_t first_seed)
+static void explore_randomly(uint32_t executions, uint64_t first_seed, unsigned early)
 {
     how = RANDOM;
     recorded = 0;
     first_execution = engine_execution + 1;
     preemptions_max = stale_max = UINT32_MAX;
+    early_max = early;
     for (uint32_t i = 0; i < executions; i++) {
         seed = first_seed + i;
         random_state = seed;
         switch_odds = 1u << next_random() % 4;
         execute();
     }
-    if (program->finish) program->finish();
+    if (!learning && program->finish) program->finish();
+}
+
+/* Trial executions that show what values threads store where. Always the same, so that choices can be replayed. */
+static void learn_values(void)
+{
+    model_forget();
+    if (program->early == 0) return;
+    model_learn(learning = true);
+    explore_randomly(TRIALS, 1, 0);
+    model_learn(learning = false);
 }
 
 static void replay(const char *text)
 {
     how = REPLAY;
     preemptions_max = stale_max = UINT32_MAX;
+    early_max = program->early ? UINT32_MAX : 0;
     recorded = 0;
     for (char *end; *text && recorded < CHOICES_MAX; text = *end == '.' ? end + 1 : end) {
         choices[recorded++].chosen = (uint8_t)strtoul(text, &end, 10);
@@ -403,26 +468,30 @@ static void run(const explore_program *p, int argc, char **argv)
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
     prepare(p);
+    learn_values();
     if (option(argc, argv, "--replay")) {
         replay(option(argc, argv, "--replay"));
         return;
     }
     const uint32_t limit = (uint32_t)number(argc, argv, "--executions", flag(argc, argv, "--quick") ? EXECUTIONS / 10 : EXECUTIONS);
     uint32_t before = engine_execution;
+    impossible = 0;
     printf("%s:", p->name);
     if (!flag(argc, argv, "--random")) {
         preemptions_max = (unsigned)number(argc, argv, "--preemptions", p->preemptions);
         stale_max = (unsigned)number(argc, argv, "--stale", p->stale);
+        early_max = (unsigned)number(argc, argv, "--early", p->early);
         const bool all = explore_exhaustively(limit);
-        printf(" %u executions, %s with %u preemptions and %u stale reads;", engine_execution - before,
-               all ? "all there are" : "not all there are", preemptions_max, stale_max);
+        printf(" %u executions, %s with %u preemptions, %u stale and %u early reads;", engine_execution - before,
+               all ? "all there are" : "not all there are", preemptions_max, stale_max, early_max);
         before = engine_execution;
     }
     if (!flag(argc, argv, "--exhaustive")) {
         const uint64_t first = number(argc, argv, "--seed", 1);
-        explore_randomly(limit / 4, first);
+        explore_randomly(limit / 4, first, p->early ? UINT32_MAX : 0);
         printf(" %u random ones from seed %llu;", engine_execution - before, (unsigned long long)first);
     }
+    if (impossible) printf(" %u of them impossible;", impossible);
     printf(" %.1f s\n", seconds_since(&start));
     fflush(stdout);
 }

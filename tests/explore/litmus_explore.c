@@ -234,6 +234,54 @@ static void iriw_agreed(void)
     expect(0xffff & ~(UINT32_C(1) << (1 + 4))); /* x before y for one, y before x for the other */
 }
 
+/* Load buffering: each thread reads, then writes what the other reads. Both 1 only if neither publishes and acquires. */
+static void lb_left(void)
+{
+    r[0] = gri_load_relaxed(&x);
+    gri_store_relaxed(&y, 1);
+}
+
+static void lb_right(void)
+{
+    r[1] = gri_load_relaxed(&y);
+    gri_store_relaxed(&x, 1);
+}
+
+static void lb_left_release(void)
+{
+    r[0] = gri_load_relaxed(&x);
+    gri_store_release(&y, 1);
+}
+
+static void lb_right_acquire(void)
+{
+    r[1] = gri_load_acquire(&y);
+    gri_store_relaxed(&x, 1);
+}
+
+static void lb_not_both(void)
+{
+    expect(ALL_OF_TWO & ~OUTCOME(1, 1));
+}
+
+/* Values do not come out of nowhere. */
+static void thin_left(void)
+{
+    r[0] = gri_load_relaxed(&x);
+    gri_store_relaxed(&y, r[0]);
+}
+
+static void thin_right(void)
+{
+    r[1] = gri_load_relaxed(&y);
+    gri_store_relaxed(&x, r[1]);
+}
+
+static void thin_none(void)
+{
+    expect(OUTCOME(0, 0));
+}
+
 /* Read-modify-writes see the newest value: no increment is lost. */
 static void rmw(void)
 {
@@ -262,24 +310,29 @@ static void weak_seen(void)
 int main(int argc, char **argv)
 {
     static const explore_program programs[] = {
-        {"sb", begin, {sb_left, sb_right}, note, sb_all, 4, 4},
-        {"sb_fence", begin, {sb_fence_left, sb_fence_right}, note, sb_not_both, 4, 4},
-        {"sb_one_fence", begin, {sb_fence_left, sb_weak_right}, note, sb_all, 4, 4},
-        {"sb_seq_cst", begin, {sb_sc_left, sb_sc_right}, note, sb_not_both, 4, 4},
-        {"sb_mixed", begin, {sb_fence_left, sb_add_right}, note, sb_not_both, 4, 4},
-        {"mp", begin, {mp_write, mp_read}, note, mp_kept, 4, 4},
-        {"mp_relaxed_read", begin, {mp_write, mp_read_relaxed}, note, sb_all, 4, 4},
-        {"mp_relaxed_write", begin, {mp_write_relaxed, mp_read}, note, sb_all, 4, 4},
-        {"mp_fences", begin, {mp_write_fence, mp_read_fence}, note, mp_kept, 4, 4},
-        {"mp_sequence", begin, {mp_write, mp_middle, mp_read_two}, note, mp_kept, 4, 4},
-        {"mp_cut", begin, {mp_write, mp_overwrite, mp_read_two}, note, sb_all, 4, 4},
-        {"coherence", begin, {co_write, co_read}, note, mp_kept, 4, 4},
-        {"coherence_across", begin, {co_write, co_first, co_second}, note, mp_kept, 4, 4},
-        {"iriw", begin, {iriw_x, iriw_y, iriw_xy, iriw_yx}, note, iriw_all, 6, 4},
-        {"iriw_fence", begin, {iriw_x, iriw_y, iriw_xy_fence, iriw_yx_fence}, note, iriw_agreed, 6, 4},
-        {"rmw", setup, {rmw, rmw, rmw}, rmw_note, NULL, 4, 4},
-        {"weak", begin, {weak}, note, weak_seen, 4, 4},
-        {NULL, NULL, {NULL}, NULL, NULL, 0, 0},
+        {"sb", begin, {sb_left, sb_right}, note, sb_all, 4, 4, 0},
+        {"sb_fence", begin, {sb_fence_left, sb_fence_right}, note, sb_not_both, 4, 4, 0},
+        {"sb_one_fence", begin, {sb_fence_left, sb_weak_right}, note, sb_all, 4, 4, 0},
+        {"sb_seq_cst", begin, {sb_sc_left, sb_sc_right}, note, sb_not_both, 4, 4, 0},
+        {"sb_mixed", begin, {sb_fence_left, sb_add_right}, note, sb_not_both, 4, 4, 0},
+        {"mp", begin, {mp_write, mp_read}, note, mp_kept, 4, 4, 0},
+        {"mp_relaxed_read", begin, {mp_write, mp_read_relaxed}, note, sb_all, 4, 4, 0},
+        {"mp_relaxed_write", begin, {mp_write_relaxed, mp_read}, note, sb_all, 4, 4, 0},
+        {"mp_fences", begin, {mp_write_fence, mp_read_fence}, note, mp_kept, 4, 4, 0},
+        {"mp_sequence", begin, {mp_write, mp_middle, mp_read_two}, note, mp_kept, 4, 4, 0},
+        {"mp_cut", begin, {mp_write, mp_overwrite, mp_read_two}, note, sb_all, 4, 4, 0},
+        {"coherence", begin, {co_write, co_read}, note, mp_kept, 4, 4, 0},
+        {"coherence_across", begin, {co_write, co_first, co_second}, note, mp_kept, 4, 4, 0},
+        {"iriw", begin, {iriw_x, iriw_y, iriw_xy, iriw_yx}, note, iriw_all, 6, 4, 0},
+        {"iriw_fence", begin, {iriw_x, iriw_y, iriw_xy_fence, iriw_yx_fence}, note, iriw_agreed, 6, 4, 0},
+        {"lb", begin, {lb_left, lb_right}, note, sb_all, 4, 4, 2},
+        {"lb_half", begin, {lb_left_release, lb_right}, note, sb_all, 4, 4, 2},
+        {"lb_other_half", begin, {lb_left, lb_right_acquire}, note, sb_all, 4, 4, 2},
+        {"lb_ordered", begin, {lb_left_release, lb_right_acquire}, note, lb_not_both, 4, 4, 2},
+        {"thin_air", begin, {thin_left, thin_right}, note, thin_none, 4, 4, 2},
+        {"rmw", setup, {rmw, rmw, rmw}, rmw_note, NULL, 4, 4, 0},
+        {"weak", begin, {weak}, note, weak_seen, 4, 4, 0},
+        {NULL, NULL, {NULL}, NULL, NULL, 0, 0, 0},
     };
     return explore_main(argc, argv, programs);
 }

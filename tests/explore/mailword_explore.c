@@ -304,14 +304,14 @@ static void reuse_check(void)
 int main(int argc, char **argv)
 {
     static const explore_program programs[] = {
-        {"any", any_setup, {send_two, send_two, owner_any}, any_check, NULL, 2, 1},
-        {"chain", any_setup, {send_two, send_chain, owner_any}, any_check, NULL, 2, 1},
-        {"urgent", urgent_setup, {send_two, send_urgent, owner_urgent}, any_check, NULL, 2, 1},
-        {"killed", urgent_setup, {send_until_refused, killer, owner_killed}, killed_check, NULL, 2, 1},
-        {"closes", urgent_setup, {send_until_refused, killer, owner_closes}, killed_check, NULL, 2, 2},
-        {"timers", timers_setup, {timer, timer, owner_timed}, NULL, NULL, 3, 2},
-        {"reuse", reuse_setup, {send_old, send_new, owner_reused}, reuse_check, NULL, 3, 2},
-        {NULL, NULL, {NULL}, NULL, NULL, 0, 0},
+        {"any", any_setup, {send_two, send_two, owner_any}, any_check, NULL, 2, 1, 0},
+        {"chain", any_setup, {send_two, send_chain, owner_any}, any_check, NULL, 2, 1, 0},
+        {"urgent", urgent_setup, {send_two, send_urgent, owner_urgent}, any_check, NULL, 2, 1, 0},
+        {"killed", urgent_setup, {send_until_refused, killer, owner_killed}, killed_check, NULL, 2, 1, 0},
+        {"closes", urgent_setup, {send_until_refused, killer, owner_closes}, killed_check, NULL, 2, 2, 0},
+        {"timers", timers_setup, {timer, timer, owner_timed}, NULL, NULL, 3, 2, 0},
+        {"reuse", reuse_setup, {send_old, send_new, owner_reused}, reuse_check, NULL, 3, 2, 0},
+        {NULL, NULL, {NULL}, NULL, NULL, 0, 0, 0},
     };
     return explore_main(argc, argv, programs);
 }

@@ -5,12 +5,23 @@
  * Each thread counts its operations; a clock holds, per thread, how many of its operations are known. A store remembers
  * when each thread first saw it (read it or wrote it): a load may go back in the history as far as the first store that
  * somebody saw in an operation known to the loading thread. Known means: happens before (hb), or comes before by the order
- * of seq_cst fences (sc), which orders reads of atomics but makes no plain access safe. */
+ * of seq_cst fences (sc), which orders reads of atomics but makes no plain access safe.
+ *
+ * A relaxed load may also expect a value that another thread stores only later (load buffering). The values are those
+ * seen in the location in trial executions; the store that fulfils an expectation must not know of the load. An execution
+ * that leaves one unfulfilled is impossible: it counts for nothing, and its failures are not reported. */
 #include "explore/engine.h"
 
 #include <string.h>
 
-enum { STORES_MAX = 1 << 14, LOCATIONS_MAX = 512, PLAIN_SLOTS = 1024, CANDIDATES_MAX = 32 };
+enum {
+    STORES_MAX = 1 << 14,
+    LOCATIONS_MAX = 512,
+    PLAIN_SLOTS = 1024,
+    CANDIDATES_MAX = 32,
+    FUTURES_MAX = 8,
+    EXPECTATIONS_MAX = 8
+};
 
 typedef struct clock {
     uint32_t hb[ENGINE_THREADS];
@@ -48,6 +59,51 @@ static location locations[LOCATIONS_MAX];
 static uint32_t location_count;
 static plain plains[PLAIN_SLOTS];
 
+static struct future {
+    uint64_t values[FUTURES_MAX];
+    unsigned count;
+} futures[LOCATIONS_MAX]; /* what threads have stored in trial executions */
+static bool learning;
+static struct expectation {
+    uint64_t value;
+    uint32_t location, time;
+    unsigned thread;
+} expectations[EXPECTATIONS_MAX];
+static unsigned expectation_count;
+
+static void learn(uint32_t where, uint64_t value)
+{
+    struct future *f = &futures[where];
+    for (unsigned i = 0; i < f->count; i++)
+        if (f->values[i] == value) return;
+    if (f->count < FUTURES_MAX) f->values[f->count++] = value;
+}
+
+/* Whether the running thread knows of the load that expects: then it cannot be the one that fulfils it. */
+static bool knows(const struct expectation *e)
+{
+    const clock *known = &now[engine_self];
+    return e->time <= known->hb[e->thread] || e->time <= known->sc[e->thread];
+}
+
+/* The running thread has appended s to the location: is that what somebody expected? */
+static void fulfil(uint32_t where, store *s)
+{
+    for (unsigned i = 0; i < expectation_count; i++) {
+        const struct expectation *e = &expectations[i];
+        if (e->location != where || e->value != s->value || knows(e)) continue;
+        s->first_seen[e->thread] = e->time;
+        expectations[i--] = expectations[--expectation_count];
+    }
+}
+
+/* An access after such a load, by whom it is known to, sees what is older than the load saw: impossible. */
+static void contradict(uint32_t where)
+{
+    for (unsigned i = 0; i < expectation_count; i++)
+        if (expectations[i].location == where && knows(&expectations[i])) expectations[i].time = 0; /* known to all */
+}
+
 static const explore_site inside = {"model", "", 0};
 
 static void join(clock *to, const clock *from)
@@ -68,6 +124,22 @@ void model_begin(void)
     sc_count = 0;
     store_count = 0;
     location_count = 0;
+    expectation_count = 0;
+}
+
+void model_forget(void)
+{
+    memset(futures, 0, sizeof futures);
+}
+
+void model_learn(bool on)
+{
+    learning = on;
+}
+
+unsigned model_expecting(void)
+{
+    return expectation_count;
 }
 
 void model_fork(unsigned thread)
@@ -137,6 +209,7 @@ static location *locate(explore_cell *cell, const explore_site *site)
         location *at = &locations[cell->location];
         if (at->init_time > now[engine_self].hb[at->init_thread])
             engine_fail(site, "data race: used by one thread while another initialises it");
+        if (expectation_count > 0) contradict(cell->location);
         return at;
     }
     location *at = begin_location(cell);
@@ -180,15 +253,26 @@ uint64_t explore_load(explore_cell *cell, explore_order order, const explore_sit
         candidates[count++] = s;
         if (!engine_stale_allowed() || is_oldest(&stores[s], order)) break;
     }
-    const unsigned chosen = engine_choose_stale(count);
+    const struct future *f = &futures[cell->location];
+    const bool may_expect = order == EXPLORE_RELAXED && engine_future_allowed() && expectation_count < EXPECTATIONS_MAX;
+    const unsigned chosen = engine_choose_value(count, may_expect ? f->count : 0);
+    if (chosen >= count) {
+        const uint64_t value = f->values[chosen - count];
+        expectations[expectation_count++] =
+            (struct expectation){value, cell->location, now[engine_self].hb[engine_self], engine_self};
+        engine_note(site, cell->location, value, value, " (stored later)");
+        return value;
+    }
     store *s = &stores[candidates[chosen]];
     see(s, order);
     engine_note(site, cell->location, s->value, s->value, chosen == 0 ? "" : " (stale)");
     return s->value;
 }
 
-static void publish(store *s, explore_order order)
+static void publish(explore_cell *cell, store *s, explore_order order)
 {
+    if (learning && engine_self != 0) learn(cell->location, s->value);
+    if (expectation_count > 0) fulfil(cell->location, s);
     if (stores[s->previous].value != s->value) engine_wrote(); /* who waits for a change need not look at none */
     join(&s->released, releases(order) ? &now[engine_self] : &fenced[engine_self]);
     if (order == EXPLORE_SEQ_CST) s->sc_position = ++sc_count;
@@ -200,17 +284,17 @@ void explore_store(explore_cell *cell, uint64_t value, explore_order order, cons
     location *at = locate(cell, site);
     tick();
     const uint64_t before = stores[at->newest].value;
-    publish(append(at, value), order);
+    publish(cell, append(at, value), order);
     engine_note(site, cell->location, before, value, "");
 }
 
 /* The second half of a read-modify-write whose first half has seen the newest store. */
-static void replace(location *at, uint64_t value, explore_order order)
+static void replace(explore_cell *cell, location *at, uint64_t value, explore_order order)
 {
     const store *old = &stores[at->newest];
     store *s = append(at, value);
     s->released = old->released; /* the release sequence goes on */
-    publish(s, order);
+    publish(cell, s, order);
 }
 
 uint64_t explore_change_by(explore_cell *cell, explore_change change, uint64_t value, size_t bytes, explore_order order,
@@ -230,7 +314,7 @@ uint64_t explore_change_by(explore_cell *cell, explore_change change, uint64_t v
     case EXPLORE_AND: after = before & value; break;
     }
     if (bytes < 8) after &= (UINT64_C(1) << bytes * 8) - 1;
-    replace(at, after, order);
+    replace(cell, at, after, order);
     engine_note(site, cell->location, before, after, "");
     return before;
 }
@@ -251,11 +335,11 @@ bool explore_swap(explore_cell *cell, void *expected, uint64_t value, size_t byt
     }
     const bool spurious = weak && engine_stale_allowed() && stores[at->newest].value == wanted;
     if (spurious) candidates[count++] = at->newest;
-    const unsigned chosen = engine_choose_stale(count);
+    const unsigned chosen = engine_choose_value(count, 0);
     store *seen = &stores[candidates[chosen]];
     if (chosen == 0 && seen->value == wanted) {
         see(seen, order);
-        replace(at, value, order);
+        replace(cell, at, value, order);
         engine_note(site, cell->location, wanted, value, " ok");
         return true;
     }

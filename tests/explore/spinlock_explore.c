@@ -90,9 +90,9 @@ static void inject_check(void)
 int main(int argc, char **argv)
 {
     static const explore_program programs[] = {
-        {"lock", lock_setup, {lock_user, lock_user, try_user}, lock_check, NULL, 3, 2},
-        {"inject", inject_setup, {producer, other_producer, consumer, consumer}, inject_check, NULL, 2, 1},
-        {NULL, NULL, {NULL}, NULL, NULL, 0, 0},
+        {"lock", lock_setup, {lock_user, lock_user, try_user}, lock_check, NULL, 3, 2, 0},
+        {"inject", inject_setup, {producer, other_producer, consumer, consumer}, inject_check, NULL, 2, 1, 0},
+        {NULL, NULL, {NULL}, NULL, NULL, 0, 0, 0},
     };
     return explore_main(argc, argv, programs);
 }
