@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* See check.h. The text is formatted on the stack and written with one write(2), so that a broken heap does not matter. */
+/* See check.h. The text is formatted on the stack and written with one write(2): a broken heap does not matter. */
 #include "base/check.h"
 
 #include "base/atomic.h"

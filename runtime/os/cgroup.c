@@ -29,7 +29,8 @@ typedef struct walk {
     void (*visit)(void *arg, const level *level);
     void *arg;
     char *group_v1, *group_v2; /* the process's group; NULL: not in such a hierarchy */
-    bool found;                /* the process's own group was visited */
+    bool found_v1, found_v2;   /* the process's own group was visited there */
+    bool mounts_read;
     bool out_of_memory;
 } walk;
 
@@ -148,7 +149,7 @@ static void visit_levels(walk *w, int version, const char *mount_point, const ch
         level at = {w->root, directory, version, own, is_root};
         int path_bytes = snprintf(path, sizeof path, "%s%s/.", w->root, directory);
         if (path_bytes > 0 && (size_t)path_bytes < sizeof path && stat(path, &status) == 0) {
-            if (own) w->found = true;
+            if (own) *(version == 1 ? &w->found_v1 : &w->found_v2) = true;
             w->visit(w->arg, &at);
         }
         if (directory[top] == '\0') return;
@@ -167,6 +168,7 @@ static void mount_line(walk *w, char *line)
     char *type = strtok_r(separator + 3, " ", &save), *source = type ? strtok_r(NULL, " ", &save) : NULL;
     char *options = source ? strtok_r(NULL, " ", &save) : NULL;
     if (!field[4] || !type) return;
+    w->mounts_read = true;
     unescape(field[3]);
     unescape(field[4]);
     if (strcmp(type, "cgroup2") == 0 && w->group_v2)
@@ -175,11 +177,14 @@ static void mount_line(walk *w, char *line)
         visit_levels(w, 1, field[4], field[3], w->group_v1);
 }
 
-/* Visits every level that exists, of every hierarchy that may hold the controller, from the process's group upwards. */
-static int walk_groups(walk *w)
+/* Visits every level that exists, of every hierarchy that may hold the controller, from the process's group upwards.
+ * *ret_found: the process's own group is among them (the controller is version 1's where that lists it), or the system
+ * has no groups. */
+static int walk_groups(walk *w, bool *ret_found)
 {
     int error = read_lines(w->root, "/proc/self/cgroup", group_line, w);
     if (!error) error = read_lines(w->root, "/proc/self/mountinfo", mount_line, w);
+    *ret_found = w->group_v1 ? w->found_v1 : w->group_v2 ? w->found_v2 : w->mounts_read;
     free(w->group_v1);
     free(w->group_v2);
     return w->out_of_memory ? GR_ENOMEM : error;
@@ -255,9 +260,10 @@ int gri_cgroup_quota_read(const char *root, gri_cgroup_quota *ret_quota)
 {
     gri_cgroup_quota quota = {.complete = true};
     walk w = {.root = root, .controller = "cpu", .visit = visit_quota, .arg = &quota};
-    int error = walk_groups(&w);
+    bool found;
+    int error = walk_groups(&w, &found);
     if (error) return error;
-    quota.complete = quota.complete && w.found;
+    quota.complete = quota.complete && found;
     *ret_quota = quota;
     return 0;
 }
@@ -274,9 +280,9 @@ static void visit_exclusive(void *arg, const level *at)
 
 int gri_cgroup_cpus_exclusive(const char *root, bool *ret_exclusive)
 {
-    bool exclusive = false;
+    bool exclusive = false, found;
     walk w = {.root = root, .controller = "cpuset", .visit = visit_exclusive, .arg = &exclusive};
-    int error = walk_groups(&w);
+    int error = walk_groups(&w, &found);
     if (error) return error;
     *ret_exclusive = exclusive;
     return 0;

@@ -22,7 +22,7 @@
 
 typedef struct gri_cgroup_quota {
     bool limited;                       /* the rest but `complete` means something only if so */
-    bool complete;                      /* the process's group was found, and nothing on the way was malformed */
+    bool complete;                      /* the process's group was found, nothing malformed; or no groups */
     uint32_t cpus;                      /* quota / period rounded up, at least 1 */
     int64_t quota_us, period_us;        /* the tightest level's */
     char where[GRI_CGROUP_WHERE_BYTES]; /* the file that sets it, without `root`, cut */

@@ -9,9 +9,8 @@
  * The rule of `auto`: pin each worker to a core when all of this holds, else float and say which does not:
  *   - hwloc could read the machine
  *   - the CPUs are ours: the mask covers every online CPU, or our control group has them exclusively
- *   - no CPU quota below the mask: who is paid by the millisecond shares the CPUs, and a throttled worker must be free
- * to
- *     go where there is room
+ *   - no CPU quota below the mask, and none that may have been missed: who is paid by the millisecond shares the CPUs,
+ *     and a throttled worker must be free to go where there is room
  *   - there are at least as many workers as cores (fewer leave the rest to others, and several such processes would all
  *     meet on the first cores) and at most as many as CPUs */
 #include "os/topology.h"
@@ -117,6 +116,8 @@ static void decide_auto(plan *p, uint32_t asked)
     else if (quota_restricts(t))
         decide(p, GRI_BIND_NONE, "a quota of %.2f CPUs applies (%s)",
                (double)t->quota.quota_us / (double)t->quota.period_us, t->quota.where);
+    else if (!t->quota.complete)
+        decide(p, GRI_BIND_NONE, "the CPU quota could not be read completely");
     else if (!t->covers_machine && !t->exclusive)
         decide(p, GRI_BIND_NONE, "the affinity mask holds %u of the machine's %u CPUs, and others may use them too",
                t->pus_count, t->machine_pus_count);

@@ -423,11 +423,17 @@ TEST(topology, quota_limits_workers_and_auto_floats)
     CHECK_OK(gri_topology_place(topology, "pu", 3));
     CHECK_EQ(topology->workers, 3);
 
-    /* While running: the quota goes, and another comes that restricts nothing. */
+    /* While running: the quota goes. Read anew: one that cannot be understood, one that restricts nothing. */
     write_file(root, "/cg/a/cpu.max", "max 100000\n");
     CHECK_OK(gri_topology_usable(topology, root, &usable));
     CHECK_EQ(usable.cpus, topology->pus_count);
     CHECK(!usable.quota.limited);
+    gri_topology_free(topology);
+    write_file(root, "/cg/a/cpu.max", "nonsense\n");
+    CHECK_OK(gri_topology_read(&options, &topology));
+    CHECK_OK(gri_topology_place(topology, NULL, 0));
+    CHECK_EQ(topology->in_force, GRI_BIND_NONE);
+    CHECK(strstr(topology->reason, "could not be read completely"));
     gri_topology_free(topology);
     write_file(root, "/cg/a/cpu.max", "819200000 100000\n");
     CHECK_OK(gri_topology_read(&options, &topology));
