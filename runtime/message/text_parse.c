@@ -43,13 +43,17 @@ static GRI_COLD bool fail_saying(parser *p, int code, const char *at, const char
     return false;
 }
 
-/* What the builder refused, said of the place `at`. */
+/* What the builder refused, said of the place `at`. A key there can only be one that stands twice. */
 static GRI_COLD bool fail_build(parser *p, const char *at)
 {
-    p->error = p->b->error;
-    if (p->detail) {
-        gr_detail why;
-        gr_build_error(p->b, &why);
+    gr_detail why;
+    gri_text_string key;
+    char shown[80];
+    p->error = gr_build_error(p->b, &why);
+    if (p->error == GR_EINVAL && at < p->end && *at == '"' && gri_text_string_scan(at + 1, p->end, &key)) {
+        gri_text_quote(at, (size_t)(key.behind + 1 - at), shown, sizeof shown);
+        gri_text_explain(p->detail, p->text, at, "a key stands twice in an object: %s", shown);
+    } else {
         gri_text_explain(p->detail, p->text, at, "%s", why.text);
     }
     return false;

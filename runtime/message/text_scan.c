@@ -179,6 +179,15 @@ static void locate(gr_detail *detail, const char *text, const char *at)
     detail->byte = (uint64_t)(at - text);
 }
 
+/* Of the word at `at`, as much as is worth showing; 1 if there is none. */
+static int word_bytes(const char *at, const char *end)
+{
+    int bytes = 0;
+    while (bytes < 16 && at + bytes < end && (unsigned char)((at[bytes] | 0x20) - 'a') < 26)
+        bytes++;
+    return bytes ? bytes : 1;
+}
+
 static void name_found(const char *at, const char *end, char *to, size_t room)
 {
     if (at >= end) {
@@ -192,7 +201,7 @@ static void name_found(const char *at, const char *end, char *to, size_t room)
     else if (*byte < 0x20 || *byte == 0x7f || length > 1)
         snprintf(to, room, "U+%04X", (unsigned)gri_utf8_code_point(byte, length));
     else
-        snprintf(to, room, "'%c'", *byte);
+        snprintf(to, room, "'%.*s'", word_bytes(at, end), at);
 }
 
 void gri_text_explain_found(gr_detail *detail, const char *text, const char *end, const char *at, const char *expected)
