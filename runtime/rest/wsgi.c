@@ -82,8 +82,14 @@ int gr_response_problem(gr_responder *respond, int status, const char *format, .
     va_end(args);
     if (written < 0) return GR_EINVAL;
     if ((size_t)written >= sizeof detail) cut_to_characters(detail, sizeof detail - 1);
-    int code = gr_pack_into(storage, sizeof storage, &problem, "{s:s, s:s, s:i, s:s}", "type", "about:blank", "title",
+    int code = 0;
+    for (int tries = 0; tries < 2; tries++) {
+        code = gr_pack_into(storage, sizeof storage, &problem, "{s:s, s:s, s:i, s:s}", "type", "about:blank", "title",
                             gr_status_text(status), "status", status, "detail", detail);
+        if (code != GR_EINVAL) break;
+        for (char *at = detail; *at; at++) /* not UTF-8: what a request contained may be anything */
+            if ((unsigned char)*at >= 0x80) *at = '?';
+    }
     if (code == 0) code = gr_print(problem, NULL, text, sizeof text - 1, &bytes);
     if (code != 0) return code;
     text[bytes++] = '\n';
