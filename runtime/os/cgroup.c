@@ -9,12 +9,14 @@
 #include "os/cgroup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <greenroom/error.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct level {
     const char *root;      /* goes before directory */
@@ -30,23 +32,26 @@ typedef struct walk {
     void *arg;
     char *group_v1, *group_v2; /* the process's group; NULL: not in such a hierarchy */
     bool found_v1, found_v2;   /* the process's own group was visited there */
-    bool mounts_read;
-    bool out_of_memory;
+    bool mounts_read, unreadable, out_of_memory;
 } walk;
 
-static FILE *open_below(const char *root, const char *directory, const char *name)
+/* False if the whole path is too long, which the kernel would say as well. */
+static bool join(char ret_path[PATH_MAX], const char *root, const char *directory, const char *name)
 {
-    char path[PATH_MAX];
-    int bytes = snprintf(path, sizeof path, "%s%s%s%s", root, directory, name[0] ? "/" : "", name);
-    return bytes > 0 && (size_t)bytes < sizeof path ? fopen(path, "re") : NULL;
+    int bytes = snprintf(ret_path, PATH_MAX, "%s%s%s%s", root, directory, name[0] ? "/" : "", name);
+    return bytes > 0 && bytes < PATH_MAX;
 }
 
 /* Calls `each` with every line, without its newline. A missing file has none. */
-static int read_lines(const char *root, const char *path, void (*each)(walk *w, char *line), walk *w)
+static void read_lines(walk *w, const char *name, void (*each)(walk *w, char *line))
 {
-    FILE *file = open_below(root, path, "");
-    if (!file) return 0;
-    char *line = NULL;
+    char path[PATH_MAX], *line = NULL;
+    FILE *file = join(path, w->root, name, "") ? fopen(path, "re") : NULL;
+    if (!file) {
+        w->out_of_memory |= errno == ENOMEM;
+        w->unreadable |= errno != ENOENT;
+        return;
+    }
     size_t capacity = 0;
     ssize_t bytes;
     errno = 0;
@@ -55,10 +60,10 @@ static int read_lines(const char *root, const char *path, void (*each)(walk *w, 
         each(w, line);
         errno = 0;
     }
-    int error = errno == ENOMEM ? GR_ENOMEM : 0;
+    w->out_of_memory |= errno == ENOMEM;
+    w->unreadable |= errno != 0;
     free(line);
     fclose(file);
-    return error;
 }
 
 /* Whether `name` is one of the names between commas. */
@@ -147,8 +152,7 @@ static void visit_levels(walk *w, int version, const char *mount_point, const ch
         char path[PATH_MAX];
         bool is_root = directory[top] == '\0' && strcmp(mount_root, "/") == 0;
         level at = {w->root, directory, version, own, is_root};
-        int path_bytes = snprintf(path, sizeof path, "%s%s/.", w->root, directory);
-        if (path_bytes > 0 && (size_t)path_bytes < sizeof path && stat(path, &status) == 0) {
+        if (join(path, w->root, directory, ".") && stat(path, &status) == 0) {
             if (own) *(version == 1 ? &w->found_v1 : &w->found_v2) = true;
             w->visit(w->arg, &at);
         }
@@ -182,23 +186,32 @@ static void mount_line(walk *w, char *line)
  * has no groups. */
 static int walk_groups(walk *w, bool *ret_found)
 {
-    int error = read_lines(w->root, "/proc/self/cgroup", group_line, w);
-    if (!error) error = read_lines(w->root, "/proc/self/mountinfo", mount_line, w);
-    *ret_found = w->group_v1 ? w->found_v1 : w->group_v2 ? w->found_v2 : w->mounts_read;
+    read_lines(w, "/proc/self/cgroup", group_line);
+    read_lines(w, "/proc/self/mountinfo", mount_line);
+    *ret_found = !w->unreadable && (w->group_v1 ? w->found_v1 : w->group_v2 ? w->found_v2 : w->mounts_read);
     free(w->group_v1);
     free(w->group_v2);
-    return w->out_of_memory ? GR_ENOMEM : error;
+    return w->out_of_memory ? GR_ENOMEM : 0;
 }
 
-static bool read_first_line(const level *at, const char *name, char *ret_line, int bytes)
+enum file { FILE_MISSING, FILE_READ, FILE_UNREADABLE };
+
+/* The start of a small file, up to its first newline. Without stdio: it is called for every level, and allocates
+ * nothing. */
+static enum file read_first_line(const level *at, const char *name, char *ret_line, size_t bytes)
 {
-    FILE *file = open_below(at->root, at->directory, name);
-    if (!file) return false;
-    bool got = fgets(ret_line, bytes, file) != NULL;
-    fclose(file);
-    if (!got) ret_line[0] = '\0';
+    char path[PATH_MAX];
+    if (!join(path, at->root, at->directory, name)) return FILE_UNREADABLE;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT ? FILE_MISSING : FILE_UNREADABLE;
+    ssize_t got;
+    do got = read(fd, ret_line, bytes - 1);
+    while (got < 0 && errno == EINTR);
+    close(fd);
+    if (got < 0) return errno == ENODEV ? FILE_MISSING : FILE_UNREADABLE; /* ENODEV: the group has just been removed */
+    ret_line[got] = '\0';
     ret_line[strcspn(ret_line, "\n")] = '\0';
-    return true;
+    return FILE_READ;
 }
 
 /* A whole decimal number, moving *at behind it; the next character must end the text or be a blank. */
@@ -213,29 +226,31 @@ static bool read_number(const char **at, int64_t *ret_number)
     return true;
 }
 
-enum limit { LIMIT_NONE, LIMIT_SET, LIMIT_MALFORMED };
+enum limit { LIMIT_NONE, LIMIT_SET, LIMIT_UNKNOWN };
 
 static enum limit read_limit_v2(const level *at, int64_t *ret_quota, int64_t *ret_period)
 {
     char text[64];
     const char *p = text;
-    if (!read_first_line(at, "cpu.max", text, sizeof text)) return LIMIT_NONE;
+    enum file file = read_first_line(at, "cpu.max", text, sizeof text);
+    if (file != FILE_READ) return file == FILE_MISSING ? LIMIT_NONE : LIMIT_UNKNOWN;
     if (strncmp(text, "max ", 4) == 0 || strcmp(text, "max") == 0) return LIMIT_NONE;
-    if (!read_number(&p, ret_quota) || !read_number(&p, ret_period) || *p) return LIMIT_MALFORMED;
-    return *ret_quota > 0 && *ret_period > 0 ? LIMIT_SET : LIMIT_MALFORMED;
+    if (!read_number(&p, ret_quota) || !read_number(&p, ret_period) || *p) return LIMIT_UNKNOWN;
+    return *ret_quota > 0 && *ret_period > 0 ? LIMIT_SET : LIMIT_UNKNOWN;
 }
 
 static enum limit read_limit_v1(const level *at, int64_t *ret_quota, int64_t *ret_period)
 {
     char text[64];
     const char *p = text;
-    if (!read_first_line(at, "cpu.cfs_quota_us", text, sizeof text)) return LIMIT_NONE;
-    if (!read_number(&p, ret_quota) || *p) return LIMIT_MALFORMED;
+    enum file file = read_first_line(at, "cpu.cfs_quota_us", text, sizeof text);
+    if (file != FILE_READ) return file == FILE_MISSING ? LIMIT_NONE : LIMIT_UNKNOWN;
+    if (!read_number(&p, ret_quota) || *p) return LIMIT_UNKNOWN;
     if (*ret_quota == -1) return LIMIT_NONE;
     p = text;
-    if (!read_first_line(at, "cpu.cfs_period_us", text, sizeof text)) return LIMIT_MALFORMED;
-    if (!read_number(&p, ret_period) || *p) return LIMIT_MALFORMED;
-    return *ret_quota > 0 && *ret_period > 0 ? LIMIT_SET : LIMIT_MALFORMED;
+    if (read_first_line(at, "cpu.cfs_period_us", text, sizeof text) != FILE_READ) return LIMIT_UNKNOWN;
+    if (!read_number(&p, ret_period) || *p) return LIMIT_UNKNOWN;
+    return *ret_quota > 0 && *ret_period > 0 ? LIMIT_SET : LIMIT_UNKNOWN;
 }
 
 static void visit_quota(void *arg, const level *at)
@@ -243,7 +258,7 @@ static void visit_quota(void *arg, const level *at)
     gri_cgroup_quota *tightest = arg;
     int64_t quota, period;
     enum limit limit = at->version == 2 ? read_limit_v2(at, &quota, &period) : read_limit_v1(at, &quota, &period);
-    if (limit == LIMIT_MALFORMED) tightest->complete = false;
+    if (limit == LIMIT_UNKNOWN) tightest->complete = false;
     if (limit != LIMIT_SET) return;
     /* quota / period < tightest, without rounding */
     if (tightest->limited && (__int128)quota * tightest->period_us >= (__int128)tightest->quota_us * period) return;
@@ -272,10 +287,10 @@ static void visit_exclusive(void *arg, const level *at)
 {
     char text[64];
     if (!at->own || at->top) return;
-    if (at->version == 2 && read_first_line(at, "cpuset.cpus.partition", text, sizeof text))
-        *(bool *)arg |= strcmp(text, "root") == 0 || strcmp(text, "isolated") == 0;
-    else if (at->version == 1 && read_first_line(at, "cpuset.cpu_exclusive", text, sizeof text))
-        *(bool *)arg |= strcmp(text, "1") == 0;
+    const char *name = at->version == 2 ? "cpuset.cpus.partition" : "cpuset.cpu_exclusive";
+    if (read_first_line(at, name, text, sizeof text) != FILE_READ) return;
+    *(bool *)arg |=
+        at->version == 2 ? strcmp(text, "root") == 0 || strcmp(text, "isolated") == 0 : strcmp(text, "1") == 0;
 }
 
 int gri_cgroup_cpus_exclusive(const char *root, bool *ret_exclusive)

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <ftw.h>
 #include <limits.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,6 +119,23 @@ TEST(cgroup, this_machine_answers)
     CHECK_OK(gri_cgroup_quota_read("", &quota));
     CHECK_OK(gri_cgroup_cpus_exclusive("", &exclusive));
     if (quota.limited) CHECK(quota.cpus >= 1 && quota.where[0] == '/');
+}
+
+/* A process out of descriptors must not take itself for unlimited. */
+TEST(cgroup, without_descriptors_nothing_is_complete)
+{
+    struct rlimit before, less;
+    gri_cgroup_quota quota;
+    int lowest = dup(0);
+    CHECK(lowest >= 0);
+    close(lowest);
+    CHECK_OK(getrlimit(RLIMIT_NOFILE, &before));
+    less = before;
+    less.rlim_cur = (rlim_t)lowest;
+    CHECK_OK(setrlimit(RLIMIT_NOFILE, &less));
+    CHECK_OK(gri_cgroup_quota_read("", &quota));
+    CHECK(!quota.complete);
+    CHECK_OK(setrlimit(RLIMIT_NOFILE, &before));
 }
 
 TEST(cgroup, limit_changes_are_seen)
