@@ -8,6 +8,7 @@
 #include "os/topology.h"
 #include "support/test.h"
 
+#include <errno.h>
 #include <greenroom/error.h>
 
 #if GRI_ASAN || GRI_TSAN
@@ -33,6 +34,7 @@ static bool refuse(void)
     if (fail_at == 0) return false;
     if (fail_at > 1) return fail_at--, false;
     if (!fail_on) fail_at = 0;
+    errno = ENOMEM;
     return true;
 }
 
