@@ -29,7 +29,7 @@ enum gri_guard_setting {
 
 enum gri_steal_setting { GRI_STEAL_SETTING_DISTANCE, GRI_STEAL_SETTING_RANDOM, GRI_STEAL_SETTING_NONE };
 
-enum gri_copy_setting { GRI_COPY_PACKED, GRI_COPY_TEXT, GRI_COPY_JANSSON };
+enum gri_copy_setting { GRI_COPY_SETTING_PACKED, GRI_COPY_SETTING_TEXT, GRI_COPY_SETTING_JANSSON };
 
 enum gri_log_setting {
     GRI_LOG_SETTING_OFF,

@@ -43,7 +43,7 @@ TEST(settings, defaults)
     CHECK_EQ(s.mailbox_max, 0);
     CHECK_EQ(s.message_mb, 0);
     CHECK_EQ(s.stuck_ms, 20);
-    CHECK_EQ(s.copy, GRI_COPY_PACKED);
+    CHECK_EQ(s.copy, GRI_COPY_SETTING_PACKED);
     CHECK_EQ(s.simulate, 0);
     CHECK_EQ(s.log, GRI_LOG_SETTING_WARN);
     CHECK(!s.no_signal_handler);
@@ -109,7 +109,7 @@ TEST(settings, empty_is_nothing_and_auto_is_zero)
     gr_options options = {.workers = 2, .copy = "", .bind = ""};
     gri_settings s = load(&options);
     CHECK_EQ(s.workers, 2);
-    CHECK_EQ(s.copy, GRI_COPY_PACKED);
+    CHECK_EQ(s.copy, GRI_COPY_SETTING_PACKED);
     CHECK_STR(s.bind_text, "auto");
     setenv("GREENROOM_WORKERS", "auto", 1);
     s = load(&options);
