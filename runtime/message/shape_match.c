@@ -20,7 +20,7 @@ typedef union slot {
 /* What a failed run leaves behind. */
 typedef struct trace {
     gr_value value; /* the one that failed */
-    size_t index[GR_SHAPE_DEPTH_MAX + 1]; /* of the current element of the list at each level */
+    size_t index[GR_SHAPE_DEPTH_MAX + 2]; /* of the current element of the list at each level */
 } trace;
 
 enum { no_step = UINT32_MAX };
@@ -165,12 +165,18 @@ static void add_value(line *l, gr_value value)
     add(l, "%s", shown);
 }
 
-static const char *type_words(uint16_t types)
+/* As shapes say it. */
+static const char *type_word(gr_type type)
+{
+    return type == GR_DOUBLE ? "float" : type == GR_ARRAY ? "list" : type == GR_OBJECT ? "dict" : gr_type_name(type);
+}
+
+static const char *types_word(uint16_t types)
 {
     for (int type = GR_NULL; type <= GR_OBJECT; type++) {
-        if (types == 1u << type) return gr_type_name((gr_type)type);
+        if (types == 1u << type) return type_word((gr_type)type);
     }
-    return types == (1u << GR_INT | 1u << GR_DOUBLE) ? "number" : "value";
+    return types == (1u << GR_INT | 1u << GR_DOUBLE) ? "number" : "a value";
 }
 
 static gr_type type_of_literal(const gri_shape_step *s)
@@ -201,7 +207,7 @@ static int add_expected(line *l, const gri_shape_step *s, gr_value found, gr_val
     char shown[44];
     gr_type type = type_of_literal(s);
     switch (s->test) {
-    case GRI_TEST_TYPES: add(l, "%s", type_words(s->types)); return GR_ETYPE;
+    case GRI_TEST_TYPES: add(l, "%s", types_word(s->types)); return GR_ETYPE;
     case GRI_TEST_FALSE: add(l, "false"); break;
     case GRI_TEST_TRUE: add(l, "true"); break;
     case GRI_TEST_INT:
@@ -222,13 +228,9 @@ static int add_expected(line *l, const gri_shape_step *s, gr_value found, gr_val
         break;
     }
     case GRI_TEST_TUPLE:
-        if (gr_type_of(found) == GR_ARRAY) {
-            add(l, "%zu elements", s->count);
-            return GR_ERANGE;
-        }
-        add(l, "array of %zu elements", s->count);
-        return GR_ETYPE;
-    default: add(l, "%s", gr_type_name(type)); return GR_ETYPE;
+        add(l, "%s%zu element%s", gr_type_of(found) == GR_ARRAY ? "" : "list of ", s->count, s->count == 1 ? "" : "s");
+        return gr_type_of(found) == GR_ARRAY ? GR_ERANGE : GR_ETYPE;
+    default: add(l, "%s", type_word(type)); return GR_ETYPE;
     }
     return gr_type_of(found) == type ? GR_EINVAL : GR_ETYPE;
 }
