@@ -35,9 +35,9 @@ GR_ANY_THREAD gr_value gr_call_argument(const gr_message *message);  /* gr_missi
  * Errors: GR_ENOTCALL, GR_EDEAD (the caller has gone), GR_EFORMAT, GR_ENOMEM. */
 #define gr_respond(self, call, ...) gr_respond_site((self), (call), GR_SITE(__VA_ARGS__), __VA_ARGS__)
 GR_IN_ACTOR int gr_respond_site(gr_self *self, gr_message *call, gr_site *site, const char *format, ...);
-GR_IN_ACTOR GR_MUST_CHECK int gr_respond_value(gr_self *self, gr_message *call, gr_value value);
-GR_IN_ACTOR GR_MUST_CHECK int gr_respond_exception(gr_self *self, gr_message *call, gr_value report);
-GR_IN_ACTOR GR_MUST_CHECK int gr_respond_invalid_method(gr_self *self, gr_message *call);
+GR_IN_ACTOR int gr_respond_value(gr_self *self, gr_message *call, gr_value value);
+GR_IN_ACTOR int gr_respond_exception(gr_self *self, gr_message *call, gr_value report);
+GR_IN_ACTOR int gr_respond_invalid_method(gr_self *self, gr_message *call);
 
 GR_END_DECLS
 

@@ -107,7 +107,7 @@ const gr_detail *gr_error_detail(gr_self *self)
     return self && self->more && self->more->detail ? self->more->detail : &none;
 }
 
-int gri_format(gr_self *self, gr_message **ret_message, gr_site *site, const char *format, va_list args)
+int gri_pack_for(gr_self *self, gr_message **ret_message, gr_site *site, const char *format, va_list args)
 {
     gr_detail detail;
     int code = gri_pack_message(site, format, args, ret_message, &detail);
@@ -235,6 +235,7 @@ static void undo(gr_self *self, gr_self *child)
         taken.chain = taken.chain->link;
         gri_call_bury(m);
     }
+    gri_registry_release_last(child);
     gri_block_free(child->state);
     if (child->more) gri_block_free(child->more);
     give_slot(child);
@@ -293,7 +294,7 @@ int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *wha
 static int spawn_format(gr_self *self, gr_address *ret_address, gri_spawn *what, gr_site *site, const char *format, va_list args)
 {
     gr_message *m = NULL;
-    int code = gri_format(self, &m, site, format, args);
+    int code = gri_pack_for(self, &m, site, format, args);
     if (code != 0) return code;
     what->args = m;
     code = gri_actor_spawn(self, ret_address, what);
@@ -402,9 +403,9 @@ int gr_forget(gr_address address)
     return 0;
 }
 
-void gri_actor_forget_record(gr_address address)
+bool gri_actor_forget_record(gr_address address)
 {
-    (void)gr_forget(address); /* GR_EDEAD: it was not retained, or somebody else had it */
+    return gr_forget(address) == 0;
 }
 
 /* ---- results and memory ---- */
@@ -414,7 +415,7 @@ int gr_return_site(gr_self *self, gr_site *site, const char *format, ...)
     va_list args;
     va_start(args, format);
     gr_message *m = NULL;
-    int code = gri_format(self, &m, site, format, args);
+    int code = gri_pack_for(self, &m, site, format, args);
     va_end(args);
     if (code != 0) return code;
     gr_message_free(&self->result);

@@ -119,11 +119,6 @@ struct gri_more {
 
 /* ---- finding actors ---- */
 
-typedef struct gri_actors {
-    gri_table table;
-    gri_atomic_u32 key_set;
-} gri_actors;
-
 /* The block an address points to, if it is in use by that very life at this moment; NULL for stale, dead, none. */
 gr_self *gri_actor_find(gr_address address);
 gr_address gri_actor_address(const gr_self *self);
@@ -177,6 +172,8 @@ int gri_kill_check_keeping(const gr_self *self);
 
 /* Makes ready an actor that the caller has woken, handing over the chain. Any thread. */
 void gri_actor_woken(gr_self *self, gri_mailnode *chain);
+/* Puts a chain that a waker holds into the private inbox; part of gri_actor_woken. */
+void gri_actor_take_chain(gr_self *self, gri_mailnode *chain);
 /* Wakes the actor if it lives: for timers, poller, blocking calls. False if it was dead. Any thread. */
 bool gri_actor_notify(gr_address address);
 
@@ -198,6 +195,8 @@ gr_message *gri_inbox_pop(gr_self *self);
 
 /* Pushes a message; on failure it is still the caller's. */
 GR_MUST_CHECK int gri_push(gr_address to, gr_message *m, bool urgent);
+/* Makes a message ready to leave: no longer held, copied as GREENROOM_COPY asks. */
+GR_MUST_CHECK int gri_message_prepare(gr_self *from, gr_message **message);
 /* As gr_send with all its checks: copy mode, bound, counters. from may be NULL. */
 GR_MUST_CHECK int gri_deliver(gr_self *from, gr_address to, gr_message **message);
 
@@ -207,7 +206,7 @@ GR_MUST_CHECK int gri_deliver(gr_self *from, gr_address to, gr_message **message
 int gri_fail(gr_self *self, int code, const char *format, ...) GR_PRINTF(3, 4);
 int gri_fail_detail(gr_self *self, int code, const gr_detail *detail);
 /* gri_pack_message with the detail kept by the actor. */
-int gri_format(gr_self *self, gr_message **ret_message, gr_site *site, const char *format, va_list args);
+int gri_pack_for(gr_self *self, gr_message **ret_message, gr_site *site, const char *format, va_list args);
 
 /* A report object {"error","description","text-exception","stack-trace"}; NULL when out of memory. */
 gr_message *gri_report_new(gr_self *self, const char *error, gr_value description, const char *text, bool with_trace);

@@ -19,7 +19,7 @@ typedef struct known {
 } known;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static known *all; /* under the lock, as the rest */
+static known *list; /* under the lock, as the rest */
 static size_t count, capacity;
 
 static GR_PRINTF(3, 4) int refuse(gr_detail *ret_detail, int code, const char *format, ...)
@@ -37,7 +37,7 @@ static GR_PRINTF(3, 4) int refuse(gr_detail *ret_detail, int code, const char *f
 static known *find_locked(const char *name)
 {
     for (size_t i = 0; i < count; i++)
-        if (strcmp(all[i].behaviour->name, name) == 0) return &all[i];
+        if (strcmp(list[i].behaviour->name, name) == 0) return &list[i];
     return NULL;
 }
 
@@ -55,7 +55,7 @@ static const gr_behaviour *find_behaviour(const char *name, const gr_shape **ret
 const gr_behaviour *gr_behaviour_at(size_t index)
 {
     pthread_mutex_lock(&lock);
-    const gr_behaviour *behaviour = index < count ? all[index].behaviour : NULL;
+    const gr_behaviour *behaviour = index < count ? list[index].behaviour : NULL;
     pthread_mutex_unlock(&lock);
     return behaviour;
 }
@@ -89,12 +89,12 @@ static int append_locked(const gr_behaviour *b, gr_shape *shape)
 {
     if (count == capacity) {
         size_t more = capacity ? 2 * capacity : 16;
-        known *moved = realloc(all, more * sizeof *all);
+        known *moved = realloc(list, more * sizeof *list);
         if (!moved) return GR_ENOMEM;
-        all = moved;
+        list = moved;
         capacity = more;
     }
-    all[count++] = (known){b, shape};
+    list[count++] = (known){b, shape};
     return 0;
 }
 

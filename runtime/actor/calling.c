@@ -63,11 +63,8 @@ static int open_answer(gr_self *self, gr_message *answer, gr_message **ret_reply
     default: code = gri_fail(self, GR_EDEAD, "the receiver died before it answered"), key = NULL; break;
     }
     if (key && ret_reply) {
-        int copied = gri_message_narrow(&answer, gr_get(gr_body(answer), key));
-        if (copied != 0) {
-            gr_message_free(&answer);
-            return gri_fail(self, copied, "no memory for the answer");
-        }
+        gri_message_narrow(answer, gr_get(gr_body(answer), key));
+        answer->kind = GRI_MESSAGE_CAST;
         gri_hold(self, answer);
         *ret_reply = answer;
         return code;

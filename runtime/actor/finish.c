@@ -2,9 +2,9 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Raising and protecting, and the end of an actor.
  *
- * The end, in this order: kills are held; cleanups, newest first; a server's stop; sockets; names (nobody finds it any more);
- * its own watches (nobody will tell it anything); the mailbox is closed (senders get GR_EDEAD from here on) and every call in
- * it answered GR_EDEAD; its watchers are told; memory; the slot, unless it is retained. */
+ * The end, in this order: kills are held; cleanups, newest first; a server's stop; sockets; names; its own watches (nobody will tell
+ * it anything); the mailbox is closed (senders get GR_EDEAD from here on) and every call in it answered GR_EDEAD; its
+ * watchers are told; memory; the slot, unless it is retained. */
 #include "actor/finish.h"
 
 #include "actor/call.h"
@@ -202,6 +202,7 @@ void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
     gri_registry_release_all(self);
     gri_watch_remove_all(self);
     close_mailbox(self);
+    gri_registry_release_last(self); /* what somebody registered in between */
     gr_value value = outcome != GRI_RETURNED ? gr_body(report) : self->result ? gr_body(self->result) : gri_runtime_null();
     gr_message *exit = gri_watch_tell_all(self, outcome, value);
     gr_message_free(&report);

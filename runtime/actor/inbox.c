@@ -10,6 +10,8 @@
 #include "actor/runtime.h"
 #include "actor/watch.h"
 #include "message/hold.h"
+#include "message/shape.h"
+#include "message/value.h"
 
 #include <stdlib.h>
 

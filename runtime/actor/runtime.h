@@ -26,6 +26,9 @@ typedef struct gri_runtime {
 
 extern gri_runtime gri_runtime_now;
 
+/* What is told of ready descriptors; set by io/ before it watches the first one. */
+extern gri_poller_report *gri_poll_reporter;
+
 bool gri_runtime_is_up(void);
 /* Is this process a fork of the one that started the runtime? One load. */
 bool gri_runtime_forked(void);

@@ -34,7 +34,7 @@ static int reserve(gr_self *target)
     return GR_EFULL;
 }
 
-int gri_deliver(gr_self *from, gr_address to, gr_message **message)
+int gri_message_prepare(gr_self *from, gr_message **message)
 {
     gr_message *m = *message;
     if (GRI_UNLIKELY(m->flags & GRI_MESSAGE_HELD)) {
@@ -42,11 +42,16 @@ int gri_deliver(gr_self *from, gr_address to, gr_message **message)
         gri_call_abandon(from, m);
     }
     gri_copy_mode mode = gri_runtime_copy_mode();
-    if (GRI_UNLIKELY(mode != GRI_COPY_PACKED)) {
-        int code = gri_copy_through(mode, message);
-        if (code != 0) return gri_fail(from, code, "copying the message through JSON failed: %s", gr_error_text(code));
-        m = *message;
-    }
+    if (GRI_LIKELY(mode == GRI_COPY_PACKED)) return 0;
+    int code = gri_copy_through(mode, message);
+    return code == 0 ? 0 : gri_fail(from, code, "copying the message through JSON failed: %s", gr_error_text(code));
+}
+
+int gri_deliver(gr_self *from, gr_address to, gr_message **message)
+{
+    int code = gri_message_prepare(from, message);
+    if (GRI_UNLIKELY(code != 0)) return code;
+    gr_message *m = *message;
     m->sender = from ? gri_actor_address(from) : GR_NO_ADDRESS;
     m->tick = gri_runtime_tick();
     gr_self *target = gri_actor_find(to);
@@ -67,21 +72,24 @@ dead:
     return gri_fail(from, GR_EDEAD, "the receiver is dead");
 }
 
+/* A message that was received as something else (a call, an exit) travels on as what its body says. */
+static int as_cast(gr_self *self, gr_message **message)
+{
+    gr_message *m = *message;
+    if (GRI_LIKELY(m->kind == GRI_MESSAGE_CAST)) return 0;
+    gr_message *copy = NULL;
+    int code = gr_message_copy(gr_body(m), &copy);
+    if (code != 0) return gri_fail(self, code, "no memory to forward the message");
+    gr_message_free(message);
+    *message = copy;
+    return 0;
+}
+
 int gr_send(gr_self *self, gr_address to, gr_message **message)
 {
     if (GRI_UNLIKELY(!message || !*message)) return gri_fail(self, GR_EINVAL, "gr_send needs a message");
-    gr_message *m = *message;
-    if (GRI_UNLIKELY(m->kind != GRI_MESSAGE_CAST)) {
-        /* A message that was received as something else travels on as what its body says. */
-        gr_message *copy = NULL;
-        int code = gr_message_copy(gr_body(m), &copy);
-        if (code != 0) return gri_fail(self, code, "no memory to forward the message");
-        code = gri_deliver(self, to, &copy);
-        gr_message_free(&copy);
-        if (code == 0) gr_message_free(message);
-        return code;
-    }
-    return gri_deliver(self, to, message);
+    int code = as_cast(self, message);
+    return code == 0 ? gri_deliver(self, to, message) : code;
 }
 
 int gr_cast_site(gr_self *self, gr_address to, gr_site *site, const char *format, ...)
@@ -89,7 +97,7 @@ int gr_cast_site(gr_self *self, gr_address to, gr_site *site, const char *format
     va_list args;
     va_start(args, format);
     gr_message *m = NULL;
-    int code = gri_format(self, &m, site, format, args);
+    int code = gri_pack_for(self, &m, site, format, args);
     va_end(args);
     if (GRI_UNLIKELY(code != 0)) return code;
     code = gri_deliver(self, to, &m);

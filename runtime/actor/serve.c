@@ -78,7 +78,7 @@ static void serve_call(gr_self *self, gri_serving *serving)
     serving->answer = NULL;
     int code = 0;
     if (!answer) code = gri_answer_new(self, serving->call->reference, GRI_MESSAGE_REPLY, gri_runtime_null(), &answer);
-    if (code == 0) (void)gri_call_answer(self, serving->call, GRI_MESSAGE_REPLY, answer); /* GR_EDEAD: the caller has gone */
+    if (code == 0) GRI_IGNORE(gri_call_answer(self, serving->call, GRI_MESSAGE_REPLY, answer)); /* GR_EDEAD: the caller has gone */
 }
 
 static void serve_message(gr_self *self, gri_serving *serving)

@@ -143,7 +143,7 @@ int gr_publish_site(gr_self *self, gr_site *site, const char *format, ...)
     gr_message *m = NULL;
     va_list args;
     va_start(args, format);
-    int code = gri_format(self, &m, site, format, args);
+    int code = gri_pack_for(self, &m, site, format, args);
     va_end(args);
     return code != 0 ? code : gri_state_publish(self, &m);
 }

@@ -96,15 +96,17 @@ void gri_deadline_release(gr_self *self)
 
 /* ---- waking ---- */
 
+void gri_actor_take_chain(gr_self *self, gri_mailnode *chain)
+{
+    /* Plain: from the moment the word moved to RUNNING the waker alone owns this, until the task is queued. Nothing can be
+     * there already: the owner parks only after it has collected. */
+    GRI_DEBUG_ASSERT(!self->handed);
+    self->handed = chain ? gri_message_of_node(chain) : NULL;
+}
+
 void gri_actor_woken(gr_self *self, gri_mailnode *chain)
 {
-    /* Plain: from the moment the word moved to RUNNING the waker alone owns this, until the task is queued. */
-    if (chain) {
-        gri_mailnode *last = chain;
-        while (last->link) last = last->link;
-        last->link = self->handed ? &self->handed->node : NULL;
-        self->handed = gri_message_of_node(chain);
-    }
+    gri_actor_take_chain(self, chain);
     if (GRI_UNLIKELY(self->task.foreign) && !gri_scheduler_now->simulation)
         gri_attached_wake(self);
     else

@@ -155,7 +155,9 @@ static gr_message *down_body(uint64_t reference, gr_value exit)
     }
     gr_put_end(&b);
     gr_message *m = NULL;
-    return gr_build_message(&b, &m) == 0 ? m : NULL;
+    if (gr_build_message(&b, &m) == 0 && gri_message_share(&m) == 0) return m;
+    gr_message_free(&m);
+    return NULL;
 }
 
 static enum gri_message_kind wait_kind(enum gri_outcome outcome)
@@ -177,7 +179,7 @@ static void embed_fallback(gri_watch *watch)
     gr_put_key(&b, "address"), gr_put_address(&b, watch->watched);
     gr_put_key(&b, "exception"), gr_put_null(&b);
     gr_put_end(&b);
-    (void)gr_build_value(&b, &value);
+    GRI_ASSERT(gr_build_value(&b, &value) == 0); /* room is enough for it */
     gri_message_init_embedded(&watch->message, value, watch_release);
 }
 

@@ -14,6 +14,11 @@
 #define GRI_INLINE static inline __attribute__((always_inline))
 #define GRI_NORETURN __attribute__((noreturn))
 #define GRI_COLD __attribute__((cold, noinline))
+/* For must-check results that nothing can be done about; a comment beside it says why. */
+#define GRI_IGNORE(call)             \
+    do {                             \
+        if (call) (void)0;           \
+    } while (0)
 #define GRI_UNUSED __attribute__((unused))
 #define GRI_MUST_CHECK __attribute__((warn_unused_result))
 #define GRI_ALIGNED(n) __attribute__((aligned(n)))

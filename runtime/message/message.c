@@ -188,3 +188,25 @@ int gri_message_clone_envelope(const gr_message *message, gr_message **ret_clone
     *ret_clone = clone;
     return 0;
 }
+
+void gri_message_embed_shared(gr_message *m, const gr_message *source)
+{
+    GRI_ASSERT((source->flags & GRI_MESSAGE_OUTSIDE) && source->outside.holder);
+    GRI_ASSERT((m->flags & GRI_MESSAGE_EMBEDDED) && !m->outside.holder);
+    m->body_bytes = source->body_bytes;
+    m->outside.at = source->outside.at;
+    m->outside.holder = source->outside.holder;
+    /* relaxed: as in gri_message_clone_envelope */
+    (void)gri_add_relaxed(&m->outside.holder->references, 1u);
+}
+
+void gri_message_narrow(gr_message *m, gr_value part)
+{
+    size_t bytes = gr_value_bytes(part);
+    if (m->flags & GRI_MESSAGE_OUTSIDE)
+        m->outside.at = part.at;
+    else
+        memmove(gri_message_room(m), part.at, bytes);
+    m->body_bytes = (uint32_t)bytes;
+    m->trailer_bytes = 0;
+}

@@ -133,11 +133,11 @@ void *gri_message_trailer(gr_message *m); /* NULL if there is none */
 void gri_message_init_embedded(gr_message *m, gr_value body, void (*release)(gr_message *message));
 
 /* Gives an envelope that is part of a bigger record (gri_message_init_embedded) the body of `source`, which
- * gri_message_share prepared: a reference is taken, or a small body copied. Cannot fail. */
+ * gri_message_share prepared and that is larger than GRI_MESSAGE_INLINE_BYTES: a reference is taken. Cannot fail. */
 void gri_message_embed_shared(gr_message *m, const gr_message *source);
 
-/* Makes `part`, a value inside the message's body, the whole body. */
-GR_MUST_CHECK int gri_message_narrow(gr_message **message, gr_value part);
+/* Makes `part`, a value inside the message's body, the whole body. The trailer goes. */
+void gri_message_narrow(gr_message *m, gr_value part);
 
 /* Makes the body fit for sharing: afterwards each clone costs one envelope of 64 bytes. Bodies that fit an envelope stay
  * where they are (a clone copies them). On failure (GR_ENOMEM, GR_EFULL) *message is as before. Trailers are dropped. */

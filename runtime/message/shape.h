@@ -24,9 +24,7 @@
 enum gri_shape_fetch { GRI_FETCH_ROOT, GRI_FETCH_KEY, GRI_FETCH_NEXT, GRI_FETCH_EACH, GRI_FETCH_LOOP };
 
 enum gri_shape_test {
-    GRI_TEST_TYPES, /* `types` has the type's bit */
-    GRI_TEST_FALSE,
-    GRI_TEST_TRUE,
+    GRI_TEST_TAGS, /* `tags` has the value's bit: types, true and false */
     GRI_TEST_INT,
     GRI_TEST_DOUBLE,
     GRI_TEST_STRING,
@@ -40,7 +38,7 @@ typedef struct gri_shape_step {
     uint8_t fetch, test;
     uint8_t level; /* of the slot to fetch from: how many containers are around the value */
     uint8_t parameter;
-    uint16_t types; /* bits 1 << gr_type */
+    uint16_t tags; /* bits 1 << gri_tag */
     uint32_t jump; /* FETCH_EACH: where the array ends; FETCH_LOOP: the list's first step */
     uint32_t around; /* the step of the container around it */
     uint32_t ordinal; /* among the shapes of the container around it */
@@ -56,11 +54,26 @@ typedef struct gri_shape_step {
 } gri_shape_step;
 
 struct gr_shape {
+    uint64_t serial; /* no two shapes of a process have the same */
     uint32_t count;
     uint32_t params;
     gri_shape_step *steps;
     char *strings; /* what keys and texts point into */
     char *text;
 };
+
+/* A number that stands for the shape, also after another one was put at its address. */
+GRI_INLINE uint64_t gri_shape_serial(const gr_shape *shape)
+{
+    return shape->serial;
+}
+
+/* The words for types, also in errors; "any" and others that have a second name come last. */
+typedef struct gri_shape_type {
+    const char *name;
+    uint16_t tags;
+} gri_shape_type;
+extern const gri_shape_type gri_shape_types[];
+extern const unsigned gri_shape_type_count;
 
 #endif

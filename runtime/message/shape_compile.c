@@ -4,10 +4,12 @@
  * are a small stack. */
 #include "message/shape.h"
 
+#include "base/atomic.h"
 #include "base/check.h"
 #include "message/build.h"
 #include "message/number.h"
 #include "message/text_scan.h"
+#include "message/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,26 +106,25 @@ static bool take_string(compiler *c, const char **ret_text, uint32_t *ret_bytes)
 
 /* ---- simple shapes ---- */
 
-#define BIT(type) (1u << (type))
+#define BIT(tag) (1u << GRI_TAG_##tag)
 
-static const struct {
-    const char *name;
-    uint16_t types;
-} type_names[] = {
-    {"any", BIT(GR_NULL) | BIT(GR_BOOL) | BIT(GR_INT) | BIT(GR_DOUBLE) | BIT(GR_STRING) | BIT(GR_BYTES) |
-                BIT(GR_ADDRESS) | BIT(GR_ARRAY) | BIT(GR_OBJECT)},
-    {"str", BIT(GR_STRING)},
-    {"string", BIT(GR_STRING)},
-    {"int", BIT(GR_INT)},
-    {"float", BIT(GR_DOUBLE)},
-    {"number", BIT(GR_INT) | BIT(GR_DOUBLE)},
-    {"bool", BIT(GR_BOOL)},
-    {"bytes", BIT(GR_BYTES)},
-    {"null", BIT(GR_NULL)},
-    {"address", BIT(GR_ADDRESS)},
-    {"list", BIT(GR_ARRAY)},
-    {"dict", BIT(GR_OBJECT)},
+const gri_shape_type gri_shape_types[] = {
+    {"string", BIT(STRING) | BIT(STRING_LONG)},
+    {"int", BIT(INT)},
+    {"float", BIT(DOUBLE)},
+    {"number", BIT(INT) | BIT(DOUBLE)},
+    {"bool", BIT(FALSE) | BIT(TRUE)},
+    {"true", BIT(TRUE)},
+    {"false", BIT(FALSE)},
+    {"bytes", BIT(BYTES) | BIT(BYTES_LONG)},
+    {"null", BIT(NULL)},
+    {"address", BIT(ADDRESS)},
+    {"list", BIT(ARRAY)},
+    {"dict", BIT(OBJECT) | BIT(OBJECT_INDEXED)},
+    {"any", (1u << GRI_TAGS) - 1},
+    {"str", BIT(STRING) | BIT(STRING_LONG)},
 };
+const unsigned gri_shape_type_count = GRI_ARRAY_COUNT(gri_shape_types);
 
 static bool is_word_character(char c)
 {
@@ -132,14 +133,11 @@ static bool is_word_character(char c)
 
 static bool set_word(gri_shape_step *step, const char *word, size_t bytes)
 {
-    if ((bytes == 4 && memcmp(word, "true", 4) == 0) || (bytes == 5 && memcmp(word, "false", 5) == 0)) {
-        step->test = bytes == 4 ? GRI_TEST_TRUE : GRI_TEST_FALSE;
-        return true;
-    }
-    for (size_t i = 0; i < GRI_ARRAY_COUNT(type_names); i++) {
-        if (strlen(type_names[i].name) == bytes && memcmp(type_names[i].name, word, bytes) == 0) {
-            step->test = GRI_TEST_TYPES;
-            step->types = type_names[i].types;
+    for (unsigned i = 0; i < gri_shape_type_count; i++) {
+        const gri_shape_type *type = &gri_shape_types[i];
+        if (strlen(type->name) == bytes && memcmp(type->name, word, bytes) == 0) {
+            step->test = GRI_TEST_TAGS;
+            step->tags = type->tags;
             return true;
         }
     }
@@ -225,8 +223,8 @@ static bool close_container(compiler *c)
     }
     if (container->kind == '[') {
         if (container->inside == 0) {
-            step->test = GRI_TEST_TYPES;
-            step->types = BIT(GR_ARRAY);
+            step->test = GRI_TEST_TAGS;
+            step->tags = BIT(ARRAY);
         } else {
             uint32_t first = container->step + 1;
             gri_shape_step *loop = add_step(c);
@@ -359,7 +357,9 @@ static gr_shape *finish(compiler *c, size_t bytes)
 {
     gr_shape *shape = malloc(sizeof *shape);
     if (!shape) return NULL;
-    *shape = (gr_shape){.count = c->count, .params = c->params, .steps = c->steps, .strings = c->strings};
+    static gri_atomic_u64 serials;
+    /* relaxed: a number nobody else gets */
+    *shape = (gr_shape){.serial = gri_add_relaxed(&serials, 1u) + 1, .count = c->count, .params = c->params, .steps = c->steps, .strings = c->strings};
     shape->text = c->strings + bytes + 1;
     write_compact(c->text, c->end, shape->text);
     return shape;

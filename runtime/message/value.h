@@ -203,4 +203,19 @@ unsigned gri_value_depth(const unsigned char *at);
  * index. For tests, fuzzing and full invariants: nothing in the runtime reads bytes that it did not write. */
 bool gri_value_verify(const unsigned char *at, size_t bytes);
 
+/* A hash of the packed bytes: equal bytes have equal hashes, so different hashes may still be equal values (the order of
+ * keys). GR_MISSING has one, too. FNV-1a over words, mixed at the end; not keyed. */
+GRI_INLINE uint64_t gri_value_hash(gr_value value)
+{
+    size_t bytes = gr_value_bytes(value);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ bytes, word;
+    for (size_t i = 0; i + sizeof word <= bytes; i += sizeof word) {
+        memcpy(&word, value.at + i, sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+        hash ^= hash >> 29;
+    }
+    for (size_t i = bytes & ~(sizeof word - 1); i < bytes; i++) hash = (hash ^ value.at[i]) * UINT64_C(0x100000001b3);
+    return hash ^ (hash >> 32);
+}
+
 #endif

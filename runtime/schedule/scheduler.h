@@ -36,6 +36,7 @@ typedef struct gri_schedule_config {
     enum gri_steal_policy steal;
     int64_t spin_ns, slice_ns, stuck_ns;
     const gri_topology *topology;  /* borrowed until stop; NULL: one flat machine, nothing is bound */
+    gri_table *slots;              /* the upper layer's table: workers keep caches of its free slots */
     unsigned stack_class;          /* of worker loops, and so of every task that does not ask for its own */
     bool simulate;
     uint64_t seed;
@@ -146,8 +147,11 @@ void gri_scheduler_wake_one(void);
 GRI_MUST_CHECK int gri_scheduler_watch(int fd, uint64_t cookie);
 void gri_scheduler_unwatch(int fd);
 
-/* Simulation only: runs other tasks until `task`, which belongs to the calling attached thread, is ready again. */
-int gri_simulation_check(void);
+/* Simulation only. One attached thread is what everything runs in: its stack takes part in the switching. */
+bool gri_simulation_may_attach(void);
+gri_task *gri_simulation_thread(void);
+void gri_simulation_thread_enter(gri_task *task, gri_stack *stack);
+void gri_simulation_thread_leave(gri_task *task);
 uint64_t gri_simulation_hash(void);
 void gri_simulation_note(uint64_t what);
 gri_instant gri_simulation_clock(void *arg);

@@ -19,7 +19,7 @@ typedef struct gri_simulation {
     gri_rng rng;
     gri_instant now;
     uint64_t hash;
-    bool in_run;
+    gri_task *thread; /* of the attached thread that everything runs in */
 } gri_simulation;
 
 gri_instant gri_simulation_clock(void *arg)
@@ -139,4 +139,34 @@ gri_task *gri_simulation_next(gri_worker **ret_worker, bool advance)
         if (!pass_time(scheduler) && !(scheduler->config.deadlock && scheduler->config.deadlock()))
             gri_panic("simulation: every actor waits for ever and nobody is there to stop it");
     }
+}
+
+/* ---- the thread that everything runs in ---- */
+
+bool gri_simulation_may_attach(void)
+{
+    return gri_worker_here() && !gri_scheduler_now->simulation->thread;
+}
+
+gri_task *gri_simulation_thread(void)
+{
+    return gri_scheduler_now->simulation->thread;
+}
+
+void gri_simulation_thread_enter(gri_task *task, gri_stack *stack)
+{
+    gri_worker *worker = gri_worker_here();
+    gri_scheduler_now->simulation->thread = task;
+    task->worker = worker;
+    worker->stack = stack;
+    gri_store_relaxed(&worker->current, task); /* relaxed: one thread */
+}
+
+void gri_simulation_thread_leave(gri_task *task)
+{
+    gri_scheduler *scheduler = gri_scheduler_now;
+    if (!scheduler || !scheduler->simulation || scheduler->simulation->thread != task) return;
+    scheduler->simulation->thread = NULL;
+    task->worker->stack = NULL;
+    gri_store_relaxed(&task->worker->current, NULL); /* relaxed: one thread */
 }

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* A fault on a green thread's stack:
+ *
+ *   in the yellow zone   whatever code it is, libc's included: the zone is opened, the code goes on, and the actor dies with
+ *                        "stack_overflow" at its next runtime call
+ *   in the red page      if the program counter is in actor code, the actor is ended at once: its stack is reset and the end
+ *                        of the actor runs on it. In the runtime or a library a lock may be held: report and end the process
+ *   anywhere else        not ours: the previous handler, or the default action
+ *
+ * "Actor code" is whatever is not in an object the runtime depends on: the executable and what it has loaded, but not this
+ * library when it is shared, and not libc, ld.so, jansson, liburcu, hwloc. When Greenroom is linked statically its own code
+ * cannot be told from the actor's by object, so addresses of its text section are compared instead.
+ *
+ * Everything here is async-signal-safe: the table of objects is read when the handler is installed. */
+#include "actor/overflow.h"
+
+#include "actor/finish.h"
+#include "actor/runtime.h"
+
+#include <errno.h>
+#include <link.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define SIGNAL_STACK_BYTES ((size_t)64 << 10)
+#define RANGES_MAX 64
+
+typedef struct range {
+    uintptr_t low, high;
+} range;
+
+static range library_code[RANGES_MAX];
+static unsigned library_ranges;
+static struct sigaction previous_segv, previous_bus;
+static GRI_THREAD_LOCAL void *signal_stack;
+
+/* ---- whose code is it ---- */
+
+static bool is_runtime_object(const char *path)
+{
+    static const char *const names[] = {"/libc.so",      "/libc-",       "/ld-linux", "/libm.so",    "/libpthread", "/libjansson",
+                                        "/liburcu",      "/libhwloc",    "/libdw",    "/libelf",     "/libgreenroom", "/libgcc_s",
+                                        "/libasan",      "/libubsan",    "/libtsan",  "linux-vdso",  "/libstdc++",  "/libdl"};
+    for (size_t i = 0; i < GRI_ARRAY_COUNT(names); i++)
+        if (strstr(path, names[i])) return true;
+    return false;
+}
+
+static int note_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    (void)arg;
+    if (!info->dlpi_name || !is_runtime_object(info->dlpi_name)) return 0;
+    for (int i = 0; i < info->dlpi_phnum && library_ranges < RANGES_MAX; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        if (header->p_type != PT_LOAD || !(header->p_flags & PF_X)) continue;
+        uintptr_t low = info->dlpi_addr + header->p_vaddr;
+        library_code[library_ranges++] = (range){low, low + header->p_memsz};
+    }
+    return 0;
+}
+
+/* First and last of the runtime's own text: the section that the build puts all of it in. */
+extern const char __start_gri_text[] __attribute__((weak));
+extern const char __stop_gri_text[] __attribute__((weak));
+
+static bool is_actor_code(uintptr_t pc)
+{
+    for (unsigned i = 0; i < library_ranges; i++)
+        if (pc >= library_code[i].low && pc < library_code[i].high) return false;
+    if (__start_gri_text && pc >= (uintptr_t)__start_gri_text && pc < (uintptr_t)__stop_gri_text) return false;
+    return true;
+}
+
+/* ---- the handler ---- */
+
+static uintptr_t program_counter(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    return (uintptr_t)context->uc_mcontext.pc;
+#else
+    (void)context;
+    return 0;
+#endif
+}
+
+/* On the actor's own stack, from its top: everything that was on it is lost. */
+GRI_NORETURN static void end_overflown(gr_self *self)
+{
+    gri_task *task = &self->task;
+    task->stack = NULL;
+    gri_actor_finish(self, GRI_STACK_OVERFLOW);
+    gri_worker_loop(gri_worker_here());
+}
+
+static void resume_at_top(ucontext_t *context, gri_stack *stack, gr_self *self)
+{
+    uintptr_t top = (uintptr_t)stack & ~(uintptr_t)15; /* the record stands above the frames */
+#if defined(__x86_64__)
+    /* As after a call: the stack pointer is 8 below a multiple of 16, and there is no one to return to. */
+    top -= 8;
+    *(uintptr_t *)top = 0;
+    context->uc_mcontext.gregs[REG_RSP] = (greg_t)top;
+    context->uc_mcontext.gregs[REG_RBP] = 0;
+    context->uc_mcontext.gregs[REG_RDI] = (greg_t)(uintptr_t)self;
+    context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)end_overflown;
+#elif defined(__aarch64__)
+    context->uc_mcontext.sp = top;
+    context->uc_mcontext.regs[29] = 0;
+    context->uc_mcontext.regs[30] = 0;
+    context->uc_mcontext.regs[0] = (uintptr_t)self;
+    context->uc_mcontext.pc = (uintptr_t)end_overflown;
+#else
+    (void)context, (void)top, (void)self;
+#endif
+}
+
+static void say(const char *text)
+{
+    ssize_t written = write(STDERR_FILENO, text, strlen(text));
+    (void)written; /* nothing is left to be done about it */
+}
+
+static void pass_on(int signal, siginfo_t *info, void *context)
+{
+    struct sigaction *previous = signal == SIGSEGV ? &previous_segv : &previous_bus;
+    if (previous->sa_flags & SA_SIGINFO) {
+        previous->sa_sigaction(signal, info, context);
+    } else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
+        previous->sa_handler(signal);
+    } else {
+        struct sigaction fallback = {.sa_handler = SIG_DFL};
+        sigaction(signal, &fallback, NULL); /* the instruction runs again, and faults again */
+    }
+}
+
+static void on_fault(int signal, siginfo_t *info, void *context)
+{
+    int saved = errno;
+    gri_stack *stack = NULL;
+    gri_stack_zone zone = info->si_code > 0 ? gri_stack_find(info->si_addr, &stack) : GRI_ZONE_NONE;
+    gri_worker *worker = gri_worker_here();
+    gri_task *task = worker ? gri_load_relaxed(&worker->current) : NULL; /* relaxed: this thread's own write */
+    if ((zone != GRI_ZONE_YELLOW && zone != GRI_ZONE_RED) || !task || worker->stack != stack) {
+        pass_on(signal, info, context);
+        errno = saved;
+        return;
+    }
+    gr_self *self = gri_actor_of_task(task);
+    gri_add_relaxed(&gri_runtime_now.overflows, 1u); /* relaxed: a counter */
+    if (zone == GRI_ZONE_YELLOW && gri_stack_open_yellow(stack) == 0) {
+        self->flags |= GRI_OVERFLOWED;
+        gri_store_relaxed(&self->attention, 1u); /* relaxed: read by this thread */
+    } else if (is_actor_code(program_counter(context))) {
+        resume_at_top(context, stack, self);
+    } else {
+        say("greenroom: a stack overflow inside a library: memory may be inconsistent, ending the process\n");
+        pass_on(signal, info, context);
+    }
+    errno = saved;
+}
+
+/* ---- installing ---- */
+
+int gri_overflow_install(void)
+{
+    library_ranges = 0;
+    dl_iterate_phdr(note_object, NULL);
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    sigemptyset(&action.sa_mask);
+    if (sigaction(SIGSEGV, &action, &previous_segv) != 0) return GR_ESYSTEM;
+    if (sigaction(SIGBUS, &action, &previous_bus) != 0) {
+        sigaction(SIGSEGV, &previous_segv, NULL);
+        return GR_ESYSTEM;
+    }
+    return 0;
+}
+
+static void put_back(int signal, const struct sigaction *previous)
+{
+    struct sigaction now;
+    if (sigaction(signal, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_fault)
+        sigaction(signal, previous, NULL);
+}
+
+void gri_overflow_uninstall(void)
+{
+    put_back(SIGSEGV, &previous_segv);
+    put_back(SIGBUS, &previous_bus);
+}
+
+void gri_overflow_thread_begin(void)
+{
+    stack_t now;
+    if (sigaltstack(NULL, &now) != 0 || !(now.ss_flags & SS_DISABLE)) return; /* somebody has set one: good enough */
+    void *memory = mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (memory == MAP_FAILED) return; /* overflows on this thread end the process then */
+    stack_t alternate = {.ss_sp = memory, .ss_size = SIGNAL_STACK_BYTES};
+    if (sigaltstack(&alternate, NULL) == 0)
+        signal_stack = memory;
+    else
+        munmap(memory, SIGNAL_STACK_BYTES);
+}
+
+void gri_overflow_thread_end(void)
+{
+    if (!signal_stack) return;
+    stack_t none = {.ss_flags = SS_DISABLE};
+    sigaltstack(&none, NULL);
+    munmap(signal_stack, SIGNAL_STACK_BYTES);
+    signal_stack = NULL;
+}

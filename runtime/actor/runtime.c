@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Starting and stopping.
+ *
+ *   down --gr_start--> up --last gr_stop--> stopping: actors end by themselves, then are killed, then killed now --> down
+ *
+ * Starting builds from the bottom (settings, topology, stacks, tables, names, workers), stopping takes down in reverse, and
+ * a start that fails half way takes down what it has built. Both hold one lock, which no actor ever takes. */
+#include "actor/runtime.h"
+
+#include "actor/attach.h"
+#include "actor/call.h"
+#include "actor/log.h"
+#include "actor/overflow.h"
+#include "actor/registry.h"
+#include "actor/timer.h"
+#include "message/address.h"
+#include "message/hold.h"
+#include "os/clock.h"
+#include "os/random.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ACTORS_MAX (1u << 24)
+#define KILL_NS (2 * GRI_NS_PER_S)     /* after the drain: how long kills may take before they are not asked any more */
+#define KILL_NOW_NS (3 * GRI_NS_PER_S) /* and how long that may take before whoever is left is reported */
+
+enum upper { UPPER_MESSAGES, UPPER_SPAWNED, UPPER_ENDED, UPPER_DEAD_LETTERS };
+
+gri_runtime gri_runtime_now;
+
+static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned starts;
+static bool fork_hooked;
+static gri_atomic_bool forked;
+
+/* ---- small answers ---- */
+
+const char *gr_version(void)
+{
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+    return TEXT(GR_VERSION_MAJOR) "." TEXT(GR_VERSION_MINOR) "." TEXT(GR_VERSION_PATCH);
+}
+
+bool gri_runtime_is_up(void)
+{
+    /* mo:runtime.state acquire <- runtime.change release: everything that was built */
+    return gri_load_acquire(&gri_runtime_now.state) == GRI_RUNTIME_UP;
+}
+
+bool gri_runtime_forked(void)
+{
+    return gri_load_relaxed(&forked); /* relaxed: set in a child that has one thread */
+}
+
+static void mark_child(void)
+{
+    if (starts > 0) gri_store_relaxed(&forked, true); /* relaxed: there is one thread */
+}
+
+static unsigned char null_storage[32];
+static gr_value null_value;
+
+gr_value gri_runtime_null(void)
+{
+    return null_value;
+}
+
+/* ---- counting ---- */
+
+static void count(enum upper what, gri_atomic_u64 *elsewhere)
+{
+    gri_worker *worker = gri_worker_here();
+    /* relaxed, both: counters */
+    if (GRI_LIKELY(worker != NULL))
+        gri_count_owner(&worker->upper[what], 1u);
+    else
+        gri_add_relaxed(elsewhere, 1u);
+}
+
+void gri_runtime_count_message(gr_self *from)
+{
+    gri_worker *worker = from && !(from->flags & GRI_ATTACHED) ? from->task.worker : NULL;
+    /* relaxed, both: counters */
+    if (GRI_LIKELY(worker != NULL))
+        gri_count_owner(&worker->upper[UPPER_MESSAGES], 1u);
+    else
+        gri_add_relaxed(&gri_runtime_now.messages, 1u);
+}
+
+void gri_runtime_count_dead_letter(void)
+{
+    count(UPPER_DEAD_LETTERS, &gri_runtime_now.dead_letters);
+}
+
+void gri_runtime_count_dropped(void)
+{
+    gri_add_relaxed(&gri_runtime_now.dropped, 1u); /* relaxed: a counter; not a path anybody wants to be fast */
+}
+
+void gri_runtime_count_spawned(void)
+{
+    count(UPPER_SPAWNED, &gri_runtime_now.spawned);
+}
+
+void gri_runtime_count_ended(void)
+{
+    count(UPPER_ENDED, &gri_runtime_now.ended);
+    /* mo:runtime.ended seq_cst <-> runtime.wait seq_cst: count, then look whether somebody waits; he says that he waits, then
+     * looks at the count */
+    gri_fence_seq_cst();
+    if (GRI_UNLIKELY(gri_load_relaxed(&gri_runtime_now.stop_waits))) gri_parker_notify(&gri_runtime_now.stopper); /* relaxed: the fence orders it */
+}
+
+static uint64_t upper_sum(enum upper what, gri_atomic_u64 *elsewhere)
+{
+    return gri_scheduler_sum(offsetof(gri_worker, upper) + (size_t)what * sizeof(gri_atomic_u64)) + gri_load_relaxed(elsewhere); /* relaxed: a counter */
+}
+
+static uint64_t alive(void)
+{
+    uint64_t ended = upper_sum(UPPER_ENDED, &gri_runtime_now.ended);
+    return upper_sum(UPPER_SPAWNED, &gri_runtime_now.spawned) - ended;
+}
+
+int gr_counters_read(gr_counters *ret)
+{
+    gri_scheduler *scheduler = gri_scheduler_now;
+    if (!scheduler || !ret) return GR_ENOTRUNNING;
+    gri_stack_counts stacks;
+    gri_stacks_count(&stacks);
+    gri_heap_counts heaps;
+    gri_chunk_counts chunks;
+    gri_heap_count_all(&heaps, &chunks);
+    gri_runtime *r = &gri_runtime_now;
+#define SUM(field) gri_scheduler_sum(offsetof(gri_worker, counters.field))
+    *ret = (gr_counters){
+        .workers = scheduler->config.workers,
+        .actors = alive(),
+        .spawned = upper_sum(UPPER_SPAWNED, &r->spawned),
+        .ended = upper_sum(UPPER_ENDED, &r->ended),
+        .messages = upper_sum(UPPER_MESSAGES, &r->messages),
+        .dead_letters = upper_sum(UPPER_DEAD_LETTERS, &r->dead_letters),
+        .dropped = gri_load_relaxed(&r->dropped), /* relaxed, here and below: counters */
+        .switches = SUM(switches),
+        .runs = SUM(runs),
+        .steals = SUM(steals),
+        .stolen = SUM(stolen),
+        .wakes = SUM(wakes),
+        .parks = SUM(parks),
+        .polls = SUM(polls),
+        .timers_fired = SUM(timers),
+        .stuck = gri_load_relaxed(&scheduler->stuck),
+        .rescues = gri_load_relaxed(&scheduler->rescues),
+        .overflows = gri_load_relaxed(&r->overflows),
+        .stacks_live = stacks.live,
+        .stacks_cached = stacks.cached,
+        .message_bytes = chunks.bytes,
+        .system_allocations = chunks.system_calls,
+    };
+    return 0;
+}
+
+uint64_t gr_trace_hash(void)
+{
+    return gri_simulation_hash();
+}
+
+/* ---- starting ---- */
+
+/* io/ is above this layer and sets it before anything is watched. */
+gri_poller_report *gri_poll_reporter;
+
+static void poll_report(void *arg, uint64_t cookie, bool readable, bool writable, bool hangup)
+{
+    if (gri_poll_reporter) gri_poll_reporter(arg, cookie, readable, writable, hangup);
+}
+
+static void log_text(int level, const char *text)
+{
+    gri_log((enum gr_log_level)level, GR_NO_ADDRESS, "%s", text);
+}
+
+static void report_stuck(unsigned worker, uint32_t task_id, int64_t held_ns)
+{
+    gr_self *self = gri_table_at(&gri_runtime_now.actors, task_id);
+    char name[GR_NAME_BYTES_MAX + 1];
+    gri_registry_about(gri_actor_address(self), name, NULL);
+    gri_log(GR_LOG_WARN, gri_actor_address(self), "actor %s%s%u has held worker %u for %lld ms", name, name[0] ? " #" : "#", task_id,
+            worker, (long long)(held_ns / GRI_NS_PER_MS));
+}
+
+static void thread_begin(void)
+{
+    if (!gri_runtime_now.settings.no_signal_handler) gri_overflow_thread_begin();
+}
+
+static void thread_end(void)
+{
+    gri_overflow_thread_end();
+}
+
+/* Simulation: nothing can ever run. The attached thread that waits gives up. */
+static bool wake_simulated(void)
+{
+    gri_task *task = gri_simulation_thread();
+    if (!task) return false;
+    gr_self *self = gri_actor_of_task(task);
+    self->flags |= GRI_ABORTED;
+    return gri_actor_notify(gri_actor_address(self));
+}
+
+static int start_tables(gri_runtime *r, gr_detail *detail)
+{
+    int code = gri_table_start(&r->actors, sizeof(gr_self), ACTORS_MAX);
+    if (code != 0) {
+        snprintf(detail->text, sizeof detail->text, "no address space for the table of actors");
+        return code;
+    }
+    code = gri_timers_start();
+    if (code == 0) {
+        code = gri_registry_start();
+        if (code != 0) gri_timers_stop();
+    }
+    if (code != 0) {
+        snprintf(detail->text, sizeof detail->text, "no memory for the tables of timers and names");
+        gri_table_stop(&r->actors);
+    }
+    return code;
+}
+
+static void stop_tables(gri_runtime *r)
+{
+    gri_registry_stop();
+    gri_timers_stop();
+    gri_table_stop(&r->actors);
+}
+
+static int start_workers(gri_runtime *r, gr_detail *detail)
+{
+    const gri_settings *s = &r->settings;
+    gri_schedule_config config = {
+        .workers = s->workers ? (unsigned)s->workers : s->simulate ? 2 : r->topology->workers,
+        .steal = (enum gri_steal_policy)s->steal,
+        .spin_ns = s->spin_us * GRI_NS_PER_US,
+        .slice_ns = s->slice_us * GRI_NS_PER_US,
+        .stuck_ns = s->stuck_ms * GRI_NS_PER_MS,
+        .topology = r->topology,
+        .slots = &r->actors,
+        .stack_class = (unsigned)gri_stack_class((size_t)s->stack_kb * 1024),
+        .simulate = s->simulate != 0,
+        .seed = s->seed,
+        .stuck = report_stuck,
+        .log = log_text,
+        .thread_begin = thread_begin,
+        .thread_end = thread_end,
+        .deadlock = wake_simulated,
+        .poll_report = poll_report,
+    };
+    int code = gri_scheduler_start(&config);
+    if (code != 0) snprintf(detail->text, sizeof detail->text, "the worker threads could not be started: %s", gr_error_text(code));
+    return code;
+}
+
+static int set_address_key(const gri_settings *s, gr_detail *detail)
+{
+    unsigned char key[16];
+    if (s->simulate) {
+        gri_address_key_seed(s->seed);
+        return 0;
+    }
+    if (gri_random_bytes(key, sizeof key) != 0) {
+        snprintf(detail->text, sizeof detail->text, "the system gives no random bytes");
+        return GR_ESYSTEM;
+    }
+    gri_address_key_set(key);
+    return 0;
+}
+
+static void make_null(void)
+{
+    gr_builder b;
+    gr_build_into(&b, null_storage, sizeof null_storage);
+    gr_put_null(&b);
+    GRI_ASSERT(gr_build_value(&b, &null_value) == 0);
+}
+
+static int start_everything(const gr_options *options, gr_detail *detail)
+{
+    gri_runtime *r = &gri_runtime_now;
+    memset(r, 0, sizeof *r);
+    int code = gri_settings_load(options, &r->settings, detail);
+    if (code != 0) return code;
+    gri_settings_enforce(&r->settings);
+    gri_log_levels_set((int)r->settings.log);
+    gri_settings_warn();
+    make_null();
+    gri_message_held_free = gri_held_free;
+    gri_parker_init(&r->stopper);
+    code = set_address_key(&r->settings, detail);
+    if (code != 0) goto no_topology;
+    gri_heap_limit((size_t)r->settings.message_mb << 20);
+    code = gri_topology_read(NULL, &r->topology);
+    if (code == 0) code = gri_topology_place(r->topology, r->settings.bind_text, (uint32_t)r->settings.workers);
+    if (code != 0) {
+        snprintf(detail->text, sizeof detail->text, "GREENROOM_BIND=%.64s cannot be placed on this machine: %s", r->settings.bind_text, gr_error_text(code));
+        goto no_topology;
+    }
+    gri_log(GR_LOG_INFO, GR_NO_ADDRESS, "%u workers: %s", r->topology->workers, r->topology->reason);
+    code = gri_stacks_start(&(gri_stack_options){.guard = (gri_guard_mode)r->settings.guard});
+    if (code != 0) {
+        snprintf(detail->text, sizeof detail->text, "stacks could not be set up: %s", gr_error_text(code));
+        goto no_topology;
+    }
+    code = start_tables(r, detail);
+    if (code != 0) goto no_tables;
+    if (!r->settings.no_signal_handler) code = gri_overflow_install();
+    if (code != 0) goto no_handler;
+    code = start_workers(r, detail);
+    if (code != 0) goto no_workers;
+    /* mo:runtime.change release -> runtime.state acquire: everything that was built */
+    gri_store_release(&r->state, GRI_RUNTIME_UP);
+    return 0;
+no_workers:
+    if (!r->settings.no_signal_handler) gri_overflow_uninstall();
+no_handler:
+    stop_tables(r);
+no_tables:
+    gri_stacks_stop();
+no_topology:
+    gri_topology_free(r->topology);
+    r->topology = NULL;
+    gri_settings_enforce(NULL);
+    return code;
+}
+
+int gr_start(const gr_options *options, gr_detail *ret_detail)
+{
+    gr_detail scratch, *detail = ret_detail ? ret_detail : &scratch;
+    if (gri_runtime_forked()) {
+        *detail = (gr_detail){.text = "this process is a fork of the one that started the runtime: exec first"};
+        return GR_EFORKED;
+    }
+    pthread_mutex_lock(&start_lock);
+    if (!fork_hooked) fork_hooked = pthread_atfork(NULL, NULL, mark_child) == 0;
+    int code;
+    memset(detail, 0, sizeof *detail);
+    if (starts > 0)
+        code = gri_settings_conflict(&gri_runtime_now.settings, options, detail);
+    else
+        code = start_everything(options, detail);
+    if (code == 0) starts++;
+    pthread_mutex_unlock(&start_lock);
+    return code;
+}
+
+/* ---- stopping ---- */
+
+/* Waits until no actor is left. */
+static bool drained(gri_instant deadline)
+{
+    gri_runtime *r = &gri_runtime_now;
+    for (;;) {
+        gri_store_relaxed(&r->stop_waits, true); /* relaxed: the fence orders it */
+        /* mo:runtime.wait seq_cst <-> runtime.ended seq_cst: see gri_runtime_count_ended */
+        gri_fence_seq_cst();
+        if (alive() == 0) break;
+        if (!gri_parker_wait(&r->stopper, deadline) && gri_clock_monotonic() >= deadline) return false;
+    }
+    return true;
+}
+
+static int visit_kill(void *arg, gr_address address)
+{
+    bool now = *(bool *)arg;
+    (void)(now ? gr_kill_now(address) : gr_kill(address)); /* GR_EDEAD: it has gone by itself */
+    return 0;
+}
+
+/* Kills until nobody is left: what is being spawned meanwhile is found in the next round. */
+static bool kill_all(bool now, int64_t patience_ns)
+{
+    gri_instant end = gri_instant_add(gri_clock_monotonic(), patience_ns);
+    do {
+        gr_each(visit_kill, &now);
+        if (drained(gri_instant_add(gri_clock_monotonic(), 10 * GRI_NS_PER_MS))) return true;
+    } while (gri_clock_monotonic() < end);
+    return false;
+}
+
+/* The same on virtual time: the caller is an attached thread that lets the others run. */
+static bool drained_simulated(gr_self *self, gri_instant deadline)
+{
+    while (alive() > 1) {
+        gr_deadline next = {gri_instant_add(gri_clock_now(), GRI_NS_PER_MS)};
+        if (gri_clock_now() >= deadline) return false;
+        (void)gr_sleep(self, next); /* a kill of the host thread does not end the stop */
+        self->flags &= (uint16_t) ~(GRI_KILLED | GRI_KILLED_NOW);
+    }
+    return true;
+}
+
+static int drain(gr_deadline deadline)
+{
+    gri_runtime *r = &gri_runtime_now;
+    gr_self *host = gri_attached_here();
+    bool simulated = r->settings.simulate;
+    if (simulated && !host && gr_attach(&host) != 0) return 0;
+    bool clean = simulated ? drained_simulated(host, deadline.ns) : drained(deadline.ns);
+    if (clean) return 0;
+    /* relaxed: spawns that do not see it yet are killed with the others */
+    gri_store_relaxed(&r->state, GRI_RUNTIME_STOPPING);
+    for (int round = 0; round < 2 && !clean; round++) {
+        bool now = round == 1;
+        if (simulated) {
+            gr_each(visit_kill, &now);
+            clean = drained_simulated(host, gri_instant_add(gri_clock_now(), now ? KILL_NOW_NS : KILL_NS));
+        } else {
+            clean = kill_all(now, now ? KILL_NOW_NS : KILL_NS);
+        }
+    }
+    while (!clean) {
+        gri_log(GR_LOG_ERROR, GR_NO_ADDRESS, "gr_stop waits for %llu actors that do not reach a suspending call", (unsigned long long)alive());
+        clean = simulated || kill_all(true, 10 * GRI_NS_PER_S);
+    }
+    return GR_ETIMEOUT;
+}
+
+int gr_stop(gr_deadline deadline)
+{
+    if (gri_runtime_forked()) return GR_EFORKED;
+    gr_self *host = gri_attached_here();
+    if (!host && gri_worker_here()) return GR_ECONTEXT;
+    pthread_mutex_lock(&start_lock);
+    int code = starts == 0 ? GR_ENOTRUNNING : 0;
+    if (code == 0 && --starts == 0) {
+        gri_runtime *r = &gri_runtime_now;
+        bool simulated = r->settings.simulate;
+        if (!simulated) gr_detach(&host);
+        code = drain(deadline);
+        host = gri_attached_here();
+        gr_detach(&host);
+        gri_store_relaxed(&r->state, GRI_RUNTIME_STOPPING); /* relaxed: nobody is left to read it */
+        gri_scheduler_stop();
+        if (!r->settings.no_signal_handler) gri_overflow_uninstall();
+        stop_tables(r);
+        gri_stacks_stop();
+        gri_heap_trim(true);
+        gri_topology_free(r->topology);
+        r->topology = NULL;
+        gri_settings_enforce(NULL);
+        /* mo:runtime.change release -> runtime.state acquire: down */
+        gri_store_release(&r->state, GRI_RUNTIME_DOWN);
+    } else if (code == 0 && host) {
+        gr_detach(&host);
+    }
+    pthread_mutex_unlock(&start_lock);
+    return code;
+}
