@@ -95,10 +95,16 @@ static void read_limits(gri_http_limits *limits, char *words, const char *file, 
 static void read_bytes(http_case *item, char *text, const char *file, int line)
 {
     unsigned long times = 1;
+    bool measured = *text == '+';
+    if (measured) text++;
     if (*text == '*') times = strtoul(text + 1, &text, 10);
     if (*text == ' ') text++;
     long count = unescape(text);
     if (count < 0) fail(file, line, "a bad escape");
+    if (measured) {
+        char length[64];
+        append(&item->bytes, &item->byte_count, length, (size_t)sprintf(length, "Content-Length: %ld\r\n\r\n", count));
+    }
     while (times--) append(&item->bytes, &item->byte_count, text, (size_t)count);
 }
 

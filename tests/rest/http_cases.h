@@ -7,6 +7,7 @@
  *     limits line=N head=N fields=N body=N      optional, each optional
  *     > GET / HTTP/1.1\r\n             bytes; escapes \r \n \t \0 \\ \xHH; the line's own end is not part of them
  *     >*1000 a                         the same, repeated
+ *     >+ TEXT                          "Content-Length: N\r\n\r\n" and the text
  *     < …                              a line of the expected transcript, or of whatever the test expects
  */
 #ifndef GR_TESTS_REST_HTTP_CASES_H

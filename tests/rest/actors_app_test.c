@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The actors application called with environments made by hand: no server, no socket. */
+#include <greenroom/registry.h>
+#include <greenroom/rest.h>
+#include <greenroom/runtime.h>
+
+#include "rest/fake_request.h"
+#include "support/test.h"
+
+typedef struct fixture {
+    gr_self *self;
+    gr_rest *rest;
+    fake_answer answer;
+} fixture;
+
+static int box_start(gr_self *self, void *state, gr_value args)
+{
+    (void)self;
+    *(int64_t *)state = gr_int(args, 0);
+    return 0;
+}
+
+static void box_get(gr_self *self, void *state, gr_value argument)
+{
+    (void)argument;
+    CHECK_OK(gr_reply(self, "I", *(int64_t *)state));
+}
+
+static void box_message(gr_self *self, void *state, gr_message *message)
+{
+    (void)self;
+    *(int64_t *)state = gr_int(gr_body(message), 0);
+}
+
+static void box_describe(gr_self *self, void *state, gr_builder *builder)
+{
+    (void)self;
+    gr_put_int(builder, *(int64_t *)state);
+}
+
+static const gr_method methods[] = {{"get", box_get}};
+static const gr_server box = {.state_bytes = sizeof(int64_t), .start = box_start, .methods = methods, .method_count = 1,
+                              .on_message = box_message, .describe = box_describe};
+static const gr_behaviour behaviour = {.name = "box", .server = &box, .arguments = "int", .text = "holds a number"};
+
+static fixture *start(void)
+{
+    static fixture f;
+    gr_rest_options options = {.open = true};
+    CHECK_OK(gr_start(NULL, NULL));
+    CHECK_OK(gr_attach(&f.self));
+    CHECK_OK(gr_behaviour_register(&behaviour, NULL));
+    CHECK_OK(gr_rest_new(&options, &f.rest, NULL));
+    return &f;
+}
+
+static void stop(fixture *f)
+{
+    gr_rest_free(&f->rest);
+    gr_detach(&f->self);
+    (void)gr_stop(gr_after_ms(10));
+}
+
+static void check(fixture *f, const char *method, const char *path, const char *body, int status, const char *answer_body)
+{
+    fake_request request;
+    fake_request_init(&request, f->self, method, path, body);
+    CHECK_OK(fake_run(gr_rest_application(f->rest), &request, &f->answer));
+    if (f->answer.status != status) TEST_FAIL("%s %s: %d %s", method, path, f->answer.status, f->answer.body);
+    CHECK_EQ(f->answer.announced, f->answer.body_bytes);
+    if (answer_body) CHECK_STR(f->answer.body, answer_body);
+}
+
+TEST(actors_app, the_life_of_a_box)
+{
+    fixture *f = start();
+    check(f, "HEAD", "/b", NULL, 404, NULL);
+    check(f, "PUT", "/b", "{\"behaviour\":\"box\",\"args\":4}", 202, "{\"name\":\"b\"}\n");
+    CHECK_STR(fake_answer_header(&f->answer, "Location"), "/b");
+    check(f, "PUT", "/b", "{\"behaviour\":\"box\",\"args\":4}", 409, NULL);
+    check(f, "PUT", "/b2", "{\"behaviour\":\"box\",\"args\":\"4\"}", 422, NULL);
+    check(f, "GET", "/b", NULL, 200, "4\n");
+    check(f, "POST", "/b", "7", 202, NULL);
+    check(f, "POST", "/b/-/call/get", "", 200, "7\n");
+    check(f, "POST", "/b", "{\"remotecall\":\"r\",\"method\":\"get\",\"message\":null,\"timeout\":9}", 202,
+          "{\"response\":\"r\",\"message\":7}\n");
+    check(f, "POST", "/b", "{\"remotecall\":\"r\",\"method\":\"get\",\"message\":null,\"timeout\":null}", 202,
+          "{\"response\":\"r\",\"message\":7}\n");
+    check(f, "POST", "/b", "{\"remotecall\":\"r\",\"method\":\"nope\",\"message\":null,\"timeout\":9}", 404,
+          "{\"response\":\"r\",\"invalid_method\":\"nope\"}\n");
+    check(f, "POST", "/b", "{\"remotecall\":\"r\",\"method\":\"get\",\"message\":null,\"timeout\":\"9\"}", 422, NULL);
+    check(f, "POST", "/b", "{", 400, NULL);
+    check(f, "GET", "/?sort=name&limit=1", NULL, 200, NULL);
+    check(f, "GET", "/-/readyz", NULL, 200, "{\"status\":\"ready\"}\n");
+    check(f, "GET", "/-/livez", NULL, 200, "{\"status\":\"alive\"}\n");
+    check(f, "PATCH", "/b", NULL, 405, NULL);
+    check(f, "DELETE", "/b", NULL, 200, NULL);
+    check(f, "GET", "/b", NULL, 404, NULL);
+    stop(f);
+}
+
+/* A published state too big for the stack buffer. */
+TEST(actors_app, a_large_state)
+{
+    fixture *f = start();
+    static char text[20001];
+    memset(text, 'x', 20000);
+    CHECK_OK(gr_publish(f->self, "s", text));
+    CHECK_OK(gr_register(gr_self_address(f->self), "me"));
+    check(f, "GET", "/me", NULL, 200, NULL);
+    CHECK_EQ(f->answer.body_bytes, 20003);
+    stop(f);
+}
