@@ -24,7 +24,7 @@ typedef struct cds_wfcq_node gri_inject_node;
 _Static_assert(sizeof(gri_inject_node) == sizeof(void *), "shares the link word of a task");
 
 typedef struct gri_inject {
-    GRI_ALIGNED(GRI_CACHE_LINE) struct cds_wfcq_tail tail; /* producers */
+    GRI_ALIGNED(GRI_CACHE_LINE) struct cds_wfcq_tail tail;   /* producers */
     GRI_ALIGNED(GRI_CACHE_LINE) struct __cds_wfcq_head head; /* the consumer that holds the lock */
     gri_spinlock consumer;
 } gri_inject;

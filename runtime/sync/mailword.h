@@ -42,7 +42,8 @@ typedef struct gri_mailnode {
 } gri_mailnode;
 
 typedef struct gri_mailword {
-    gri_atomic_u64 word; /* all write, all read; publishes the chain, and in park the owner's saved registers and inbox */
+    /* all write, all read; publishes the chain, and in park the owner's saved registers and inbox */
+    gri_atomic_u64 word;
 } gri_mailword;
 
 typedef enum gri_mail {
@@ -183,7 +184,8 @@ static inline bool gri_mailword_is_open(gri_mailword *mb, uint32_t generation)
 {
     /* relaxed: a moment's answer, nothing is read through it */
     const uint64_t seen = gri_load_relaxed(&mb->word);
-    return (seen & GRI_MAIL_TAG_MASK) == gri_mailword_tag(generation) && (seen & GRI_MAIL_STATE_MASK) != GRI_MAIL_CLOSED;
+    return (seen & GRI_MAIL_TAG_MASK) == gri_mailword_tag(generation) &&
+           (seen & GRI_MAIL_STATE_MASK) != GRI_MAIL_CLOSED;
 }
 
 /* Owner, while RUNNING. Empties the word; no atomic read-modify-write if there is nothing. */

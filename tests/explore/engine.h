@@ -26,9 +26,9 @@ void engine_fail(const explore_site *site, const char *text);
 
 /* model.c */
 void model_begin(void);
-void model_forget(void); /* the values that loads may expect: another program begins */
-void model_learn(bool on); /* whether stores add to these values */
-unsigned model_expecting(void); /* loads that have returned a value nobody has stored yet */
+void model_forget(void);          /* the values that loads may expect: another program begins */
+void model_learn(bool on);        /* whether stores add to these values */
+unsigned model_expecting(void);   /* loads that have returned a value nobody has stored yet */
 void model_fork(unsigned thread); /* from thread 0 */
 void model_join(unsigned thread); /* to thread 0 */
 

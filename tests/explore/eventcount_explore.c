@@ -9,9 +9,9 @@
 enum { WORKERS_MAX = 3, QUEUES = 2 };
 
 static gri_idle idle;
-static gri_atomic_u32 work[QUEUES];         /* items that anybody may take */
-static gri_atomic_u32 pinned[WORKERS_MAX];  /* items for one worker only */
-static gri_atomic_u32 token[WORKERS_MAX];   /* sticky parkers */
+static gri_atomic_u32 work[QUEUES];        /* items that anybody may take */
+static gri_atomic_u32 pinned[WORKERS_MAX]; /* items for one worker only */
+static gri_atomic_u32 token[WORKERS_MAX];  /* sticky parkers */
 static gri_atomic_u32 done;
 static unsigned workers, total;
 

@@ -25,7 +25,8 @@ typedef struct coroutine {
     ucontext_t fresh;
     jmp_buf saved;
     bool started, finished, waiting, latest_only, broken; /* broken: stopped in the middle, to be made anew */
-    uint64_t waited_at, looked_at; /* write counts: when it began to wait, when it last looked at the newest of everything */
+    uint64_t waited_at; /* how many writes there had been when it began to wait */
+    uint64_t looked_at; /* and when it last looked at the newest of everything */
     char *stack;
     size_t stack_bytes;
     void *fake_stack;
@@ -96,9 +97,11 @@ static void report(const char *file, int line, const char *text)
     const unsigned from = event_count > TRACE_LINES ? event_count - TRACE_LINES : 0;
     for (unsigned i = from; i < event_count; i++) {
         const event *e = &events[i];
-        printf("  %*sT%u %s:%d %s", e->thread * 2, "", e->thread, base_name(e->site->file), e->site->line, e->site->what);
+        printf("  %*sT%u %s:%d %s", e->thread * 2, "", e->thread, base_name(e->site->file), e->site->line,
+               e->site->what);
         if (e->location != UINT32_MAX) printf(" [%u]", e->location);
-        if (e->before != 0 || e->after != 0 || e->location != UINT32_MAX) printf(" %llx", (unsigned long long)e->before);
+        if (e->before != 0 || e->after != 0 || e->location != UINT32_MAX)
+            printf(" %llx", (unsigned long long)e->before);
         if (e->after != e->before && e->location != UINT32_MAX) printf(" -> %llx", (unsigned long long)e->after);
         printf("%s\n", e->remark);
     }
@@ -480,7 +483,8 @@ static void run(const explore_program *p, int argc, char **argv)
         replay(option(argc, argv, "--replay"));
         return;
     }
-    const uint32_t limit = (uint32_t)number(argc, argv, "--executions", flag(argc, argv, "--quick") ? EXECUTIONS / 10 : EXECUTIONS);
+    const uint32_t fallback = flag(argc, argv, "--quick") ? EXECUTIONS / 10 : EXECUTIONS;
+    const uint32_t limit = (uint32_t)number(argc, argv, "--executions", fallback);
     uint32_t before = engine_execution;
     impossible = 0;
     printf("%s:", p->name);

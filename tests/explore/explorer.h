@@ -30,11 +30,11 @@
 
 typedef struct explore_program {
     const char *name;
-    void (*setup)(void);                         /* before each execution: initialise everything, plain memory too */
-    void (*threads[EXPLORE_THREADS_MAX])(void);  /* ended by NULL */
-    void (*check)(void);                         /* after each execution, sees everything; may be NULL */
-    void (*finish)(void);                        /* after all executions of a mode; may be NULL */
-    unsigned preemptions, stale, early;          /* bounds of the exhaustive mode; early 0: none in random mode either */
+    void (*setup)(void);                        /* before each execution: initialise everything, plain memory too */
+    void (*threads[EXPLORE_THREADS_MAX])(void); /* ended by NULL */
+    void (*check)(void);                        /* after each execution, sees everything; may be NULL */
+    void (*finish)(void);                       /* after all executions of a mode; may be NULL */
+    unsigned preemptions, stale, early;         /* bounds of the exhaustive mode; early 0: none in random mode either */
 } explore_program;
 
 /* `programs` ends with one without a name. Returns the exit status. */
@@ -50,9 +50,9 @@ bool explore_is_first(void);
 unsigned explore_self(void);
 
 void explore_fail(const char *file, int line, const char *text);
-#define EXPLORE_CHECK(condition)                                             \
-    do {                                                                     \
-        if (!(condition)) explore_fail(__FILE__, __LINE__, #condition);      \
+#define EXPLORE_CHECK(condition) \
+    do { \
+        if (!(condition)) explore_fail(__FILE__, __LINE__, #condition); \
     } while (0)
 
 #endif

@@ -16,7 +16,7 @@ static letter letters[LETTERS];
 static gri_mailword box;
 static unsigned private_inbox_full; /* plain: the owner's, or of who woke it */
 static gri_mailnode *private_inbox;
-static unsigned registers;      /* plain: what the owner saves before it parks, and who woke it needs */
+static unsigned registers;       /* plain: what the owner saves before it parks, and who woke it needs */
 static gri_atomic_u32 scheduled; /* the run queue: how the owner is handed to a worker */
 static unsigned killed, timer_due, timer2_due, expected, wakes_max, wakes;
 

@@ -345,8 +345,9 @@ bool explore_swap(explore_cell *cell, void *expected, uint64_t value, size_t byt
     }
     see(seen, failure);
     memcpy(expected, &seen->value, bytes);
-    engine_note(site, cell->location, seen->value, value,
-                seen->value == wanted ? " failed for no reason" : chosen == 0 ? " failed" : " failed (stale)");
+    const char *remark = chosen == 0 ? " failed" : " failed (stale)";
+    if (seen->value == wanted) remark = " failed for no reason";
+    engine_note(site, cell->location, seen->value, value, remark);
     return false;
 }
 

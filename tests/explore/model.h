@@ -33,9 +33,9 @@ typedef struct explore_cell {
     uint32_t execution, location;
 } explore_cell;
 
-#define EXPLORE_ATOMIC(name, type_)         \
-    typedef struct name {                   \
-        explore_cell cell;                  \
+#define EXPLORE_ATOMIC(name, type_) \
+    typedef struct name { \
+        explore_cell cell; \
         type_ type[0]; /* for __typeof__ */ \
     } name
 EXPLORE_ATOMIC(gri_atomic_u8, uint8_t);
@@ -61,10 +61,10 @@ void explore_wait(void);
 void explore_hand_over(const void *address);
 void explore_take_over(const void *address);
 
-#define EXPLORE_SITE(what_)                                                       \
-    ({                                                                            \
-        static const explore_site explore_here = {__FILE__, what_, __LINE__};     \
-        &explore_here;                                                            \
+#define EXPLORE_SITE(what_) \
+    ({ \
+        static const explore_site explore_here = {__FILE__, what_, __LINE__}; \
+        &explore_here; \
     })
 #define EXPLORE_TYPE(a) __typeof__((a)->type[0])
 #define EXPLORE_BITS(a, v) ((uint64_t)(EXPLORE_TYPE(a))(v))
@@ -72,14 +72,14 @@ void explore_take_over(const void *address);
 
 #define EXPLORE_LOAD(a, order, what) ((EXPLORE_TYPE(a))explore_load(&(a)->cell, order, EXPLORE_SITE(what)))
 #define EXPLORE_STORE(a, v, order, what) explore_store(&(a)->cell, EXPLORE_BITS(a, v), order, EXPLORE_SITE(what))
-#define EXPLORE_RMW(a, change, v, order, what)                                                              \
-    ({                                                                                                      \
-        (EXPLORE_TYPE(a)) explore_change_by(&(a)->cell, change, EXPLORE_BITS(a, v), EXPLORE_BYTES(a), order, \
-                                            EXPLORE_SITE(what));                                            \
+#define EXPLORE_RMW(a, change, v, order, what) \
+    ({ \
+        (EXPLORE_TYPE(a)) \
+            explore_change_by(&(a)->cell, change, EXPLORE_BITS(a, v), EXPLORE_BYTES(a), order, EXPLORE_SITE(what)); \
     })
-#define EXPLORE_CAS(a, e, v, weak, order, failure, what)                                                               \
-    explore_swap(&(a)->cell, (1 ? (e) : (EXPLORE_TYPE(a) *)0), EXPLORE_BITS(a, v), EXPLORE_BYTES(a), weak, order, failure, \
-                 EXPLORE_SITE(what))
+#define EXPLORE_CAS(a, e, v, weak, order, failure, what) \
+    explore_swap(&(a)->cell, (1 ? (e) : (EXPLORE_TYPE(a) *)0), EXPLORE_BITS(a, v), EXPLORE_BYTES(a), weak, order, \
+                 failure, EXPLORE_SITE(what))
 
 #define gri_atomic_init(a, v) explore_init(&(a)->cell, EXPLORE_BITS(a, v), EXPLORE_SITE("init"))
 
@@ -138,11 +138,11 @@ void explore_take_over(const void *address);
 
 /* p is evaluated twice */
 #define gri_plain_read(p) (*(explore_plain((p), false, EXPLORE_SITE("plain read")), (p)))
-#define gri_plain_write(p, v)                                   \
-    ({                                                          \
-        __typeof__(*(p)) explore_v = (v);                       \
-        explore_plain((p), true, EXPLORE_SITE("plain write"));  \
-        (void)(*(p) = explore_v);                               \
+#define gri_plain_write(p, v) \
+    ({ \
+        __typeof__(*(p)) explore_v = (v); \
+        explore_plain((p), true, EXPLORE_SITE("plain write")); \
+        (void)(*(p) = explore_v); \
     })
 
 #endif
