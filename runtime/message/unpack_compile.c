@@ -111,6 +111,7 @@ static int parse_value(parser *p, char letter)
 static int parse_end(parser *p, char letter)
 {
     bool strict = letter == '!';
+    uint32_t offset = p->format.offset;
     char end = p->open[p->depth - 1] == '{' ? '}' : ']';
     if (letter == '!' || letter == '*') {
         char mark = letter;
@@ -120,6 +121,7 @@ static int parse_end(parser *p, char letter)
     }
     if (letter == '\0') return parse_value(p, letter);
     gri_plan_op *op = add_op(p, GRI_PLAN_END);
+    op->offset = offset; /* of the mark, if there is one */
     if (strict) op->flags |= GRI_PLAN_STRICT;
     p->depth--;
     return 0;

@@ -1,0 +1,776 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Packing: the cases of data/pack/pack.txt, made-up formats against json_pack, and what only the macros can show. */
+#include "base/rng.h"
+#include "message/address.h"
+#include "message/message.h"
+#include "message/plan.h"
+#include "message/value.h"
+#include "support/test.h"
+
+#include <greenroom/jansson.h>
+#include <greenroom/pack.h>
+#include <greenroom/text.h>
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+
+/* ---- calling a variadic function with arguments from a file ----
+ * Integers and pointers go in the order given, doubles among themselves: both calling conventions we run on hand them to
+ * va_arg as if they had been mixed, as long as no more than eight are doubles. */
+
+enum { WORDS = 40, DOUBLES = 8 };
+
+typedef struct call {
+    uint64_t words[WORDS];
+    double doubles[DOUBLES];
+    unsigned char types[WORDS + DOUBLES + 1];
+    unsigned words_count, doubles_count, count;
+    bool literals;
+    json_t *json[WORDS];
+    bool json_stolen[WORDS];
+    unsigned json_count;
+    gr_message *values[WORDS];
+    unsigned values_count;
+    char *texts[WORDS];
+    unsigned texts_count;
+} call;
+
+#define W(c, i) (c)->words[i]
+#define EIGHT_WORDS(c, i) \
+    W(c, i), W(c, i + 1), W(c, i + 2), W(c, i + 3), W(c, i + 4), W(c, i + 5), W(c, i + 6), W(c, i + 7)
+#define ALL(c) \
+    EIGHT_WORDS(c, 0), EIGHT_WORDS(c, 8), EIGHT_WORDS(c, 16), EIGHT_WORDS(c, 24), EIGHT_WORDS(c, 32), (c)->doubles[0], \
+        (c)->doubles[1], (c)->doubles[2], (c)->doubles[3], (c)->doubles[4], (c)->doubles[5], (c)->doubles[6], \
+        (c)->doubles[7]
+
+static void add_word(call *c, uint64_t word, gr_arg type)
+{
+    CHECK(c->words_count < WORDS);
+    c->words[c->words_count++] = word;
+    c->types[c->count++] = (unsigned char)type;
+}
+
+static void add_double(call *c, double x)
+{
+    CHECK(c->doubles_count < DOUBLES);
+    c->doubles[c->doubles_count++] = x;
+    c->types[c->count++] = GR_ARG_DOUBLE;
+}
+
+static char *add_text(call *c, const char *bytes, size_t n)
+{
+    char *copy = malloc(n + 1);
+    memcpy(copy, bytes, n);
+    copy[n] = '\0';
+    c->texts[c->texts_count++] = copy;
+    add_word(c, (uint64_t)(uintptr_t)copy, c->literals ? GR_ARG_LITERAL : GR_ARG_TEXT);
+    return copy;
+}
+
+static void add_json(call *c, json_t *json, bool stolen)
+{
+    if (json) {
+        c->json_stolen[c->json_count] = stolen;
+        c->json[c->json_count++] = json_incref(json);
+    }
+    add_word(c, (uint64_t)(uintptr_t)json, GR_ARG_JSON);
+}
+
+/* References are as they should be: `taken` says whether those of o went. */
+static void end_call(call *c, bool taken)
+{
+    for (unsigned i = 0; i < c->json_count; i++) {
+        bool gone = taken && c->json_stolen[i];
+        CHECK_EQ(c->json[i]->refcount, gone ? 1 : 2);
+        json_decref(c->json[i]);
+        if (!gone) json_decref(c->json[i]);
+    }
+    for (unsigned i = 0; i < c->values_count; i++) gr_message_free(&c->values[i]);
+    for (unsigned i = 0; i < c->texts_count; i++) free(c->texts[i]);
+}
+
+static size_t unescape(const char **at, char *to)
+{
+    size_t n = 0;
+    const char *p = *at + 1;
+    while (*p != '"') {
+        if (*p != '\\') {
+            to[n++] = *p++;
+            continue;
+        }
+        p++;
+        if (*p == 'x') {
+            char hex[3] = {p[1], p[2], '\0'};
+            to[n++] = (char)strtoul(hex, NULL, 16);
+            p += 3;
+        } else {
+            to[n++] = *p == 'n' ? '\n' : *p == 't' ? '\t' : *p == '0' ? '\0' : *p;
+            p++;
+        }
+    }
+    *at = p + 1;
+    return n;
+}
+
+static void add_number(call *c, const char *token)
+{
+    char *end;
+    if (strpbrk(token, ".") || strcmp(token, "nan") == 0 || strcmp(token, "inf") == 0) {
+        add_double(c, strtod(token, NULL));
+        return;
+    }
+    errno = 0;
+    uint64_t x = token[0] == '-' ? (uint64_t)strtoll(token, &end, 10) : strtoull(token, &end, 10);
+    CHECK_EQ(errno, 0);
+    gr_arg type = strcmp(end, "u") == 0    ? GR_ARG_UINT
+                  : strcmp(end, "L") == 0  ? GR_ARG_LONG
+                  : strcmp(end, "UL") == 0 ? GR_ARG_ULONG
+                                           : GR_ARG_INT;
+    add_word(c, x, type);
+}
+
+static void add_token(call *c, const char **at)
+{
+    char token[4096];
+    if (**at == '"') {
+        size_t n = unescape(at, token);
+        (void)add_text(c, token, n);
+        return;
+    }
+    size_t n = strcspn(*at, " ");
+    memcpy(token, *at, n);
+    token[n] = '\0';
+    *at += n;
+    if (strcmp(token, "NULL") == 0) {
+        add_word(c, 0, GR_ARG_TEXT);
+    } else if (strcmp(token, "other") == 0) {
+        add_word(c, 0, GR_ARG_OTHER);
+    } else if (strcmp(token, "true") == 0 || strcmp(token, "false") == 0) {
+        add_word(c, token[0] == 't', GR_ARG_BOOL);
+    } else if (token[0] == '@') {
+        add_word(c, strtoull(token + 1, NULL, 10), GR_ARG_ADDRESS);
+    } else if (token[0] == '=') {
+        gr_message *m = NULL;
+        if (strcmp(token, "=missing") != 0) {
+            CHECK_OK(gr_parse(token + 1, n - 1, NULL, &m, NULL));
+            c->values[c->values_count++] = m;
+        }
+        add_word(c, (uint64_t)(uintptr_t)gr_body(m).at, GR_ARG_VALUE);
+    } else if ((token[0] == 'o' || token[0] == 'O') && token[1] == ':') {
+        json_t *json = NULL;
+        if (strcmp(token + 2, "NULL") != 0) {
+            json = json_loads(token + 2, JSON_DECODE_ANY, NULL);
+            CHECK(json != NULL);
+        }
+        add_json(c, json, token[0] == 'o');
+    } else {
+        add_number(c, token);
+    }
+}
+
+static void make_call(call *c, const char *args, bool literals)
+{
+    memset(c, 0, sizeof *c);
+    c->literals = literals;
+    for (const char *at = args + strspn(args, " "); *at; at += strspn(at, " ")) add_token(c, &at);
+}
+
+/* ---- the cases ---- */
+
+typedef struct test_case {
+    char format[512], args[1024], gives[1024], error[32], detail[512], differs[128];
+    int line;
+    const char *file;
+} test_case;
+
+static bool all_jansson(const test_case *t)
+{
+    /* Wrong types must not reach json_pack. */
+    return !strpbrk(t->format, "ABV") && strcmp(t->error, "GR_EFORMAT") != 0;
+}
+
+static int number_of(const char *error)
+{
+    for (int code = 0; code > -100; code--)
+        if (strcmp(gr_error_name(code), error) == 0) return code;
+    TEST_FAIL("no such error: %s", error);
+}
+
+/* `pattern` may hold *, for any text. */
+static bool matches(const char *pattern, const char *text)
+{
+    if (*pattern == '\0') return *text == '\0';
+    if (*pattern == '*') return matches(pattern + 1, text) || (*text && matches(pattern, text + 1));
+    return *pattern == *text && matches(pattern + 1, text + 1);
+}
+
+/* "@77" in an expected address stands for the text of that address. */
+static void expand(const char *from, char *to)
+{
+    while (*from) {
+        if (strncmp(from, "\"@", 2) == 0) {
+            char *end;
+            gr_address address = {strtoull(from + 2, &end, 10)};
+            *to++ = '"';
+            gr_address_print(address, to);
+            to += strlen(to);
+            from = end;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *to = '\0';
+}
+
+static void check_gives(const test_case *t, gr_value v, const char *how)
+{
+    char expected[2048], got[2048] = "";
+    expand(t->gives, expected);
+    CHECK(gri_value_verify(v.at, gr_value_bytes(v)));
+    CHECK_OK(gr_print(v, NULL, got, sizeof got, NULL));
+    if (strcmp(got, expected) != 0)
+        TEST_FAIL("%s:%d (%s): %s gives %s, expected %s", t->file, t->line, how, t->format, got, expected);
+}
+
+static void check_error(const test_case *t, int code, const gr_detail *detail, const char *how)
+{
+    if (code != number_of(t->error[0] ? t->error : "GR_OK"))
+        TEST_FAIL("%s:%d (%s): %s returns %s (%s), expected %s", t->file, t->line, how, t->format, gr_error_name(code),
+                  detail->text, t->error);
+    if (!matches(t->detail, detail->text))
+        TEST_FAIL("%s:%d (%s): %s explains \"%s\", expected \"%s\"", t->file, t->line, how, t->format, detail->text,
+                  t->detail);
+}
+
+static void check_outcome(const test_case *t, call *c, int code, gr_value v, const gr_detail *detail, const char *how)
+{
+    if (t->error[0] || code) {
+        check_error(t, code, detail, how);
+    } else {
+        check_gives(t, v, how);
+    }
+    end_call(c, code != GR_EFORMAT);
+}
+
+static void as_message(const test_case *t, gr_site *site, bool literals, const char *how)
+{
+    call c;
+    gr_message *m = NULL;
+    gr_detail detail = {.line = 0};
+    make_call(&c, t->args, literals);
+    if (site) {
+        site->types = c.types;
+        site->count = (unsigned short)c.count;
+    }
+    int code = gr_pack_site(&m, &detail, site, t->format, ALL(&c));
+    CHECK((m != NULL) == (code == 0));
+    check_outcome(t, &c, code, gr_body(m), &detail, how);
+    gr_message_free(&m);
+}
+
+static int put_format(gr_builder *b, gr_site *site, gr_detail *detail, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int code = gri_plan_run(b, site, format, args, detail);
+    va_end(args);
+    return code;
+}
+
+static void inside_builder(const test_case *t, bool literals)
+{
+    call c;
+    gr_builder b;
+    gr_message *m = NULL;
+    gr_detail detail = {.line = 0};
+    gr_site site = {.literal = 1};
+    make_call(&c, t->args, literals);
+    site.types = c.types;
+    site.count = (unsigned short)c.count;
+    gr_build(&b);
+    gr_put_array(&b), gr_put_null(&b), gr_put_object(&b), gr_put_key(&b, "in");
+    int code = put_format(&b, &site, &detail, t->format, ALL(&c));
+    if (strchr(t->format, '*') && code == 0 && t->error[0]) { /* left out: there is something around it here */
+        gr_build_cancel(&b);
+        end_call(&c, true);
+    } else {
+        gr_put_key(&b, "after"), gr_put_int(&b, 1), gr_put_end(&b), gr_put_end(&b);
+        CHECK_EQ(gr_build_message(&b, &m), code);
+        if (!code) CHECK_EQ(gr_int(gr_get(gr_at(gr_body(m), 1), "after"), 0), 1);
+        check_outcome(t, &c, code, gr_get(gr_at(gr_body(m), 1), "in"), &detail, "inside a builder");
+    }
+    gr_message_free(&m);
+    gri_plan_free(site.plan);
+}
+
+static void into_storage(const test_case *t)
+{
+    for (size_t room = 0;; room++) { /* what is too small is refused; the first that is enough is exact */
+        call c;
+        gr_site site = {.literal = 1};
+        gr_value v = {NULL};
+        unsigned char *storage = malloc(room ? room : 1);
+        make_call(&c, t->args, true);
+        site.types = c.types;
+        site.count = (unsigned short)c.count;
+        int code = gr_pack_into_site(storage, room, &v, &site, t->format, ALL(&c));
+        end_call(&c, true);
+        if (code == 0) {
+            CHECK_EQ(gr_value_bytes(v), room);
+            check_gives(t, v, "into storage");
+        } else {
+            CHECK_EQ(code, GR_ETOOBIG);
+        }
+        free(storage);
+        gri_plan_free(site.plan);
+        if (code == 0) break;
+    }
+}
+
+static void with_jansson(const test_case *t)
+{
+    call c;
+    make_call(&c, t->args, false);
+    json_t *packed = json_pack(t->format, ALL(&c));
+    bool agrees = t->error[0] ? !packed : packed != NULL;
+    if (packed && !t->error[0]) {
+        json_t *expected = json_loads(t->gives, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        agrees = json_equal(packed, expected);
+        json_decref(expected);
+    }
+    json_decref(packed);
+    end_call(&c, true);
+    if (agrees == (t->differs[0] != '\0'))
+        TEST_FAIL("%s:%d: json_pack %s: %s", t->file, t->line, agrees ? "agrees" : "differs", t->format);
+}
+
+static void run_case(const test_case *t)
+{
+    for (int literals = 0; literals < 2; literals++) {
+        const char *how = literals ? "literals" : "variables";
+        gr_site site = {.literal = 1}, open = {.literal = 0};
+        as_message(t, &site, literals, how);
+        bool kept = site.plan != NULL;
+        CHECK(kept == (strcmp(t->error, "GR_EFORMAT") != 0));
+        if (!literals) { /* literals would be others the second time */
+            as_message(t, &site, literals, "from the plan");
+            as_message(t, &open, literals, "open format");
+            as_message(t, &open, literals, "open format, from the plan");
+        }
+        gri_plan_free(site.plan);
+        gri_plan_free(open.plan);
+        inside_builder(t, literals);
+    }
+    if (strcmp(t->error, "GR_EFORMAT") != 0 && !t->differs[0]) as_message(t, NULL, false, "no site");
+    if (!t->error[0]) into_storage(t);
+    if (all_jansson(t)) with_jansson(t);
+}
+
+static int run_file(const char *path)
+{
+    char line[2048];
+    test_case t = {.file = path};
+    int cases = 0, number = 0;
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL);
+    for (bool more = true; more;) {
+        more = fgets(line, sizeof line, file) != NULL;
+        number++;
+        if (more) line[strcspn(line, "\n")] = '\0';
+        if (!more || line[0] == '\0') {
+            if (t.line) run_case(&t), cases++;
+            memset(&t, 0, sizeof t);
+            t.file = path;
+        } else if (strncmp(line, "format ", 7) == 0) {
+            strcpy(t.format, line + 7);
+            t.line = number;
+        } else if (strncmp(line, "args ", 5) == 0) {
+            strcpy(t.args, line + 5);
+        } else if (strncmp(line, "gives ", 6) == 0) {
+            strcpy(t.gives, line + 6);
+        } else if (strncmp(line, "error ", 6) == 0) {
+            CHECK_EQ(sscanf(line + 6, "%31s", t.error), 1);
+            strcpy(t.detail, line + 6 + strlen(t.error) + 1);
+        } else if (strncmp(line, "jansson differs", 15) == 0) {
+            strcpy(t.differs, line);
+        } else {
+            CHECK_EQ(line[0], '#');
+        }
+    }
+    fclose(file);
+    return cases;
+}
+
+TEST(pack, cases)
+{
+    CHECK(run_file(GR_TEST_DATA "/pack/pack.txt") > 100);
+}
+
+/* ---- made-up formats, against json_pack ---- */
+
+typedef struct made {
+    gri_rng rng;
+    char format[512];
+    size_t bytes;
+    unsigned keys;
+    call ours, theirs;
+} made;
+
+static void append(made *m, const char *text)
+{
+    strcpy(m->format + m->bytes, text);
+    m->bytes += strlen(text);
+    if (gri_rng_one_in(&m->rng, 6)) m->format[m->bytes++] = " ,:\n"[gri_rng_below(&m->rng, 4)];
+    m->format[m->bytes] = '\0';
+}
+
+static bool has_room(const made *m)
+{
+    return m->ours.words_count < WORDS - 8 && m->ours.doubles_count < DOUBLES && m->bytes < 400;
+}
+
+static void make_string(made *m, const char *letter, bool optional)
+{
+    static const char *const texts[] = {"", "a", "text", "h\xc3\xa9", "longer than that", "\xff"};
+    append(m, letter);
+    bool null = gri_rng_one_in(&m->rng, optional ? 3 : 60);
+    if (optional && gri_rng_one_in(&m->rng, 3)) {
+        append(m, gri_rng_one_in(&m->rng, 2) ? "?" : "*");
+    } else {
+        optional = false;
+        null = gri_rng_one_in(&m->rng, 60);
+    }
+    for (;;) {
+        const char *text = texts[gri_rng_below(&m->rng, gri_rng_one_in(&m->rng, 4) ? 6 : 5)];
+        size_t n = strlen(text);
+        if (null) {
+            add_word(&m->ours, 0, GR_ARG_TEXT), add_word(&m->theirs, 0, GR_ARG_TEXT);
+            n = 0;
+        } else {
+            (void)add_text(&m->ours, text, n), (void)add_text(&m->theirs, text, n);
+        }
+        if (optional) return;
+        if (gri_rng_one_in(&m->rng, 4)) {
+            bool hash = gri_rng_one_in(&m->rng, 2);
+            append(m, hash ? "#" : "%");
+            add_word(&m->ours, n, hash ? GR_ARG_INT : GR_ARG_ULONG);
+            add_word(&m->theirs, n, hash ? GR_ARG_INT : GR_ARG_ULONG);
+        }
+        if (!has_room(m) || !gri_rng_one_in(&m->rng, 6)) return;
+        append(m, "+");
+        null = gri_rng_one_in(&m->rng, 60);
+    }
+}
+
+static void make_value(made *m, unsigned depth);
+
+static void make_key(made *m)
+{
+    char key[16];
+    append(m, "s");
+    snprintf(key, sizeof key, "key%u", m->keys++);
+    (void)add_text(&m->ours, key, strlen(key)), (void)add_text(&m->theirs, key, strlen(key));
+}
+
+static void make_json(made *m)
+{
+    bool steal = gri_rng_one_in(&m->rng, 2);
+    append(m, steal ? "o" : "O");
+    json_t *json = gri_rng_one_in(&m->rng, 12) ? NULL : json_pack("[i,s]", 7, "seven");
+    if (!json || gri_rng_one_in(&m->rng, 3)) append(m, gri_rng_one_in(&m->rng, 2) ? "?" : "*");
+    add_json(&m->ours, json, steal);
+    add_json(&m->theirs, json ? json_deep_copy(json) : NULL, steal);
+}
+
+static void make_scalar(made *m)
+{
+    uint64_t x = gri_rng_next_u64(&m->rng) >> gri_rng_below(&m->rng, 64);
+    switch (gri_rng_below(&m->rng, 7)) {
+    case 0: append(m, "n"); break;
+    case 1: append(m, "b"), add_word(&m->ours, x & 1, GR_ARG_BOOL), add_word(&m->theirs, x & 1, GR_ARG_BOOL); break;
+    case 2: append(m, "i"), add_word(&m->ours, x, GR_ARG_INT), add_word(&m->theirs, x, GR_ARG_INT); break;
+    case 3: append(m, "I"), add_word(&m->ours, x, GR_ARG_LONG), add_word(&m->theirs, x, GR_ARG_LONG); break;
+    case 4: append(m, "f"), add_double(&m->ours, (double)x / 3), add_double(&m->theirs, (double)x / 3); break;
+    case 5: make_json(m); break;
+    default: make_string(m, "s", true);
+    }
+}
+
+static void make_value(made *m, unsigned depth)
+{
+    if (depth > 5 || !has_room(m) || gri_rng_one_in(&m->rng, 2)) {
+        if (m->ours.doubles_count == DOUBLES) {
+            append(m, "n");
+        } else {
+            make_scalar(m);
+        }
+        return;
+    }
+    bool object = gri_rng_one_in(&m->rng, 2);
+    append(m, object ? "{" : "[");
+    for (uint64_t n = gri_rng_below(&m->rng, 6); n > 0 && has_room(m); n--) {
+        if (object) make_key(m);
+        make_value(m, depth + 1);
+    }
+    append(m, object ? "}" : "]");
+}
+
+TEST(pack, made_up_formats_agree_with_json_pack)
+{
+    unsigned made_count = 0, refused_count = 0;
+    for (uint64_t seed = 1; seed <= 4000; seed++) {
+        static made m;
+        memset(&m, 0, sizeof m);
+        gri_rng_seed(&m.rng, seed);
+        m.ours.literals = seed % 2;
+        make_value(&m, 0);
+        gr_site site = {.types = m.ours.types, .count = (unsigned short)m.ours.count, .literal = 1};
+        gr_message *ours = NULL, *theirs = NULL;
+        gr_detail detail;
+        int code = gr_pack_site(&ours, &detail, &site, m.format, ALL(&m.ours));
+        json_t *tree = json_pack(m.format, ALL(&m.theirs));
+        if ((code == 0) != (tree != NULL))
+            TEST_FAIL("seed %llu: \"%s\": ours %s, theirs %s", (unsigned long long)seed, m.format,
+                      code ? detail.text : "packs", tree ? "packs" : "refuses");
+        if (tree) {
+            CHECK(gri_value_verify(gr_body(ours).at, gr_value_bytes(gr_body(ours))));
+            CHECK_OK(gr_from_json(tree, &theirs, NULL));
+            if (!gr_equal(gr_body(ours), gr_body(theirs))) TEST_FAIL("seed %llu: \"%s\" differs", (unsigned long long)seed, m.format);
+            made_count++;
+        } else {
+            CHECK(code == GR_EINVAL && detail.text[0]);
+            refused_count++;
+        }
+        json_decref(tree);
+        gr_message_free(&ours), gr_message_free(&theirs);
+        end_call(&m.ours, true), end_call(&m.theirs, true);
+        gri_plan_free(site.plan);
+    }
+    CHECK(made_count > 1000);
+    CHECK(refused_count > 100);
+}
+
+/* ---- what only the macros can show ---- */
+
+static void check_text(gr_message *m, const char *expected)
+{
+    char got[1024];
+    CHECK_OK(gr_print(gr_body(m), NULL, got, sizeof got, NULL));
+    CHECK_STR(got, expected);
+    gr_message_free(&m);
+}
+
+TEST(pack, macros_see_the_types)
+{
+    gr_message *m = NULL;
+    gr_detail detail;
+    signed char c = -1;
+    unsigned short h = 65535;
+    enum { NONE, SOME } e = SOME;
+    float f = 0.5f;
+    unsigned long long u = 9;
+    char text[] = "text";
+    const unsigned char bytes[] = {255, 0};
+    gr_value v;
+    unsigned char room[64];
+    CHECK_OK(gr_pack(&m, "{}"));
+    check_text(m, "{}");
+    CHECK_OK(gr_pack(&m, "[i,i,i,f,f,I,I,s,s,b,b,n]", c, h, e, f, 2.0, u, INT64_C(-5), text, "literal", true, 1 > 2));
+    check_text(m, "[-1,65535,1,0.5,2.0,9,-5,\"text\",\"literal\",true,false,null]");
+    CHECK_OK(gr_pack_into(room, sizeof room, &v, "{s:B}", "bytes", bytes, sizeof bytes));
+    CHECK_OK(gr_pack_detailed(&m, &detail, "[V,A,s?,O?]", v, (gr_address){3}, NULL, (json_t *)NULL));
+    CHECK_EQ(gr_address_in(gr_at(gr_body(m), 1)).id, 3);
+    CHECK(gr_equal(gr_at(gr_body(m), 0), v));
+    gr_message_free(&m);
+    CHECK_EQ(gr_pack_detailed(&m, &detail, "{s:I}", "n", 5), GR_EFORMAT);
+    CHECK_STR(detail.text, "argument 2 (format character 'I' at offset 3) takes int64_t, got int");
+    CHECK_EQ(detail.byte, 3);
+    CHECK_EQ(detail.column, 4);
+    CHECK_EQ(gr_pack_detailed(&m, &detail, "{s:i,\n s:s}", "n", 5, "m", 6), GR_EFORMAT);
+    CHECK_EQ(detail.line, 2);
+    CHECK_EQ(detail.column, 4);
+    CHECK_EQ(gr_pack(&m, "[i]", 1.5), GR_EFORMAT);
+    CHECK_EQ(gr_pack(&m, NULL), GR_EFORMAT);
+    CHECK_EQ(gr_pack_detailed(&m, NULL, "V", (gr_value){NULL}), GR_EINVAL);
+    CHECK_EQ(gr_pack_into(room, 3, &v, "{}"), GR_ETOOBIG);
+    CHECK(m == NULL);
+}
+
+TEST(pack, arguments_are_evaluated_once)
+{
+    int n = 0;
+    gr_message *m = NULL;
+    CHECK_OK(gr_pack(&m, "[i,s]", ++n, "x"));
+    CHECK_EQ(n, 1);
+    CHECK_EQ(gr_int(gr_at(gr_body(m), 0), 0), 1);
+    gr_message_free(&m);
+}
+
+TEST(pack, forty_eight_arguments)
+{
+    gr_message *m = NULL;
+    CHECK_OK(gr_pack(&m, "[iiiiiiii iiiiiiii iiiiiiii iiiiiiii iiiiiiii iiiiiiii]", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+                     13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38,
+                     39, 40, 41, 42, 43, 44, 45, 46, 47, 48));
+    for (int i = 0; i < 48; i++) CHECK_EQ(gr_int(gr_at(gr_body(m), (size_t)i), 0), i + 1);
+    gr_message_free(&m);
+}
+
+static int pack_any(gr_message **ret_message, const char *format, int x)
+{
+    return gr_pack(ret_message, format, x);
+}
+
+/* A format that is no literal: what counts is what it says now, not where it stands. */
+TEST(pack, formats_may_change_in_place)
+{
+    char format[8];
+    gr_message *m = NULL;
+    for (int round = 0; round < 3; round++) {
+        strcpy(format, "i");
+        CHECK_OK(pack_any(&m, format, 7));
+        check_text(m, "7");
+        strcpy(format, "b");
+        CHECK_OK(pack_any(&m, format, 7));
+        check_text(m, "true");
+        strcpy(format, "s");
+        CHECK_EQ(pack_any(&m, format, 7), GR_EFORMAT);
+        CHECK_EQ(pack_any(&m, NULL, 7), GR_EFORMAT);
+    }
+    for (int nested = 0; nested < 20; nested++) { /* more formats than a site keeps */
+        char many[64] = "", expected[64] = "";
+        for (int i = 0; i < nested; i++) many[i] = '[', expected[i] = '[';
+        strcat(many, "i"), strcat(expected, "5");
+        for (int i = 0; i < nested; i++) strcat(many, "]"), strcat(expected, "]");
+        m = NULL;
+        CHECK_OK(pack_any(&m, many, 5));
+        check_text(m, expected);
+    }
+}
+
+/* Texts that only look constant. */
+TEST(pack, text_in_arrays_is_read_each_time)
+{
+    char key[2] = "a", value[2] = "x";
+    for (char c = 0; c < 3; c++) {
+        gr_message *m = NULL;
+        char expected[16];
+        key[0] = (char)('a' + c), value[0] = (char)('x' + c);
+        CHECK_OK(gr_pack(&m, "{s:s, s:s}", key, value, "lit", c == 1 ? "one" : "other"));
+        snprintf(expected, sizeof expected, "{\"%s\":\"%s\"", key, value);
+        char got[64];
+        CHECK_OK(gr_print(gr_body(m), NULL, got, sizeof got, NULL));
+        CHECK_EQ(strncmp(got, expected, strlen(expected)), 0);
+        CHECK_STR(gr_string(gr_get(gr_body(m), "lit"), ""), c == 1 ? "one" : "other");
+        gr_message_free(&m);
+    }
+}
+
+TEST(pack, strings_around_the_limits_of_their_forms)
+{
+    for (size_t n = 0; n < 600; n += n > 240 && n < 270 ? 1 : 17) {
+        char *text = malloc(n + 1);
+        memset(text, 'a', n);
+        text[n] = '\0';
+        gr_message *m = NULL;
+        CHECK_OK(gr_pack(&m, "{s:s, s:{s:[B,s]}, s:i}", "first", text, "in", "bytes", text, n, text, "last", 5));
+        gr_value v = gr_body(m);
+        CHECK(gri_value_verify(v.at, gr_value_bytes(v)));
+        CHECK_EQ(gr_value_bytes(v), m->body_bytes);
+        CHECK_STR(gr_string(gr_get(v, "first"), NULL), text);
+        size_t bytes = 0;
+        (void)gr_bytes(gr_at(gr_get(gr_get(v, "in"), "bytes"), 0), &bytes);
+        CHECK_EQ(bytes, n);
+        CHECK_EQ(gr_int(gr_get(v, "last"), 0), 5);
+        gr_message_free(&m);
+        free(text);
+    }
+}
+
+TEST(pack, depth_counts_what_is_around)
+{
+    gr_message *deep = NULL, *m = NULL;
+    gr_builder b;
+    gr_detail detail;
+    gr_build(&b);
+    for (int i = 0; i < 511; i++) gr_put_array(&b);
+    for (int i = 0; i < 511; i++) gr_put_end(&b);
+    CHECK_OK(gr_build_message(&b, &deep));
+    CHECK_OK(gr_pack(&m, "[V]", gr_body(deep)));
+    CHECK_EQ(gri_value_depth(gr_body(m).at), 512);
+    gr_message_free(&m);
+    CHECK_EQ(gr_pack_detailed(&m, &detail, "[[V]]", gr_body(deep)), GR_EDEPTH);
+    CHECK_STR(detail.text, "argument 1 (format character 'V' at offset 2) is nested too deeply");
+    gr_build(&b), gr_put_array(&b);
+    gr_site site = {.types = (const unsigned char[]){GR_ARG_VALUE}, .count = 1, .literal = 1};
+    CHECK_EQ(put_format(&b, &site, &detail, "[V]", gr_body(deep)), GR_EDEPTH);
+    CHECK_EQ(gr_build_error(&b, NULL), GR_EDEPTH);
+    gr_build_cancel(&b);
+    gri_plan_free(site.plan);
+    gr_message_free(&deep);
+    char format[1100];
+    memset(format, '[', 513);
+    memset(format + 513, ']', 513);
+    format[1026] = '\0';
+    CHECK_OK(gr_pack_site(&m, &detail, NULL, (format[1025] = '\0', format + 1)));
+    gr_message_free(&m);
+    format[1025] = ']';
+    CHECK_EQ(gr_pack_site(&m, &detail, NULL, format), GR_EDEPTH);
+}
+
+TEST(pack, a_failed_builder_stays_failed)
+{
+    gr_builder b;
+    gr_detail detail;
+    gr_site site = {.types = (const unsigned char[]){GR_ARG_JSON}, .count = 1, .literal = 1};
+    json_t *json = json_array();
+    gr_build(&b);
+    gr_put_end(&b);
+    CHECK_EQ(put_format(&b, &site, &detail, "o", json_incref(json)), GR_EINVAL);
+    CHECK_STR(detail.text, "an end without a container");
+    CHECK_EQ(json->refcount, 1);
+    json_decref(json);
+    gr_build_cancel(&b);
+    gri_plan_free(site.plan);
+    gr_build(&b), gr_put_int(&b, 1);
+    site = (gr_site){.types = (const unsigned char[]){GR_ARG_INT}, .count = 1, .literal = 1};
+    CHECK_EQ(put_format(&b, &site, &detail, "i", 2), GR_EINVAL);
+    CHECK_STR(detail.text, "a second value at the top");
+    gr_build_cancel(&b);
+    gri_plan_free(site.plan);
+}
+
+/* Several threads come to a fresh site at once: one plan stays, all results are right. */
+static gr_site shared_site;
+static const unsigned char shared_types[] = {GR_ARG_LITERAL, GR_ARG_INT, GR_ARG_LITERAL, GR_ARG_TEXT};
+static pthread_barrier_t barrier;
+
+static void *pack_shared(void *arg)
+{
+    (void)pthread_barrier_wait(&barrier);
+    for (int i = 0; i < 50; i++) {
+        gr_message *m = NULL;
+        CHECK_OK(gr_pack_site(&m, NULL, &shared_site, "{s:i,s:s}", "n", i, "text", "abc"));
+        CHECK_EQ(gr_int(gr_get(gr_body(m), "n"), -1), i);
+        CHECK_STR(gr_string(gr_get(gr_body(m), "text"), ""), "abc");
+        gr_message_free(&m);
+    }
+    return arg;
+}
+
+TEST(pack, threads_share_a_site)
+{
+    for (int round = 0; round < 20; round++) {
+        pthread_t threads[4];
+        shared_site = (gr_site){.types = shared_types, .count = 4, .literal = 1};
+        CHECK_OK(pthread_barrier_init(&barrier, NULL, 4));
+        for (int i = 0; i < 4; i++) CHECK_OK(pthread_create(&threads[i], NULL, pack_shared, NULL));
+        for (int i = 0; i < 4; i++) CHECK_OK(pthread_join(threads[i], NULL));
+        (void)pthread_barrier_destroy(&barrier);
+        const gri_plan *plan = shared_site.plan;
+        CHECK(plan && !plan->next && plan->bytes);
+        gri_plan_free(shared_site.plan);
+    }
+}
