@@ -85,6 +85,7 @@ static gri_shape_step *add_step(compiler *c)
     if (around->kind == '{') {
         step->key = c->key;
         step->key_bytes = c->key_bytes;
+        step->key_look = c->key_bytes <= GRI_KEY_SHORT_MAX ? (uint16_t)c->key_bytes : GRI_LOOK_NEVER;
         step->jump = (uint32_t)(c->key_at - c->text); /* until the end, for find_twice */
     }
     return step;
