@@ -93,6 +93,14 @@ static const char *string_or_unknown(const char *text)
     return copy ? copy : "?";
 }
 
+/* The function's name as in the source: what compilers append to clones of it (".constprop.0", ".cold") is cut off. */
+static const char *method_of(const char *symbol)
+{
+    size_t bytes = strcspn(symbol + 1, ".") + 1;
+    char *copy = clean_copy(symbol, bytes);
+    return copy ? copy : "?";
+}
+
 static void string_free(const char *text)
 {
     if (text && strcmp(text, "?") != 0) free((void *)(uintptr_t)text);
@@ -149,7 +157,7 @@ static bool is_ours(const gri_symbol *symbol)
 static void find_dynamic(gri_symbol *symbol)
 {
     Dl_info info;
-    if (dladdr((void *)symbol->pc, &info) != 0 && info.dli_sname) symbol->method = string_or_unknown(info.dli_sname);
+    if (dladdr((void *)symbol->pc, &info) != 0 && info.dli_sname && *info.dli_sname) symbol->method = method_of(info.dli_sname);
 }
 
 #ifdef GRI_DWARF
@@ -193,7 +201,7 @@ static void find_dwarf(gri_symbol *symbol)
     Dwfl_Module *module = module_of(symbol->pc);
     if (!module) return;
     const char *method = dwfl_module_addrname(module, symbol->pc);
-    if (method) symbol->method = string_or_unknown(method);
+    if (method && *method) symbol->method = method_of(method);
     Dwfl_Line *line = dwfl_module_getsrc(module, symbol->pc);
     int number = 0;
     const char *file = line ? dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL) : NULL;
