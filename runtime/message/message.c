@@ -128,19 +128,30 @@ int gr_message_copy(gr_value value, gr_message **ret_message)
 
 /* ---- shared bodies ---- */
 
-/* The head of `from` (who sent it, what it is), with its body outside. */
+/* Who sent it and what it is; where the body is stays as it is in `to`. */
 static void take_head(gr_message *to, const gr_message *from)
 {
-    memcpy(to, from, GRI_MESSAGE_HEAD_BYTES);
-    to->flags = GRI_MESSAGE_OUTSIDE;
-    to->trailer_bytes = 0;
-    to->outside.release = NULL;
+    to->sender = from->sender;
+    to->reference = from->reference;
+    to->kind = from->kind;
 }
 
-static void replace(gr_message **message, gr_message *with)
+/* A body in a record that is not ours, or a message that its receiver's list knows: only a copy of it can be shared. */
+static int share_copy(gr_message **message)
 {
+    gr_message *copy = NULL;
+    int code = gr_message_copy(gr_body(*message), &copy);
+    if (!code) {
+        take_head(copy, *message);
+        code = gri_message_share(&copy);
+    }
+    if (code) {
+        gr_message_free(&copy);
+        return code;
+    }
     gr_message_free(message);
-    *message = with;
+    *message = copy;
+    return 0;
 }
 
 int gri_message_share(gr_message **message)
@@ -148,27 +159,17 @@ int gri_message_share(gr_message **message)
     gr_message *m = *message;
     bool outside = m->flags & GRI_MESSAGE_OUTSIDE;
     if (outside ? m->outside.holder != NULL : m->body_bytes <= GRI_MESSAGE_INLINE_BYTES) return 0;
-    if (outside) { /* in a record that is not ours: copy first */
-        gr_message *copy = NULL;
-        int code = gr_message_copy(gr_body(m), &copy);
-        if (code) return code;
-        memcpy(copy, m, GRI_MESSAGE_HEAD_BYTES);
-        copy->flags = 0;
-        copy->trailer_bytes = 0;
-        if (copy->body_bytes > GRI_MESSAGE_INLINE_BYTES && (code = gri_message_share(&copy)) != 0) {
-            gr_message_free(&copy);
-            return code;
-        }
-        replace(message, copy);
-        return 0;
-    }
+    if (outside || (m->flags & GRI_MESSAGE_HELD)) return share_copy(message);
     gr_message *envelope = gri_message_new(0);
     if (!envelope) return gri_message_no_memory();
     take_head(envelope, m);
+    envelope->body_bytes = m->body_bytes;
+    envelope->flags = GRI_MESSAGE_OUTSIDE;
     gri_body *body = (gri_body *)(void *)m;
     gri_atomic_init(&body->references, 1);
     envelope->outside.at = body->bytes;
     envelope->outside.holder = body;
+    envelope->outside.release = NULL;
     *message = envelope;
     return 0;
 }
