@@ -29,6 +29,9 @@ extern void __libc_free(void *block);
 static _Thread_local long live, fail_at; /* fail_at: how many may still succeed, plus one; 0: all */
 static _Thread_local bool fail_on;       /* and all after the failed one fail too */
 
+/* libc's own calls come here too. */
+#define IN_PLACE_OF_LIBC __attribute__((visibility("default")))
+
 static bool refuse(void)
 {
     if (fail_at == 0) return false;
@@ -44,17 +47,17 @@ static void *count(void *block)
     return block;
 }
 
-void *malloc(size_t bytes)
+IN_PLACE_OF_LIBC void *malloc(size_t bytes)
 {
     return refuse() ? NULL : count(__libc_malloc(bytes));
 }
 
-void *calloc(size_t n, size_t bytes)
+IN_PLACE_OF_LIBC void *calloc(size_t n, size_t bytes)
 {
     return refuse() ? NULL : count(__libc_calloc(n, bytes));
 }
 
-void *realloc(void *old, size_t bytes)
+IN_PLACE_OF_LIBC void *realloc(void *old, size_t bytes)
 {
     if (refuse()) return NULL;
     void *block = __libc_realloc(old, bytes);
@@ -62,7 +65,7 @@ void *realloc(void *old, size_t bytes)
     return block;
 }
 
-void free(void *block)
+IN_PLACE_OF_LIBC void free(void *block)
 {
     live -= block != NULL;
     __libc_free(block);
