@@ -15,9 +15,9 @@
 #define GRI_NORETURN __attribute__((noreturn))
 #define GRI_COLD __attribute__((cold, noinline))
 /* For must-check results that nothing can be done about; a comment beside it says why. */
-#define GRI_IGNORE(call)             \
-    do {                             \
-        if (call) (void)0;           \
+#define GRI_IGNORE(call) \
+    do { \
+        if (call) (void)0; \
     } while (0)
 #define GRI_UNUSED __attribute__((unused))
 #define GRI_MUST_CHECK __attribute__((warn_unused_result))
@@ -27,7 +27,7 @@
 #define GRI_PREFETCH_WRITE(p) __builtin_prefetch((p), 1)
 
 #define GRI_ARRAY_COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define GRI_CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+#define GRI_CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 #define GRI_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define GRI_MAX(a, b) ((a) > (b) ? (a) : (b))
 

@@ -38,6 +38,9 @@ static void run(const uint8_t *data, size_t bytes)
     runs++;
 }
 
+/* Bytes that mean something to the readers; the NUL at the end is one of them. */
+static const uint8_t telling[] = "{}[]\",:\\ \r\n0-9e.tfn";
+
 static void mutate(const uint8_t *data, size_t bytes)
 {
     uint8_t *copy = malloc(bytes + 1);
@@ -55,7 +58,7 @@ static void mutate(const uint8_t *data, size_t bytes)
                 memmove(copy + at, copy + at + 1, length - at - 1);
                 length--;
                 break;
-            default: copy[at] = (uint8_t)"{}[]\",:\\ \r\n0-9e.tfn\0"[next() % 20]; break;
+            default: copy[at] = telling[next() % sizeof telling]; break;
             }
         }
         run(copy, length);

@@ -31,13 +31,13 @@ __attribute__((noreturn, format(printf, 3, 4))) void gr_test_fail(const char *fi
 }
 #endif
 
-#define TEST(suite_, name_)                                                                   \
-    static void gr_test_##suite_##_##name_(void);                                             \
+#define TEST(suite_, name_) \
+    static void gr_test_##suite_##_##name_(void); \
     static gr_test gr_test_record_##suite_##_##name_ = {#suite_, #name_, gr_test_##suite_##_##name_, NULL}; \
-    __attribute__((constructor)) static void gr_test_enlist_##suite_##_##name_(void)          \
-    {                                                                                         \
-        gr_test_register(&gr_test_record_##suite_##_##name_);                                 \
-    }                                                                                         \
+    __attribute__((constructor)) static void gr_test_enlist_##suite_##_##name_(void) \
+    { \
+        gr_test_register(&gr_test_record_##suite_##_##name_); \
+    } \
     static void gr_test_##suite_##_##name_(void)
 #define TEST_FAIL(...) gr_test_fail(__FILE__, __LINE__, __VA_ARGS__)
 
@@ -46,32 +46,33 @@ __attribute__((noreturn, format(printf, 3, 4))) void gr_test_fail(const char *fi
 #include <criterion/criterion.h>
 #define TEST(suite_, name_) Test(suite_, name_)
 /* abort, not cr_assert: a check may fail on an actor's stack or on a worker, where Criterion's longjmp must not go. */
-#define TEST_FAIL(...)                \
-    do {                              \
+#define TEST_FAIL(...) \
+    do { \
         fprintf(stderr, __VA_ARGS__); \
-        fputc('\n', stderr);          \
-        abort();                      \
+        fputc('\n', stderr); \
+        abort(); \
     } while (0)
 
 #endif
 
-#define CHECK(condition)                                 \
-    do {                                                 \
+#define CHECK(condition) \
+    do { \
         if (!(condition)) TEST_FAIL("%s:%d: not true: %s", __FILE__, __LINE__, #condition); \
     } while (0)
 
-#define CHECK_EQ(actual, expected)                                                                            \
-    do {                                                                                                      \
-        long long gr_a = (long long)(actual), gr_e = (long long)(expected);                                   \
-        if (gr_a != gr_e)                                                                                     \
+#define CHECK_EQ(actual, expected) \
+    do { \
+        long long gr_a = (long long)(actual), gr_e = (long long)(expected); \
+        if (gr_a != gr_e) \
             TEST_FAIL("%s:%d: %s is %lld, expected %s = %lld", __FILE__, __LINE__, #actual, gr_a, #expected, gr_e); \
     } while (0)
 
-#define CHECK_STR(actual, expected)                                                                           \
-    do {                                                                                                      \
-        const char *gr_a = (actual), *gr_e = (expected);                                                      \
-        if (!gr_a || strcmp(gr_a, gr_e) != 0)                                                                 \
-            TEST_FAIL("%s:%d: %s is \"%s\", expected \"%s\"", __FILE__, __LINE__, #actual, gr_a ? gr_a : "(null)", gr_e); \
+#define CHECK_STR(actual, expected) \
+    do { \
+        const char *gr_a = (actual), *gr_e = (expected); \
+        if (!gr_a || strcmp(gr_a, gr_e) != 0) \
+            TEST_FAIL("%s:%d: %s is \"%s\", expected \"%s\"", __FILE__, __LINE__, #actual, gr_a ? gr_a : "(null)", \
+                      gr_e); \
     } while (0)
 
 #define CHECK_OK(call) CHECK_EQ((call), 0)
