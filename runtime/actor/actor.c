@@ -230,6 +230,7 @@ static void undo(gr_self *self, gr_self *child)
     gri_registry_release_all(child);
     gri_watch_forget_child(self, gri_actor_address(child));
     gri_mail_taken taken = gri_mailword_close(&child->mailbox);
+    gri_registry_release_last(child);
     while (taken.chain) { /* found by its name already */
         gr_message *m = gri_message_of_node(taken.chain);
         taken.chain = taken.chain->link;

@@ -166,6 +166,7 @@ static void close_mailbox(gr_self *self)
     }
     gr_message_free(&self->reply);
     gri_mail_taken taken = gri_mailword_close(&self->mailbox);
+    gri_registry_release_last(self); /* names that others gave it meanwhile */
     gr_message *inbox = self->inbox, *handed = self->handed;
     self->inbox = self->inbox_last = self->handed = NULL;
     if (inbox) bury_chain(&inbox->node);

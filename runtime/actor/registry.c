@@ -399,13 +399,13 @@ int gr_lookup(const char *text, gr_address *ret_address)
 void gri_registry_about(gr_address address, char *text, const gr_behaviour **ret_behaviour)
 {
     *text = '\0';
-    *ret_behaviour = NULL;
+    if (ret_behaviour) *ret_behaviour = NULL;
     pthread_mutex_lock(&lock);
     aside *a = aside_find(address);
     if (a && will_release(address)) { /* else it is another life's */
         name *n = names_of(a);
         if (n) memcpy(text, n->text, n->bytes + 1);
-        *ret_behaviour = gri_load_relaxed(&a->behaviour); /* relaxed: under the lock */
+        if (ret_behaviour) *ret_behaviour = gri_load_relaxed(&a->behaviour); /* relaxed: under the lock */
     }
     pthread_mutex_unlock(&lock);
 }

@@ -37,7 +37,7 @@ void gri_registry_release_all(gr_self *self);
 void gri_registry_release_last(gr_self *self);
 
 /* What is known of an actor besides its control block: the name it got first ("" if none), and the behaviour it was spawned
- * by (NULL if by none). name has GR_NAME_BYTES_MAX + 1 bytes. */
+ * by (NULL if by none; ret_behaviour may be NULL). name has GR_NAME_BYTES_MAX + 1 bytes. */
 void gri_registry_about(gr_address address, char *name, const gr_behaviour **ret_behaviour);
 /* Notes the behaviour of an actor; kept until it ends. GR_EDEAD, GR_ENOMEM. */
 int gri_registry_note_behaviour(gr_address address, const gr_behaviour *behaviour);

@@ -13,6 +13,7 @@
 #include "actor/log.h"
 #include "actor/overflow.h"
 #include "actor/registry.h"
+#include "actor/symbol.h"
 #include "actor/timer.h"
 #include "message/address.h"
 #include "message/hold.h"
@@ -235,6 +236,7 @@ static int start_tables(gri_runtime *r, gr_detail *detail)
 
 static void stop_tables(gri_runtime *r)
 {
+    gri_symbols_stop();
     gri_registry_stop();
     gri_timers_stop();
     gri_table_stop(&r->actors);

@@ -87,12 +87,6 @@ static char *clean_copy(const char *text, size_t bytes)
     return copy;
 }
 
-static const char *string_or_unknown(const char *text)
-{
-    char *copy = text ? clean_copy(text, strlen(text)) : NULL;
-    return copy ? copy : "?";
-}
-
 /* The function's name as in the source: what compilers append to clones of it (".constprop.0", ".cold") is cut off. */
 static const char *method_of(const char *symbol)
 {
@@ -161,6 +155,12 @@ static void find_dynamic(gri_symbol *symbol)
 }
 
 #ifdef GRI_DWARF
+
+static const char *string_or_unknown(const char *text)
+{
+    char *copy = text ? clean_copy(text, strlen(text)) : NULL;
+    return copy ? copy : "?";
+}
 
 static Dwfl *dwfl;
 static char debug_path[] = "/usr/lib/debug";

@@ -77,7 +77,7 @@ TEST(report, code_is_the_lines_around)
     if (gr_count(code) > 0) {
         CHECK_EQ(gr_count(code), GRI_SYMBOL_LINES);
         CHECK_EQ(gr_int(gr_get(gr_at(code, 0), "lineno"), 0), innermost_line - 2);
-        CHECK_STR(gr_string(gr_get(gr_at(code, 0), "line"), ""), "{");
+        CHECK_STR(gr_string(gr_get(gr_at(code, 1), "line"), ""), "{");
         CHECK(strstr(gr_string(gr_get(gr_at(code, 2), "line"), ""), "gri_report_new(NULL"));
     }
     gr_message_free(&m);
