@@ -2,21 +2,20 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* See stack.h.
  *
- * The arena is one inaccessible mapping, opened extent by extent (64 MB, one size size_class each, in address order): what was
- * never used can neither be populated by mlockall nor charged by strict overcommit, and the open part stays one map entry.
+ * The arena is one reservation, opened extent by extent: 64 MB, one size class each, in address order.
  * An extent begins with its head: the size class and 8 bytes a slot, which must survive while the slot itself is discarded
  * and be readable by a signal handler that trusts no stack. */
 #include "memory/stack.h"
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "memory/reservation.h"
 #include "os/vmem.h"
 
 #include <greenroom/error.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #if !GRI_ASAN && !GRI_TSAN && defined(__has_include)
 #if __has_include(<valgrind/valgrind.h>)
@@ -80,6 +79,7 @@ static struct {
     gri_guard_mode mode;
     size_t page_bytes;
     pthread_mutex_t lock; /* guards the rest */
+    gri_reservation space;
     class_lists classes[GRI_STACK_CLASSES];
     gri_stack_cache *caches;
     uint64_t taken_by_gone, given_by_gone; /* sums of caches that are finished */
@@ -137,18 +137,6 @@ static gri_stack *record_of(uint32_t slot)
 
 /* --- start, stop --- */
 
-/* Address space that nothing can touch or charge until it is opened. */
-static void *reserve_closed(size_t bytes)
-{
-    void *mapped = mmap(NULL, bytes + EXTENT_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (mapped == MAP_FAILED) return NULL;
-    char *low = (char *)gri_align_up((uintptr_t)mapped, EXTENT_BYTES), *end = low + bytes;
-    size_t before = (size_t)(low - (char *)mapped);
-    if (before > 0) munmap(mapped, before);
-    if (before < EXTENT_BYTES) munmap(end, EXTENT_BYTES - before);
-    return low;
-}
-
 int gri_stacks_start(const gri_stack_options *options)
 {
     gri_stack_options defaults = {GRI_GUARD_AUTO, 0};
@@ -164,18 +152,11 @@ int gri_stacks_start(const gri_stack_options *options)
     }
     size_t bytes = options->arena_bytes ? options->arena_bytes : ARENA_BYTES_WISHED;
     bytes = gri_align_up(GRI_MIN(bytes, ARENA_BYTES_WISHED), EXTENT_BYTES);
-    void *low = reserve_closed(bytes);
-    while (!low && bytes > EXTENT_BYTES) {
-        bytes = gri_align_up(bytes / 2, EXTENT_BYTES);
-        low = reserve_closed(bytes);
-    }
-    if (!low) {
-        result = GR_ENOMEM;
-        goto done;
-    }
-    (void)gri_vmem_no_hugepage(low, bytes); /* a kernel without huge pages refuses: as good */
+    result = gri_reservation_init(&arena.space, bytes, EXTENT_BYTES, EXTENT_BYTES);
+    if (result != 0) goto done;
+    (void)gri_vmem_no_hugepage(arena.space.low, arena.space.bytes); /* a kernel without huge pages refuses: as good */
     memset(arena.classes, 0, sizeof arena.classes);
-    arena.extents = (uint32_t)(bytes >> EXTENT_SHIFT);
+    arena.extents = (uint32_t)(arena.space.bytes >> EXTENT_SHIFT);
     arena.mode = options->guard;
     arena.page_bytes = gri_vmem_page_bytes();
     arena.stopped = false;
@@ -186,7 +167,7 @@ int gri_stacks_start(const gri_stack_options *options)
     gri_store_relaxed(&arena.yellow_opened, 0u);
     for (unsigned kind = 0; kind < GRI_GUARD_KINDS; kind++) gri_store_relaxed(&arena.guards[kind], 0u);
     /* mo:stack.start release -> stack.find acquire: the arena's bounds */
-    gri_store_release(&arena.low, low);
+    gri_store_release(&arena.low, arena.space.low);
 done:
     pthread_mutex_unlock(&arena.lock);
     return result;
@@ -196,8 +177,7 @@ int gri_stacks_stop(void)
 {
     int result = 0;
     pthread_mutex_lock(&arena.lock);
-    void *low = gri_load_relaxed(&arena.low); /* relaxed: under the lock */
-    if (!low) goto done;
+    if (!gri_load_relaxed(&arena.low)) goto done; /* relaxed: under the lock */
     if (arena.caches || arena.taken_by_gone != arena.given_by_gone) {
         result = GR_EINUSE;
         arena.stopped = !arena.caches;
@@ -206,7 +186,7 @@ int gri_stacks_stop(void)
     for (unsigned size_class = 0; size_class < GRI_STACK_CLASSES; size_class++)
         for (gri_stack *s = arena.classes[size_class].warm; s; s = s->next) gri_context_fini(&s->context);
     gri_store_relaxed(&arena.low, NULL); /* relaxed: no stack is in use, a handler that still saw it found nothing */
-    gri_vmem_release(low, (size_t)arena.extents << EXTENT_SHIFT);
+    gri_reservation_fini(&arena.space);
 done:
     pthread_mutex_unlock(&arena.lock);
     return result;
@@ -410,7 +390,7 @@ static bool extent_open_locked(unsigned size_class)
     uint32_t index = gri_load_relaxed(&arena.extents_open); /* relaxed: under the lock */
     if (index == arena.extents) return false;
     extent *e = extent_at(index);
-    if (gri_vmem_protect_rw(e, EXTENT_BYTES) != 0) return false;
+    if (!gri_reservation_open(&arena.space, (size_t)(index + 1) << EXTENT_SHIFT, EXTENT_BYTES)) return false;
     e->size_class = size_class;
     e->slots = (uint32_t)(EXTENT_BYTES / slot_bytes(size_class));
     e->first = (uint32_t)((sizeof *e + e->slots * sizeof e->notes[0] + slot_bytes(size_class) - 1) / slot_bytes(size_class));

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* A type-stable table of equal slots in one reserved mapping: slot i is at base + i * slot_bytes for as long as the table
- * lives, so a stale index always leads to a slot. Whether it is the slot one meant is for a generation inside it to say.
+/* A type-stable table of equal slots at fixed addresses: slot i is at base + i * slot_bytes for as long as the table lives,
+ * so a stale index always leads to a slot. Whether it is the slot one meant is for a generation inside it to say.
  *
- * Slots are zero when first taken, afterwards as they were given back: the generation survives, so the memory of free slots is
- * never discarded. Free slots are reused last in first out, through a cache per worker; caches exchange batches with a common
- * stack under a lock.
+ * Slots are zero when first taken, afterwards as they were given back. Free slots are reused last in first out, through a
+ * cache per worker; caches exchange batches with a common list under a lock.
  *
  *   function        who
  *   start, stop     one thread, nobody else is at the table
- *   at              any thread
- *   take, give      any thread with cache NULL; with a cache, the cache's owner */
+ *   at              any thread, for an index that was given out before; has, for an index from outside
+ *   take, give      any thread with cache NULL; with a cache, the cache's owner
+ *   trim            any thread
+ *
+ * Memory: address space for all slots is reserved at once, opened as indices are first given out, and resident as it is
+ * touched. The generation must survive, so the memory of free slots is kept, unless the user says how to keep the generation
+ * elsewhere meanwhile (gri_table_keep): then gri_table_trim discards the pages of long free ranges. A stale reader of such a
+ * slot finds zeros, which must mean "not the one you mean" to it, and survive a compare-and-swap that fails on them. */
 #ifndef GRI_MEMORY_TABLE_H
 #define GRI_MEMORY_TABLE_H
 
 #include "base/atomic.h"
+#include "memory/reservation.h"
 #include "sync/spinlock.h"
 
 #include <stddef.h>
@@ -27,22 +33,37 @@ typedef struct gri_table_cache {
     uint32_t free[GRI_TABLE_CACHE];
 } gri_table_cache;
 
+/* save: what to keep of a free slot whose memory may go, not 0. restore: puts it back into the slot, whose bytes are zero
+ * each or as they were, before it is taken again. Stale readers may be looking; restore is called with a lock held. */
+typedef uint32_t (*gri_table_save)(const void *slot);
+typedef void (*gri_table_restore)(void *slot, uint32_t saved);
+
 typedef struct gri_table {
+    /* constant after start */
     char *base;
     size_t slot_bytes;
     uint32_t capacity;
-    gri_spinlock lock;  /* guards the rest */
-    uint32_t fresh;     /* slots from here on were never taken */
+    gri_table_save save;
+    gri_table_restore restore;
+    gri_atomic_u32 open; /* slots below it are accessible; written under the lock; publishes nothing */
+    gri_spinlock lock;   /* guards the rest */
+    gri_reservation slots, free_space, saved_space;
+    uint32_t *free;      /* free_count indices */
+    uint32_t *saved;     /* by index: what a discarded slot must get back, 0 for the others */
+    uint32_t fresh;      /* slots from here on were never taken */
     uint32_t free_count;
-    uint32_t *free;     /* a reserved mapping of its own, capacity entries */
+    uint32_t free_low;   /* the least free_count since the last trim */
+    uint32_t trimming;   /* a trim has the first so many of `free` to itself */
 } gri_table;
 
 /* Reserves address space for up to `capacity` slots, less where the system has less to give. slot_bytes must be a multiple of
  * 64. GR_ENOMEM. */
 GRI_MUST_CHECK int gri_table_start(gri_table *table, size_t slot_bytes, uint32_t capacity);
+/* Allows discarding; before the first take. GR_ENOMEM. */
+GRI_MUST_CHECK int gri_table_keep(gri_table *table, gri_table_save save, gri_table_restore restore);
 void gri_table_stop(gri_table *table);
 
-/* GR_ENOMEM: every slot is taken. */
+/* GR_ENOMEM: every slot is taken, or no memory. */
 GRI_MUST_CHECK int gri_table_take(gri_table *table, gri_table_cache *cache, uint32_t *ret_index);
 void gri_table_give(gri_table *table, gri_table_cache *cache, uint32_t index);
 /* Gives a cache's slots back: before its owner ends. */
@@ -52,5 +73,15 @@ GRI_INLINE void *gri_table_at(const gri_table *table, uint32_t index)
 {
     return table->base + (size_t)index * table->slot_bytes;
 }
+
+/* Whether the index can have been given out: looking at the slot of any other would fault. */
+GRI_INLINE bool gri_table_has(gri_table *table, uint32_t index)
+{
+    return index < gri_load_relaxed(&table->open); /* relaxed: what is accessible once stays so */
+}
+
+/* Discards the pages on which every slot stayed free, in no cache, since the last call; all: is free, in no cache. Returns
+ * the bytes given back; 0 without gri_table_keep. */
+size_t gri_table_trim(gri_table *table, bool all);
 
 #endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* See reservation.h. */
+#include "memory/reservation.h"
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "os/vmem.h"
+
+#include <greenroom/error.h>
+#include <sys/mman.h>
+
+static char *reserve_closed(size_t bytes, size_t alignment)
+{
+    char *mapped = mmap(NULL, bytes + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED) return NULL;
+    char *low = (char *)gri_align_up((uintptr_t)mapped, alignment);
+    size_t before = (size_t)(low - mapped);
+    /* Cutting at the edges adds no mapping: it cannot fail. */
+    if (before > 0) munmap(mapped, before);
+    if (before < alignment) munmap(low + bytes, alignment - before);
+    return low;
+}
+
+int gri_reservation_init(gri_reservation *r, size_t bytes, size_t bytes_least, size_t alignment)
+{
+    GRI_DEBUG_ASSERT(gri_is_pow2(alignment) && bytes_least > 0);
+    for (;; bytes /= 2) {
+        bytes = gri_align_up(bytes, alignment);
+        char *low = reserve_closed(bytes, alignment);
+        if (low) {
+            *r = (gri_reservation){low, bytes, 0};
+            return 0;
+        }
+        if (bytes / 2 < bytes_least) return GR_ENOMEM;
+    }
+}
+
+void gri_reservation_fini(gri_reservation *r)
+{
+    if (r->low) gri_vmem_release(r->low, r->bytes);
+    *r = (gri_reservation){NULL, 0, 0};
+}
+
+bool gri_reservation_open(gri_reservation *r, size_t bytes, size_t step)
+{
+    if (GRI_LIKELY(bytes <= r->open_bytes)) return true;
+    if (bytes > r->bytes) return false;
+    bytes = GRI_MIN(gri_align_up(bytes, step), r->bytes);
+    if (gri_vmem_protect_rw(r->low + r->open_bytes, bytes - r->open_bytes) != 0) return false;
+    r->open_bytes = bytes;
+    return true;
+}
