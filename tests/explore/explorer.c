@@ -25,8 +25,8 @@ typedef struct coroutine {
     ucontext_t fresh;
     jmp_buf saved;
     bool started, finished, waiting, latest_only, broken; /* broken: stopped in the middle, to be made anew */
-    uint64_t waited_at; /* how many writes there had been when it began to wait */
-    uint64_t looked_at; /* and when it last looked at the newest of everything */
+    uint64_t waited_at;                                   /* how many writes there had been when it began to wait */
+    uint64_t looked_at;                                   /* and when it last looked at the newest of everything */
     char *stack;
     size_t stack_bytes;
     void *fake_stack;
