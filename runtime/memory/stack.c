@@ -52,12 +52,12 @@
 #define ARENA_BYTES_WISHED ((size_t)1 << 40)
 #endif
 
-/* Written by the slot's holder; read by signal handlers and counters. Relaxed: whoever holds the slot got it through the
- * arena's lock or a cache of its own, handlers run on the holder's thread or only guess. */
+/* What outlives the slot's contents. Written by the slot's holder, read by signal handlers. Relaxed: whoever holds the slot
+ * got it through the arena's lock or a cache of its own, handlers run on the holder's thread or only guess. */
 typedef struct slot_note {
-    gri_atomic_u32 next_cold; /* under the lock */
-    gri_atomic_u8 guard;      /* gri_guard_kind */
-    gri_atomic_u8 yellow_open;
+    gri_atomic_u32 next_cold;  /* under the lock */
+    gri_atomic_u8 guard;       /* gri_guard_kind */
+    gri_atomic_u8 yellow_open; /* as in the record: it may have stayed open */
 } slot_note;
 
 typedef struct extent {
@@ -262,39 +262,32 @@ static bool slot_guard(uint32_t slot)
     return true;
 }
 
-int gri_stack_open_yellow(gri_stack *stack)
+static void yellow_mark(gri_stack *stack, bool open)
 {
-    slot_note *note = note_of(stack->slot);
-    size_t bytes = (size_t)(stack->low - stack->yellow_low);
-    uint8_t kind = gri_load_relaxed(&note->guard); /* relaxed, here on: see slot_note */
-    if (gri_load_relaxed(&note->yellow_open)) return 0;
-    if (kind == GRI_GUARDED_INSTALL && gri_vmem_guard_remove(stack->yellow_low, bytes) != 0) return GR_ESYSTEM;
-    if (kind == GRI_GUARDED_PROTECT && gri_vmem_protect_rw(stack->yellow_low, bytes) != 0) return GR_ESYSTEM;
-    gri_store_relaxed(&note->yellow_open, (uint8_t)1);
-    (void)gri_add_relaxed(&arena.yellow_opened, 1u);
-    return 0;
+    gri_store_relaxed(&stack->yellow_open, (uint8_t)open); /* relaxed, both: see slot_note */
+    gri_store_relaxed(&note_of(stack->slot)->yellow_open, (uint8_t)open);
 }
 
-bool gri_stack_is_yellow_open(const gri_stack *stack)
+int gri_stack_open_yellow(gri_stack *stack)
 {
-    return gri_load_relaxed(&note_of(stack->slot)->yellow_open) != 0; /* relaxed: see slot_note */
+    size_t bytes = (size_t)(stack->low - stack->yellow_low);
+    if (gri_stack_is_yellow_open(stack)) return 0;
+    if (stack->guard == GRI_GUARDED_INSTALL && gri_vmem_guard_remove(stack->yellow_low, bytes) != 0) return GR_ESYSTEM;
+    if (stack->guard == GRI_GUARDED_PROTECT && gri_vmem_protect_rw(stack->yellow_low, bytes) != 0) return GR_ESYSTEM;
+    yellow_mark(stack, true);
+    (void)gri_add_relaxed(&arena.yellow_opened, 1u); /* relaxed: a counter */
+    return 0;
 }
 
 void gri_stack_close_yellow(gri_stack *stack)
 {
-    slot_note *note = note_of(stack->slot);
-    if (!gri_load_relaxed(&note->yellow_open)) return; /* relaxed, here on: see slot_note */
     size_t bytes = (size_t)(stack->low - stack->yellow_low);
-    uint8_t kind = gri_load_relaxed(&note->guard);
+    if (!gri_stack_is_yellow_open(stack)) return;
     (void)gri_vmem_discard(stack->yellow_low, bytes);
-    if (kind == GRI_GUARDED_INSTALL && gri_vmem_guard_install(stack->yellow_low, bytes) != 0) return;
-    if (kind == GRI_GUARDED_PROTECT && gri_vmem_protect_none(stack->yellow_low, bytes) != 0) return;
-    gri_store_relaxed(&note->yellow_open, (uint8_t)0); /* else it stays open, and only red guards this slot */
-}
-
-gri_guard_kind gri_stack_guard(const gri_stack *stack)
-{
-    return (gri_guard_kind)gri_load_relaxed(&note_of(stack->slot)->guard); /* relaxed: see slot_note */
+    /* Failing, it stays open, and only red guards this slot. */
+    if (stack->guard == GRI_GUARDED_INSTALL && gri_vmem_guard_install(stack->yellow_low, bytes) != 0) return;
+    if (stack->guard == GRI_GUARDED_PROTECT && gri_vmem_protect_none(stack->yellow_low, bytes) != 0) return;
+    yellow_mark(stack, false);
 }
 
 /* --- looking at stacks --- */
@@ -341,16 +334,14 @@ static void canary_renew(gri_stack *stack)
 
 gri_stack_verdict gri_stack_check(const gri_stack *stack)
 {
-    const slot_note *note = note_of(stack->slot);
-    if (gri_load_relaxed(&note->guard) == GRI_GUARDED_CANARY) return canary_check(stack); /* relaxed, both: slot_note */
-    return gri_load_relaxed(&note->yellow_open) ? GRI_STACK_OVERFLOWN : GRI_STACK_FINE;
+    if (stack->guard == GRI_GUARDED_CANARY) return canary_check(stack);
+    return gri_stack_is_yellow_open(stack) ? GRI_STACK_OVERFLOWN : GRI_STACK_FINE;
 }
 
 size_t gri_stack_high_water(const gri_stack *stack)
 {
-    const slot_note *note = note_of(stack->slot);
-    bool yellow = gri_load_relaxed(&note->yellow_open) || gri_load_relaxed(&note->guard) == GRI_GUARDED_CANARY;
-    char *low = yellow ? stack->yellow_low : stack->low;
+    bool readable = gri_stack_is_yellow_open(stack) || stack->guard == GRI_GUARDED_CANARY;
+    char *low = readable ? stack->yellow_low : stack->low;
     const char *top = (const char *)stack;
     for (size_t page = arena.page_bytes; low < top; low += page) {
         size_t resident = 0;
@@ -426,6 +417,8 @@ static gri_stack *record_init(unsigned size_class, uint32_t slot)
     gri_stack *stack = record_of(slot);
     memset(stack, 0, sizeof *stack);
     stack->slot = slot;
+    stack->guard = gri_load_relaxed(&note_of(slot)->guard); /* relaxed, both: see slot_note */
+    gri_store_relaxed(&stack->yellow_open, gri_load_relaxed(&note_of(slot)->yellow_open));
     stack->size_class = (uint8_t)size_class;
     stack->yellow_low = slot_low(slot) + arena.page_bytes;
     stack->low = stack->yellow_low + yellow_bytes(size_class);
@@ -556,9 +549,8 @@ void gri_stack_give(gri_stack_cache *cache, gri_stack *stack)
     if (GRI_UNLIKELY(!stack->taken)) gri_panic("stack %u given back twice", stack->slot);
     stack->taken = 0;
     stack->owner = NULL;
-    slot_note *note = note_of(stack->slot);
-    if (GRI_UNLIKELY(gri_load_relaxed(&note->yellow_open))) gri_stack_close_yellow(stack); /* relaxed: see slot_note */
-    if (gri_load_relaxed(&note->guard) == GRI_GUARDED_CANARY) canary_renew(stack);         /* relaxed: the same */
+    if (GRI_UNLIKELY(gri_stack_is_yellow_open(stack))) gri_stack_close_yellow(stack);
+    if (stack->guard == GRI_GUARDED_CANARY) canary_renew(stack);
     unsigned size_class = stack->size_class;
     warm_push(cache, stack);
     gri_count_owner(&cache->given, 1u); /* relaxed: a counter */

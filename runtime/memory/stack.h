@@ -75,6 +75,8 @@ typedef struct gri_stack {
     uint32_t slot;
     uint8_t size_class;
     uint8_t taken;
+    uint8_t guard;              /* gri_guard_kind */
+    gri_atomic_u8 yellow_open;  /* written by the fault handler on the holder's own thread; relaxed: a flag */
 } gri_stack;
 
 typedef struct gri_stack_options {
@@ -138,7 +140,11 @@ GRI_INLINE void gri_stack_prepare(gri_stack *stack, gri_context_entry entry, voi
 gri_stack_zone gri_stack_find(const void *address, gri_stack **ret_stack);
 /* Makes yellow usable until the stack is given back. Async-signal-safe. GR_ESYSTEM: could not, treat it as red. */
 int gri_stack_open_yellow(gri_stack *stack);
-bool gri_stack_is_yellow_open(const gri_stack *stack);
+GRI_INLINE bool gri_stack_is_yellow_open(const gri_stack *stack)
+{
+    return gri_load_relaxed(&stack->yellow_open) != 0; /* relaxed: written by this thread, if at all */
+}
+
 /* gri_stack_give does it. What was in yellow is lost. */
 void gri_stack_close_yellow(gri_stack *stack);
 
@@ -154,7 +160,10 @@ gri_stack_verdict gri_stack_check(const gri_stack *stack);
 /* The most bytes ever used, from the top, by this holder or those before it while the slot was warm. */
 size_t gri_stack_high_water(const gri_stack *stack);
 
-gri_guard_kind gri_stack_guard(const gri_stack *stack);
+GRI_INLINE gri_guard_kind gri_stack_guard(const gri_stack *stack)
+{
+    return (gri_guard_kind)stack->guard;
+}
 
 void gri_stacks_count(gri_stack_counts *ret_counts);
 
