@@ -16,7 +16,7 @@
  * Claiming a sleeper makes it a searcher on the spot: the waker counts it and clears its bit, then notifies its parker.
  *
  * No lost wake-up. A publisher makes work visible, then fences, then looks for searchers and sleepers (wake_one does the
- * last three). A sleeper sets its bit, stops searching, fences (announce does these), then looks at every queue. The two
+ * last two). A sleeper sets its bit, stops searching, fences (announce does these), then looks at every queue. The two
  * fences are ordered one way or the other: the sleeper sees the work or the publisher sees the sleeper. A publisher that
  * sees a searcher wakes nobody: the searcher has not yet stopped, so its fence comes later and it will look. A searcher
  * that stops because it found something else looks for more if it was the last (search_end returns true).

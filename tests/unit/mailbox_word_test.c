@@ -130,6 +130,7 @@ TEST(mailword, closed_and_other_lives_refuse)
 {
     gri_mailword mb;
     gri_mailword_init(&mb, 0x10007);
+    CHECK(gri_mailword_is_open(&mb, 0x10007) && !gri_mailword_is_open(&mb, 6));
     CHECK_EQ(gri_mailword_push(&mb, 6, node(0), false, &chain), GRI_MAIL_DEAD);
     CHECK_EQ(gri_mailword_notify(&mb, 6, &chain), GRI_MAIL_DEAD);
     CHECK_EQ(gri_mailword_push(&mb, 0x10007, node(0), false, &chain), GRI_MAIL_QUEUED);
@@ -137,6 +138,7 @@ TEST(mailword, closed_and_other_lives_refuse)
     gri_mail_taken taken = gri_mailword_close(&mb);
     CHECK(taken.chain == node(0));
     CHECK_EQ(taken.flags, GRI_MAIL_KILL);
+    CHECK(!gri_mailword_is_open(&mb, 0x10007));
     node(1)->link = node(0);
     node(0)->link = NULL;
     chain = NULL;
