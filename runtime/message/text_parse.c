@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* JSON text to values. One loop, no recursion: a bit per open container says what it is. Strings go straight from the text
+/* JSON text to values. One loop, no recursion: a flag per open container says what it is. Strings go straight from the text
  * into the builder; only those with escapes are decoded first, into scratch memory.
  *
  * An object is opened late: a first key that is "_pyact_binary" or "_pyact_address" may make it a byte string or an address
@@ -10,6 +10,7 @@
 #include "message/build.h"
 #include "message/number.h"
 #include "message/text_scan.h"
+#include "message/value.h"
 
 #include <greenroom/text.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ typedef struct parser {
     const char *text, *at, *end;
     gr_builder *b;
     unsigned depth, depth_allowed;
-    uint64_t is_object[depth_max / 64];
+    bool is_object[depth_max];
     char *scratch; /* for decoded strings; malloc'ed if larger than small */
     size_t scratch_bytes;
     int error;
@@ -59,16 +60,15 @@ static GRI_COLD bool fail_build(parser *p, const char *at)
     return false;
 }
 
-static void skip_space(parser *p)
+GRI_INLINE void skip_space(parser *p)
 {
     /* Compact texts have none, and then one test suffices: space is below every other character that may come. */
-    if (p->at < p->end && (unsigned char)*p->at <= ' ') p->at = gri_text_skip_space(p->at, p->end);
+    if (GRI_UNLIKELY(p->at < p->end && (unsigned char)*p->at <= ' ')) p->at = gri_text_skip_space(p->at, p->end);
 }
 
 static bool in_object(const parser *p)
 {
-    unsigned level = p->depth - 1;
-    return p->is_object[level / 64] >> (level % 64) & 1;
+    return p->is_object[p->depth - 1];
 }
 
 static bool open_container(parser *p, bool object, const char *at)
@@ -79,9 +79,7 @@ static bool open_container(parser *p, bool object, const char *at)
                          p->depth_allowed);
         return false;
     }
-    uint64_t bit = (uint64_t)1 << (p->depth % 64), *word = &p->is_object[p->depth / 64];
-    *word = object ? *word | bit : *word & ~bit;
-    p->depth++;
+    p->is_object[p->depth++] = object;
     if (object)
         gr_put_object(p->b);
     else
@@ -111,8 +109,23 @@ static bool grow_scratch(parser *p, size_t bytes)
     return true;
 }
 
-/* p->at is on the opening quote; goes behind the closing one. The text may be in the scratch memory. */
-static bool take_string(parser *p, text *ret_text)
+/* Strings of plain ASCII, which most are, eight bytes at a time: the closing quote, or NULL if something else comes first. */
+GRI_INLINE const char *closing_quote(const char *at, const char *end)
+{
+    while (end - at >= 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        uint64_t special = gri_text_special_bytes(word) | (word & GRI_TEXT_EACH_BYTE(0x80));
+        if (special) {
+            at += __builtin_ctzll(special) / 8;
+            return *at == '"' ? at : NULL;
+        }
+        at += 8;
+    }
+    return NULL;
+}
+
+static GRI_NOINLINE bool take_string_slowly(parser *p, text *ret_text)
 {
     gri_text_string string;
     const char *from = p->at + 1;
@@ -125,6 +138,16 @@ static bool take_string(parser *p, text *ret_text)
         ret_text->at = p->scratch;
     }
     p->at = string.behind + 1;
+    return true;
+}
+
+/* p->at is on the opening quote; goes behind the closing one. The text may be in the scratch memory. */
+GRI_INLINE bool take_string(parser *p, text *ret_text)
+{
+    const char *from = p->at + 1, *quote = closing_quote(from, p->end);
+    if (GRI_UNLIKELY(!quote)) return take_string_slowly(p, ret_text);
+    *ret_text = (text){from, (size_t)(quote - from)};
+    p->at = quote + 1;
     return true;
 }
 
@@ -348,11 +371,28 @@ static bool take_word(parser *p, const char *word, size_t bytes)
     return fail_value(p);
 }
 
+/* A short string that was checked: as gr_put_string_n, without checking it again. */
+GRI_INLINE bool put_short_string(parser *p, text string)
+{
+    gr_builder *b = p->b;
+    enum { copied = 32 };
+    if (string.bytes > copied || (size_t)(p->end - string.at) < copied || (size_t)(b->limit - b->at) < copied + 3 ||
+        b->state > GRI_BUILD_MEMBER)
+        return false;
+    b->at[0] = GRI_TAG_STRING;
+    b->at[1] = (unsigned char)string.bytes;
+    memcpy(b->at + 2, string.at, copied); /* what is too much is written over */
+    b->at[2 + string.bytes] = '\0';
+    b->at += 3 + string.bytes;
+    gri_build_placed(b);
+    return true;
+}
+
 static bool take_text(parser *p)
 {
     text string;
     if (!take_string(p, &string)) return false;
-    gr_put_string_n(p->b, string.at, string.bytes);
+    if (string.at == p->scratch || !put_short_string(p, string)) gr_put_string_n(p->b, string.at, string.bytes);
     return true;
 }
 
@@ -403,7 +443,13 @@ static bool go_on(parser *p)
 
 static int parse(gr_builder *b, const char *string, size_t bytes, const gr_parse_options *options, gr_detail *detail)
 {
-    parser p = {.text = string, .at = string, .end = string + bytes, .b = b, .detail = detail};
+    parser p; /* not all of it is cleared: small is large */
+    p.text = p.at = string;
+    p.end = string + bytes;
+    p.b = b;
+    p.detail = detail;
+    p.depth = 0;
+    p.error = 0;
     p.depth_allowed = options && options->depth_max && options->depth_max < depth_max ? options->depth_max : depth_max;
     p.scratch = p.small;
     p.scratch_bytes = sizeof p.small;

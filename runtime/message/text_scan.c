@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
-
 /* ---- strings ---- */
 
 /* The first byte that is a quote, a backslash, a control character, or not ASCII. */
@@ -18,11 +16,7 @@ static const unsigned char *skip_plain(const unsigned char *at, const unsigned c
     while (end - at >= 8) {
         uint64_t word;
         memcpy(&word, at, 8);
-        uint64_t quote = word ^ EACH_BYTE('"'), backslash = word ^ EACH_BYTE('\\');
-        /* Per byte, the top bit of (x - n) & ~x is set if x < n; a borrow can only spoil bytes above a hit. */
-        uint64_t special = ((word - EACH_BYTE(0x20)) & ~word) | ((quote - EACH_BYTE(1)) & ~quote) |
-                           ((backslash - EACH_BYTE(1)) & ~backslash) | word;
-        special &= EACH_BYTE(0x80);
+        uint64_t special = gri_text_special_bytes(word) | (word & GRI_TEXT_EACH_BYTE(0x80));
         if (special) return at + __builtin_ctzll(special) / 8;
         at += 8;
     }

@@ -9,6 +9,19 @@
 
 #include <greenroom/error.h>
 
+/* A word of eight times the byte. */
+#define GRI_TEXT_EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* The top bit of each byte that is a quote, a backslash or a control character; of the bytes above the lowest such one it
+ * may also be set wrongly (a borrow), so only the lowest counts. Little-endian: the lowest is the first in memory. */
+GRI_INLINE uint64_t gri_text_special_bytes(uint64_t word)
+{
+    uint64_t quote = word ^ GRI_TEXT_EACH_BYTE('"'), backslash = word ^ GRI_TEXT_EACH_BYTE('\\');
+    uint64_t below = ((word - GRI_TEXT_EACH_BYTE(0x20)) & ~word) | ((quote - GRI_TEXT_EACH_BYTE(1)) & ~quote) |
+                     ((backslash - GRI_TEXT_EACH_BYTE(1)) & ~backslash);
+    return below & GRI_TEXT_EACH_BYTE(0x80);
+}
+
 GRI_INLINE bool gri_text_is_space(char c)
 {
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
