@@ -42,7 +42,7 @@ GR_ANY_THREAD const char *gr_version(void);
     X(message_mb, INT, "GREENROOM_MESSAGE_MB", "0", "0 to 1048576 MiB, 0: unlimited", \
       "limit on the memory of all messages") \
     X(stuck_ms, INT, "GREENROOM_STUCK_MS", "20", "1 to 60000 milliseconds", \
-      "when an actor that holds its worker is reported and its worker's queue is run by a spare one") \
+      "when a worker that one actor holds gets a spare beside it; four times as long is reported") \
     X(copy, TEXT, "GREENROOM_COPY", "packed", "packed, text or jansson", "how messages are serialized on their way") \
     X(simulate, TEXT, "GREENROOM_SIMULATE", "", "a seed, 0 to 18446744073709551615, or empty", \
       "one thread, virtual time, seeded scheduling") \

@@ -2,11 +2,12 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* A fault on a green thread's stack:
  *
- *   in the yellow zone   whatever code it is, libc's included: the zone is opened, the code goes on, and the actor dies with
- *                        "stack_overflow" at its next runtime call
- *   in the red page      if the program counter is in actor code, the actor is ended at once: its stack is reset and the end
- *                        of the actor runs on it. In the runtime or a library a lock may be held: report and end the process
- *   anywhere else        not ours: the previous handler, or the default action
+ *   in actor code        the actor is ended at once: its stack is reset and the end of the actor runs on it
+ *   in other code, where the runtime or a library may hold a lock:
+ *     in the yellow zone the zone is opened, the code goes on, and the actor dies with "stack_overflow" at its next runtime
+ *                        call, or when it overflows again in its own code
+ *     in the red page    report and end the process
+ *   not on its stack     not ours: the previous handler, or the default action
  *
  * "Actor code" is whatever is not in an object the runtime depends on: the executable and what it has loaded, but not this
  * library when it is shared, and not libc, ld.so, jansson, liburcu, hwloc. When Greenroom is linked statically its own code
@@ -154,11 +155,11 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     }
     gr_self *self = gri_actor_of_task(task);
     gri_add_relaxed(&gri_runtime_now.overflows, 1u); /* relaxed: a counter */
-    if (zone == GRI_ZONE_YELLOW && gri_stack_open_yellow(stack) == 0) {
+    if (is_actor_code(program_counter(context))) {
+        resume_at_top(context, stack, self);
+    } else if (zone == GRI_ZONE_YELLOW && gri_stack_open_yellow(stack) == 0) {
         self->flags |= GRI_OVERFLOWED;
         gri_store_relaxed(&self->attention, 1u); /* relaxed: read by this thread */
-    } else if (is_actor_code(program_counter(context))) {
-        resume_at_top(context, stack, self);
     } else {
         say("greenroom: a stack overflow inside a library: memory may be inconsistent, ending the process\n");
         pass_on(signal, info, context);

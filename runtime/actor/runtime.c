@@ -190,7 +190,8 @@ static void report_stuck(unsigned worker, uint32_t task_id, int64_t held_ns)
 {
     gr_self *self = gri_table_at(&gri_runtime_now.actors, task_id);
     char name[GR_NAME_BYTES_MAX + 1];
-    gri_registry_about(gri_actor_address(self), name, NULL);
+    const gr_behaviour *behaviour;
+    gri_registry_about(gri_actor_address(self), name, &behaviour);
     gri_log(GR_LOG_WARN, gri_actor_address(self), "actor %s%s%u has held worker %u for %lld ms", name, name[0] ? " #" : "#", task_id,
             worker, (long long)(held_ns / GRI_NS_PER_MS));
 }

@@ -3,8 +3,8 @@
 /* The monitor thread: one look at all workers per slice while any of them is busy, none while all sleep.
  *
  *   - a worker that ran through a whole tick gets its yield flag: the running task gives way at its next suspending call
- *   - a worker that has held one task for stuck_ns is stuck: reported, and a spare worker is put in for it if nobody sleeps
- *     who could take its queue. When the stuck worker lets go, one spare is sent away
+ *   - a worker that has held one task for stuck_ns is stuck: a spare worker is put in for it if nobody sleeps who could take
+ *     its queue, and if it lasts, it is reported. When the stuck worker lets go, one spare is sent away
  *   - backlog beside a sleeper means that a cheap wake-up hint was missed: the sleeper is woken
  *   - timers that are due and a poller nobody looks at, beside a worker that does not get to its housekeeping: likewise
  *
@@ -13,13 +13,14 @@
 
 #include "os/clock.h"
 
+#define REPORT_AFTER 4 /* times stuck_ns: a worker thread that others keep off its CPU looks stuck, too */
 #define TRIM_NS (100 * GRI_NS_PER_MS) /* how often memory that went unused goes back to the system: guess */
 #define IDLE_TICKS_BEFORE_SLEEP 200 /* guess: two trims after the last work, and no sleep between two requests of a service */
 
 typedef struct watch {
     uint32_t epoch;
     gri_instant since; /* when this epoch was first seen while busy */
-    bool stuck;
+    bool stuck, reported;
 } watch;
 
 typedef struct monitor {
@@ -90,18 +91,21 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
     if (!is_busy(worker) || !task) {
         w->epoch = epoch;
         w->since = now;
-        w->stuck = false;
+        w->stuck = w->reported = false;
         return is_busy(worker);
     }
     gri_store_relaxed(&worker->yield, true); /* relaxed: a hint */
     if (epoch != w->epoch) {
         w->epoch = epoch;
         w->since = now;
-        w->stuck = false;
-    } else if (!w->stuck && now - w->since >= scheduler->config.stuck_ns) {
+        w->stuck = w->reported = false;
+    } else if (now - w->since >= scheduler->config.stuck_ns) {
+        if (!w->stuck) gri_add_relaxed(&scheduler->stuck, 1u); /* relaxed: a counter */
         w->stuck = true;
-        gri_add_relaxed(&scheduler->stuck, 1u); /* relaxed: a counter */
-        if (scheduler->config.stuck) scheduler->config.stuck(index, task->id, now - w->since);
+        if (!w->reported && scheduler->config.stuck && now - w->since >= REPORT_AFTER * scheduler->config.stuck_ns) {
+            w->reported = true;
+            scheduler->config.stuck(index, task->id, now - w->since);
+        }
     }
     m->stuck += w->stuck;
     return true;
