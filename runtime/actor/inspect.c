@@ -51,7 +51,7 @@ int gr_inspect(gr_address address, gr_actor_info *ret_info)
 int gr_each(int (*visit)(void *arg, gr_address address), void *arg)
 {
     if (gri_runtime_forked()) return GR_EFORKED;
-    if (!gri_runtime_is_up()) return GR_ENOTRUNNING;
+    if (gri_load_acquire(&gri_runtime_now.state) == GRI_RUNTIME_DOWN) return GR_ENOTRUNNING; /* mo:actors.up acquire <- runtime.change release */
     /* mo:actors.each acquire <- actors.limit release */
     uint32_t limit = gri_load_acquire(&gri_runtime_now.actor_limit);
     for (uint32_t index = 0; index < limit; index++) {

@@ -388,9 +388,11 @@ static int visit_kill(void *arg, gr_address address)
 static bool kill_all(bool now, int64_t patience_ns)
 {
     gri_instant end = gri_instant_add(gri_clock_monotonic(), patience_ns);
+    int64_t pause = 10 * GRI_NS_PER_MS;
     do {
         gr_each(visit_kill, &now);
-        if (drained(gri_instant_add(gri_clock_monotonic(), 10 * GRI_NS_PER_MS))) return true;
+        if (drained(gri_instant_add(gri_clock_monotonic(), pause))) return true;
+        pause *= 2;
     } while (gri_clock_monotonic() < end);
     return false;
 }
