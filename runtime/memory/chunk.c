@@ -25,7 +25,7 @@
 
 /* At the start of each segment, found by masking a chunk's address. */
 typedef struct segment {
-    gri_list link; /* in pool.segments while it has cold chunks, else in pool.segments_busy */
+    gri_list link;   /* in pool.segments while it has cold chunks, else in pool.segments_busy */
     uint32_t carved; /* chunks from here on were never touched */
     uint32_t cold_count;
     uint16_t cold[SEGMENT_CHUNKS];
@@ -63,7 +63,7 @@ static void count_system_call(void)
 /* Reserves the bytes against the limit. */
 static bool charge(size_t bytes)
 {
-    uint64_t limit = gri_load_relaxed(&pool.limit); /* relaxed: a number, nothing else goes with it */
+    uint64_t limit = gri_load_relaxed(&pool.limit);                  /* relaxed: a number, nothing else goes with it */
     uint64_t before = gri_add_relaxed(&pool.bytes, (uint64_t)bytes); /* relaxed: a counter */
     refused_by_limit = limit != 0 && before + bytes > limit;
     if (!refused_by_limit) return true;
@@ -290,7 +290,8 @@ static segment *segment_unused_locked(bool all)
 {
     if (!pool.started) return NULL;
     bool spare = all;
-    GRI_LIST_EACH(link, &pool.segments) {
+    GRI_LIST_EACH(link, &pool.segments)
+    {
         segment *s = GRI_LIST_ENTRY(link, segment, link);
         if (s->cold_count + 1 != s->carved) continue;
         if (spare) {

@@ -25,13 +25,21 @@ static char *reserve_closed(size_t bytes, size_t alignment)
 int gri_reservation_init(gri_reservation *r, size_t bytes, size_t bytes_least, size_t alignment)
 {
     GRI_DEBUG_ASSERT(gri_is_pow2(alignment) && bytes_least > 0);
+    bool refused = false;
     for (;; bytes /= 2) {
         bytes = gri_align_up(bytes, alignment);
         char *low = reserve_closed(bytes, alignment);
+        if (low && refused && bytes / 2 >= bytes_least) {
+            /* Address space is short (RLIMIT_AS): half of what there is would leave too little for others. */
+            gri_vmem_release(low, bytes);
+            bytes = gri_align_up(bytes / 2, alignment);
+            low = reserve_closed(bytes, alignment);
+        }
         if (low) {
             *r = (gri_reservation){low, bytes, 0};
             return 0;
         }
+        refused = true;
         if (bytes / 2 < bytes_least) return GR_ENOMEM;
     }
 }

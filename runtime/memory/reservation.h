@@ -19,8 +19,8 @@ typedef struct gri_reservation {
     size_t bytes, open_bytes;
 } gri_reservation;
 
-/* bytes, or a half, a quarter … of it, down to bytes_least, whatever the system grants; a multiple of alignment, which is a
- * power of two and at least a page. GR_ENOMEM. */
+/* bytes; where the system does not have that, a quarter or more of what it has, at least bytes_least. A multiple of alignment,
+ * which is a power of two and at least a page. GR_ENOMEM. */
 GRI_MUST_CHECK int gri_reservation_init(gri_reservation *r, size_t bytes, size_t bytes_least, size_t alignment);
 void gri_reservation_fini(gri_reservation *r);
 

@@ -38,10 +38,10 @@
 #define SLOT_PAGES_MIN 4u
 #define NO_SLOT 0u /* extent 0's slot 0 is its head */
 #define TRIM_BATCH 128u
-#define WARM_BIG_MAX 4u        /* guess: warm stacks kept per class beyond BIG_SHIFT */
+#define WARM_BIG_MAX 4u /* guess: warm stacks kept per class beyond BIG_SHIFT */
 #define BIG_SHIFT 18u
 #define MAP_ENTRIES_A_SLOT 2
-#define MAP_ENTRIES_SHARE 8u   /* an eighth of the limit, and at least this many, are left to others: guess */
+#define MAP_ENTRIES_SHARE 8u /* an eighth of the limit, and at least this many, are left to others: guess */
 #define MAP_ENTRIES_LEFT 4096u
 
 #if GRI_TSAN
@@ -66,7 +66,7 @@ typedef struct extent {
 } extent;
 
 typedef struct class_lists {
-    gri_stack *warm; /* linked by next */
+    gri_stack *warm;               /* linked by next */
     uint32_t warm_count, warm_low; /* now; the least since the last trim */
     uint32_t cold;                 /* first slot of the list through next_cold, or NO_SLOT */
     uint32_t fresh, fresh_end;     /* slots of the class's youngest extent that were never used */
@@ -83,11 +83,11 @@ static struct {
     class_lists classes[GRI_STACK_CLASSES];
     gri_stack_cache *caches;
     uint64_t taken_by_gone, given_by_gone; /* sums of caches that are finished */
-    bool stopped; /* with stacks live: the arena is still there */
+    bool stopped;                          /* with stacks live: the arena is still there */
     bool budget_known;
-    gri_atomic_i64 map_budget; /* entries that may still be spent; relaxed: a number */
+    gri_atomic_i64 map_budget;                             /* entries that may still be spent; relaxed: a number */
     gri_atomic_u64 guards[GRI_GUARD_KINDS], yellow_opened; /* relaxed: counters */
-    gri_atomic_bool install_fails; /* relaxed: a hint that saves a system call */
+    gri_atomic_bool install_fails;                         /* relaxed: a hint that saves a system call */
 } arena = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* --- where things are --- */
@@ -384,7 +384,8 @@ static bool extent_open_locked(unsigned size_class)
     if (!gri_reservation_open(&arena.space, (size_t)(index + 1) << EXTENT_SHIFT, EXTENT_BYTES)) return false;
     e->size_class = size_class;
     e->slots = (uint32_t)(EXTENT_BYTES / slot_bytes(size_class));
-    e->first = (uint32_t)((sizeof *e + e->slots * sizeof e->notes[0] + slot_bytes(size_class) - 1) / slot_bytes(size_class));
+    e->first =
+        (uint32_t)((sizeof *e + e->slots * sizeof e->notes[0] + slot_bytes(size_class) - 1) / slot_bytes(size_class));
     arena.classes[size_class].fresh = (index << SLOT_INDEX_BITS) + e->first;
     arena.classes[size_class].fresh_end = (index << SLOT_INDEX_BITS) + e->slots;
     /* mo:stack.extent_open release -> stack.find_extent acquire: the head of the extent */
@@ -468,7 +469,8 @@ void gri_stack_cache_fini(gri_stack_cache *cache)
     for (unsigned size_class = 0; size_class < GRI_STACK_CLASSES; size_class++) warm_spill(cache, size_class, 0);
     pthread_mutex_lock(&arena.lock);
     for (unsigned size_class = 0; size_class < GRI_STACK_CLASSES; size_class++)
-        while (cache->cold_count[size_class] > 0) cold_give_locked(size_class, cache->cold[size_class][--cache->cold_count[size_class]]);
+        while (cache->cold_count[size_class] > 0)
+            cold_give_locked(size_class, cache->cold[size_class][--cache->cold_count[size_class]]);
     arena.taken_by_gone += gri_load_relaxed(&cache->taken); /* relaxed: our own counters */
     arena.given_by_gone += gri_load_relaxed(&cache->given);
     if (cache->prev) {
@@ -592,7 +594,8 @@ static size_t trim_batch(unsigned size_class, size_t wanted)
         gri_context_fini(&record_of(slots[i].slot)->context);
         ranges[i] = (gri_vmem_range){slot_low(slots[i].slot), slot_bytes(size_class)};
     }
-    (void)gri_vmem_discard_bulk(ranges, count); /* what the kernel keeps (locked memory) is initialised anew all the same */
+    (void)gri_vmem_discard_bulk(ranges,
+                                count); /* what the kernel keeps (locked memory) is initialised anew all the same */
     pthread_mutex_lock(&arena.lock);
     for (size_t i = count; i-- > 0;) cold_give_locked(size_class, slots[i].slot);
     pthread_mutex_unlock(&arena.lock);

@@ -67,16 +67,16 @@ typedef enum gri_stack_zone {
 } gri_stack_zone;
 
 typedef struct gri_stack {
-    gri_context context; /* who suspends on this stack saves it here */
-    void *owner;         /* the holder's: whose frames are on the stack */
+    gri_context context;    /* who suspends on this stack saves it here */
+    void *owner;            /* the holder's: whose frames are on the stack */
     struct gri_stack *next; /* the holder's while taken, then the cache's */
-    char *low;           /* lowest usable byte: the end of yellow */
-    char *yellow_low;    /* the end of red */
+    char *low;              /* lowest usable byte: the end of yellow */
+    char *yellow_low;       /* the end of red */
     uint32_t slot;
     uint8_t size_class;
     uint8_t taken;
-    uint8_t guard;              /* gri_guard_kind */
-    gri_atomic_u8 yellow_open;  /* written by the fault handler on the holder's own thread; relaxed: a flag */
+    uint8_t guard;             /* gri_guard_kind */
+    gri_atomic_u8 yellow_open; /* written by the fault handler on the holder's own thread; relaxed: a flag */
 } gri_stack;
 
 typedef struct gri_stack_options {
@@ -96,12 +96,12 @@ typedef struct gri_stack_cache {
 } gri_stack_cache;
 
 typedef struct gri_stack_counts {
-    uint64_t live;   /* taken and not given back */
-    uint64_t cached; /* warm, in caches and in the arena's lists */
-    uint64_t slots;  /* ever used */
+    uint64_t live;                    /* taken and not given back */
+    uint64_t cached;                  /* warm, in caches and in the arena's lists */
+    uint64_t slots;                   /* ever used */
     uint64_t guards[GRI_GUARD_KINDS]; /* slots by what they got */
-    uint64_t map_entries; /* that guards cost now */
-    uint64_t yellow_opened; /* since the start */
+    uint64_t map_entries;             /* that guards cost now */
+    uint64_t yellow_opened;           /* since the start */
     uint64_t bytes_reserved;
     uint64_t bytes_resident; /* estimate: a page for each live and cached stack */
 } gri_stack_counts;

@@ -48,12 +48,12 @@ typedef struct gri_table {
     gri_atomic_u32 open; /* slots below it are accessible; written under the lock; publishes nothing */
     gri_spinlock lock;   /* guards the rest */
     gri_reservation slots, free_space, saved_space;
-    uint32_t *free;      /* free_count indices */
-    uint32_t *saved;     /* by index: what a discarded slot must get back, 0 for the others */
-    uint32_t fresh;      /* slots from here on were never taken */
+    uint32_t *free;  /* free_count indices */
+    uint32_t *saved; /* by index: what a discarded slot must get back, 0 for the others */
+    uint32_t fresh;  /* slots from here on were never taken */
     uint32_t free_count;
-    uint32_t free_low;   /* the least free_count since the last trim */
-    uint32_t trimming;   /* a trim has the first so many of `free` to itself */
+    uint32_t free_low; /* the least free_count since the last trim */
+    uint32_t trimming; /* a trim has the first so many of `free` to itself */
 } gri_table;
 
 /* Reserves address space for up to `capacity` slots, less where the system has less to give. slot_bytes must be a multiple of
