@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Connecting. */
+#include "io/endpoint.h"
+#include "io/socket.h"
+#include "os/clock.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#define PAUSE_NS (1 * GRI_NS_PER_MS) /* a Unix listener whose backlog is full: there is nothing to be told by */
+
+/* The handshake is under way. A wake may be for nothing, and then there is neither an error nor a peer. */
+static int finish(gr_self *self, gri_socket_record *record, const char *address, gr_deadline deadline)
+{
+    for (;;) {
+        int code = gri_socket_wait(self, record, &record->writable, deadline);
+        if (code != 0) return code;
+        gri_socket_expect(&record->writable);
+        int error = 0;
+        socklen_t bytes = sizeof error;
+        if (getsockopt(record->fd, SOL_SOCKET, SO_ERROR, &error, &bytes) != 0) error = gr_errno();
+        if (error != 0) return gri_socket_fail(self, address, error);
+        gri_endpoint peer;
+        bytes = sizeof peer.address;
+        if (getpeername(record->fd, &peer.address.header, &bytes) == 0) return 0;
+    }
+}
+
+static int connect_now(gr_self *self, gri_socket_record *record, const gri_endpoint *e, const char *address, gr_deadline deadline)
+{
+    for (;;) {
+        gri_socket_expect(&record->writable);
+        if (connect(record->fd, &e->address.header, e->bytes) == 0) return 0;
+        int error = gr_errno();
+        if (error == EINPROGRESS || error == EINTR) return finish(self, record, address, deadline); /* goes on by itself */
+        if (error != EAGAIN) return gri_socket_fail(self, address, error);
+        int code = gri_socket_pause(self, PAUSE_NS, deadline);
+        if (code != 0) return code;
+    }
+}
+
+int gr_connect(gr_self *self, gr_socket *ret_socket, const char *address, gr_deadline deadline)
+{
+    int code = gri_suspend_enter(self);
+    if (code != 0) return code;
+    gri_endpoint endpoint;
+    gr_detail detail;
+    code = gri_endpoint_parse(address, &endpoint, &detail);
+    if (code != 0) return gri_fail_detail(self, code, &detail);
+    bool is_unix = endpoint.address.header.sa_family == AF_UNIX;
+    if (endpoint.wildcard) return gri_fail(self, GR_EINVAL, "address \"%.64s\": nobody is at \"*\", it is for gr_listen", address);
+    if (!is_unix && gri_endpoint_port(&endpoint) == 0)
+        return gri_fail(self, GR_EINVAL, "address \"%.64s\": nobody is at port 0, it is for gr_listen", address);
+    int fd = socket(endpoint.address.header.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return gri_socket_fail(self, address, errno);
+    int one = 1;
+    if (!is_unix) (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* a wish */
+    gri_socket_record *record;
+    code = gri_socket_new(self, fd, is_unix, &record);
+    if (code != 0) return code;
+    code = connect_now(self, record, &endpoint, address, deadline);
+    if (code == 0) {
+        *ret_socket = gri_socket_id(record);
+        return gri_socket_end(self, record, 0);
+    }
+    gri_socket_destroy(self, record);
+    if (code != GR_EKILLED) return code;
+    int killed = gri_kill_check(self);
+    return killed != 0 ? killed : code;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Listening and accepting. */
+#include "actor/log.h"
+#include "io/endpoint.h"
+#include "io/socket.h"
+#include "os/clock.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BACKLOG_DEFAULT 1024
+#define UNIX_MODE_DEFAULT 0600u
+#define PAUSE_NS_FIRST (10 * GRI_NS_PER_MS) /* out of descriptors: guess, as long as a request or two */
+#define PAUSE_NS_MOST (1 * GRI_NS_PER_S)
+
+/* ---- listening ---- */
+
+static int set(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof value);
+}
+
+/* A descriptor, or -1 and errno. */
+static int open_tcp(const gri_endpoint *e, const gr_listen_options *options)
+{
+    int fd = socket(e->address.header.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    bool ok = set(fd, SOL_SOCKET, SO_REUSEADDR, 1) == 0;
+    if (ok && options->reuse_port) ok = set(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0;
+    if (ok && e->address.header.sa_family == AF_INET6) ok = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !e->wildcard) == 0;
+    if (ok && bind(fd, &e->address.header, e->bytes) == 0) return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static int listen_tcp(gri_endpoint *e, const gr_listen_options *options)
+{
+    int fd = open_tcp(e, options);
+    if (fd < 0 && e->wildcard && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+        gri_endpoint_to_ipv4(e);
+        fd = open_tcp(e, options);
+    }
+    return fd;
+}
+
+/* Whether a socket file that is in the way may go: nobody listens on it. */
+static bool is_stale(const gri_endpoint *e)
+{
+    struct stat status;
+    if (lstat(e->address.local.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    bool stale = connect(fd, &e->address.header, e->bytes) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    return stale;
+}
+
+/* The permissions are set before anybody can connect: that takes listen(2). */
+static int listen_unix(const gri_endpoint *e, const gr_listen_options *options)
+{
+    const char *path = e->address.local.sun_path;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    int bound = bind(fd, &e->address.header, e->bytes);
+    if (bound != 0 && errno == EADDRINUSE) {
+        if (is_stale(e) && unlink(path) == 0)
+            bound = bind(fd, &e->address.header, e->bytes);
+        else
+            errno = EADDRINUSE;
+    }
+    if (bound == 0 && chmod(path, options->unix_mode ? options->unix_mode : UNIX_MODE_DEFAULT) == 0) return fd;
+    int error = errno;
+    if (bound == 0) unlink(path);
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* Notes which file to remove when the listener is closed. Without memory it stays, and the next listener replaces it. */
+static void remember_path(gri_socket_record *record, const char *path)
+{
+    struct stat status;
+    if (lstat(path, &status) != 0) return;
+    record->unlink_path = strdup(path);
+    record->unlink_inode = status.st_ino;
+}
+
+int gr_listen(gr_self *self, gr_socket *ret_socket, const char *address, const gr_listen_options *options)
+{
+    static const gr_listen_options defaults;
+    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    if (!options) options = &defaults;
+    gri_endpoint endpoint;
+    gr_detail detail;
+    int code = gri_endpoint_parse(address, &endpoint, &detail);
+    if (code != 0) return gri_fail_detail(self, code, &detail);
+    if (options->backlog < 0) return gri_fail(self, GR_EINVAL, "backlog is %d: allowed is 0 (the default) and more", options->backlog);
+    if (options->unix_mode > 0777) return gri_fail(self, GR_EINVAL, "unix_mode is 0%o: allowed is 0 to 0777", options->unix_mode);
+    bool is_unix = endpoint.address.header.sa_family == AF_UNIX;
+    int fd = is_unix ? listen_unix(&endpoint, options) : listen_tcp(&endpoint, options);
+    if (fd < 0 && errno == EADDRINUSE) return gri_fail(self, GR_EINUSE, "%.128s is in use", address);
+    if (fd < 0) return gri_socket_fail(self, address, errno);
+    gri_socket_record *record;
+    code = gri_socket_new(self, fd, is_unix, &record);
+    if (code != 0) {
+        if (is_unix) unlink(endpoint.address.local.sun_path);
+        return code;
+    }
+    record->is_listener = true;
+    if (is_unix) remember_path(record, endpoint.address.local.sun_path);
+    if (listen(fd, options->backlog ? options->backlog : BACKLOG_DEFAULT) != 0) {
+        int error = errno;
+        gri_socket_destroy(self, record);
+        return error == EADDRINUSE ? gri_fail(self, GR_EINUSE, "%.128s is in use", address) : gri_socket_fail(self, address, error);
+    }
+    *ret_socket = gri_socket_id(record);
+    return gri_socket_end(self, record, 0);
+}
+
+/* ---- accepting ---- */
+
+/* The connection is not there any more, or its network is in trouble: the next one may be fine. */
+static bool is_passing(int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_exhaustion(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static int wait_for_room(gr_self *self, int error, int64_t *pause_ns, gr_deadline deadline)
+{
+    if (*pause_ns == 0) {
+        gri_log(GR_LOG_WARN, gri_actor_address(self), "accept: %s; trying again until it works", strerrordesc_np(error));
+        *pause_ns = PAUSE_NS_FIRST;
+    }
+    int code = gri_socket_pause(self, *pause_ns, deadline);
+    *pause_ns = GRI_MIN(2 * *pause_ns, PAUSE_NS_MOST);
+    return code;
+}
+
+static int accept_one(gr_self *self, gri_socket_record *listener, int *ret_fd, gr_deadline deadline)
+{
+    int64_t pause_ns = 0;
+    int code = 0;
+    while (code == 0) {
+        gri_socket_expect(&listener->readable);
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int error = fd < 0 ? gr_errno() : 0;
+        if (fd >= 0) {
+            *ret_fd = fd;
+            return 0;
+        }
+        if (is_passing(error)) continue;
+        if (error == EAGAIN)
+            code = gri_socket_wait(self, listener, &listener->readable, deadline);
+        else if (is_exhaustion(error))
+            code = wait_for_room(self, error, &pause_ns, deadline);
+        else
+            code = gri_socket_fail(self, "gr_accept", error);
+    }
+    return code;
+}
+
+int gr_accept(gr_self *self, gr_socket listener, gr_socket *ret_socket, gr_deadline deadline)
+{
+    gri_socket_record *from, *record;
+    int code = gri_socket_begin_suspending(self, listener, &from);
+    if (code != 0) return code;
+    if (!from->is_listener) return gri_socket_end(self, from, gri_fail(self, GR_EINVAL, "gr_accept needs a socket of gr_listen"));
+    int fd = -1;
+    bool is_unix = from->is_unix;
+    code = accept_one(self, from, &fd, deadline);
+    code = gri_socket_end(self, from, code);
+    if (code != 0) return code;
+    if (!is_unix) (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* refused only for a connection that is gone: reading tells */
+    code = gri_socket_new(self, fd, is_unix, &record);
+    if (code != 0) return code;
+    *ret_socket = gri_socket_id(record);
+    return gri_socket_end(self, record, 0);
+}
