@@ -29,6 +29,7 @@
 #include <sanitizer/asan_interface.h>
 #define HEAP_REDZONE_BYTES 64u /* behind each block, poisoned for good */
 #define HEAP_UNCHECKED __attribute__((no_sanitize_address, noinline))
+#define QUARANTINE 256u /* blocks freed at home that are not used again yet, so that a late use of them is seen */
 #else
 #define HEAP_REDZONE_BYTES 0u
 #define HEAP_UNCHECKED
@@ -77,6 +78,10 @@ struct gri_heap {
     unsigned node;
     uint64_t outboxes_used; /* bit i: outbox i is not empty */
     outbox outboxes[OUTBOXES];
+#if GRI_ASAN
+    void *quarantine[QUARANTINE];
+    uint32_t quarantine_next;
+#endif
     /* written by the owner, read by any thread: counters, nothing is published by them */
     gri_atomic_u64 allocated, freed, sent, chains, returned, chunks;
     /* written by any thread */
@@ -269,6 +274,30 @@ static void chunk_dedicate(gri_heap *heap, chunk *c, unsigned size_class)
     poison((char *)c + CHUNK_HEAD_BYTES, GRI_CHUNK_BYTES - CHUNK_HEAD_BYTES);
 }
 
+#if GRI_ASAN
+static void free_late(gri_heap *heap, void *block)
+{
+    void **place = &heap->quarantine[heap->quarantine_next++ % QUARANTINE], *oldest = *place;
+    *place = block;
+    if (oldest) free_home(heap, chunk_of(oldest), oldest);
+}
+
+static void quarantine_end(gri_heap *heap)
+{
+    for (unsigned i = 0; i < QUARANTINE; i++) free_late(heap, NULL);
+}
+#else
+static void free_late(gri_heap *heap, void *block)
+{
+    free_home(heap, chunk_of(block), block);
+}
+
+static void quarantine_end(gri_heap *heap)
+{
+    (void)heap;
+}
+#endif
+
 /* Takes in what other threads have sent home. */
 static void incoming_take(gri_heap *heap)
 {
@@ -319,6 +348,7 @@ static chunk *chunk_find(gri_heap *heap, unsigned size_class)
         heap->empty_count--;
     } else {
         c = gri_chunk_take(heap->node);
+        if (!c) quarantine_end(heap); /* for the next try */
         if (!c) return NULL;
         gri_count_owner(&heap->chunks, 1u); /* relaxed: a counter */
     }
@@ -512,7 +542,7 @@ GRI_NOINLINE void gri_block_free(void *block)
         free_away(heap, owner, block);
         return;
     }
-    free_home(heap, c, block);
+    free_late(heap, block);
 }
 
 size_t gri_block_bytes(const void *block)
@@ -581,6 +611,7 @@ void gri_heap_flush(void)
 
 static void chunks_settle(gri_heap *heap)
 {
+    quarantine_end(heap);
     incoming_take(heap);
     for (unsigned i = 0; i < CLASSES; i++) current_end(heap, i);
     while (!gri_list_is_empty(&heap->empty)) {

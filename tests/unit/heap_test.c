@@ -439,8 +439,30 @@ static void free_twice(void)
     gri_block_free(block);
 }
 
+#if GRI_ASAN
+static void read_after_reuse(void)
+{
+    heap_here();
+    volatile char *block = gri_block_alloc(64);
+    gri_block_free((void *)block);
+    memset(gri_block_alloc(64), 1, 64);
+    if (block[40] == 1) _exit(0);
+}
+
+static void write_beyond(void)
+{
+    heap_here();
+    volatile char *block = gri_block_alloc(64);
+    block[gri_block_bytes((void *)block)] = 1;
+}
+#endif
+
 TEST(heap, misuse_is_noticed)
 {
+#if GRI_ASAN
+    CHECK(dies(read_after_reuse));
+    CHECK(dies(write_beyond));
+#endif
     CHECK(dies(write_after_free));
 #if GRI_INVARIANTS >= 1
     CHECK(dies(free_twice));
