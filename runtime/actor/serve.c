@@ -72,6 +72,7 @@ static void serve_call(gr_self *self, gri_serving *serving)
     serving->is_call = serving->in_method = true;
     method->run(self, self->state, gr_call_argument(serving->call));
     serving->in_method = false;
+    if (GRI_UNLIKELY(self->flags & (GRI_KILLED | GRI_KILLED_NOW))) return; /* unanswered: finish says GR_EDEAD */
     describe(self);
     if (!serving->call) return; /* taken over */
     gr_message *answer = serving->answer;

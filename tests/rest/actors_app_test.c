@@ -80,6 +80,7 @@ TEST(actors_app, the_life_of_a_box)
     CHECK_STR(fake_answer_header(&f->answer, "Location"), "/b");
     check(f, "PUT", "/b", "{\"behaviour\":\"box\",\"args\":4}", 409, NULL);
     check(f, "PUT", "/b2", "{\"behaviour\":\"box\",\"args\":\"4\"}", 422, NULL);
+    check(f, "POST", "/b/-/call/get", NULL, 200, "4\n"); /* who has the answer reads a state at least as new */
     check(f, "GET", "/b", NULL, 200, "4\n");
     check(f, "POST", "/b", "7", 202, NULL);
     check(f, "POST", "/b/-/call/get", "", 200, "7\n");

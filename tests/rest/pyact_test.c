@@ -44,6 +44,7 @@ static void adder_die(gr_self *self, void *state, gr_value argument)
 {
     (void)state, (void)argument;
     (void)gr_kill(gr_self_address(self));
+    (void)gr_sleep(self, GR_FOREVER); /* where the kill takes effect */
 }
 
 static void adder_message(gr_self *self, void *state, gr_message *message)

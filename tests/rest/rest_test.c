@@ -49,6 +49,7 @@ static void counter_die(gr_self *self, void *state, gr_value argument)
 {
     (void)state, (void)argument;
     (void)gr_kill(gr_self_address(self));
+    (void)gr_sleep(self, GR_FOREVER); /* where the kill takes effect */
 }
 
 static void counter_wait(gr_self *self, void *state, gr_value argument)
@@ -155,6 +156,14 @@ static void expect(const fixture *f, const char *method, const char *path, const
     answer_free(&a);
 }
 
+/* An answer from the actor: who has it reads a state that is at least as new. */
+static void settle(const fixture *f, const char *path)
+{
+    char call[512];
+    snprintf(call, sizeof call, "%s/-/call/get", path);
+    expect(f, "POST", call, "", NULL, 200, NULL);
+}
+
 /* The same for a problem: the status is in the body too, and the detail contains a text. */
 static void expect_problem(const fixture *f, const char *method, const char *path, const char *headers, const char *body,
                            int status, const char *detail)
@@ -184,6 +193,7 @@ TEST(rest, the_life_of_a_counter)
     CHECK_STR(answer_header(&a, "Location"), "/c");
     answer_free(&a);
     expect(&f, "HEAD", "/c", "", NULL, 200, NULL);
+    settle(&f, "/c");
     expect(&f, "GET", "/c", "", NULL, 200, "{\"count\":5}\n");
     expect(&f, "POST", "/c", "", "{\"add\": 2}", 202, NULL);
     expect(&f, "POST", "/c/-/call/get", "", NULL, 200, "7\n");
@@ -203,6 +213,7 @@ TEST(rest, names)
     memset(long_name + 1, 'n', 255);
     static const char body[] = "{\"behaviour\": \"counter\", \"args\": {\"start\": 1}}";
     expect(&f, "PUT", "/rooms/caf%C3%A9%20one", "", body, 202, "{\"name\":\"rooms/caf\xc3\xa9 one\"}\n");
+    settle(&f, "/rooms/caf%C3%A9%20one");
     expect(&f, "GET", "/rooms/caf%c3%a9%20one", "", NULL, 200, "{\"count\":1}\n");
     expect(&f, "POST", "/rooms/caf%c3%a9%20one/-/call/get", "", "null", 200, "1\n");
     expect(&f, "PUT", long_name, "", body, 202, NULL);
@@ -224,6 +235,7 @@ TEST(rest, an_actor_without_a_name_answers_under_its_address)
     CHECK_OK(gr_spawn_behaviour(f.self, &address, "counter", NULL, (gr_value){NULL}) == GR_ETYPE ? 0 : -1);
     CHECK_OK(gr_spawn_server(f.self, &address, &counter, NULL, "{s:i}", "start", 3));
     strcat(path, gr_address_print(address, text));
+    settle(&f, path);
     expect(&f, "GET", path, "", NULL, 200, "{\"count\":3}\n");
     expect(&f, "DELETE", path, "", NULL, 200, NULL);
     expect(&f, "GET", path, "", NULL, 404, NULL);
@@ -244,6 +256,7 @@ TEST(rest, bad_spawns)
     expect(&f, "HEAD", "/x", "", NULL, 404, NULL);
     expect(&f, "PUT", "/x", "", "{\"behaviour\": \"counter\", \"args\": {\"start\": 1}}", 202, NULL);
     expect_problem(&f, "PUT", "/x", "", "{\"behaviour\": \"counter\", \"args\": {\"start\": 2}}", 409, "x");
+    settle(&f, "/x");
     expect(&f, "GET", "/x", "", NULL, 200, "{\"count\":1}\n");
     stop(&f);
 }
@@ -279,6 +292,7 @@ TEST(rest, etag_and_not_modified)
     fixture f = start();
     char etag[128], header[512];
     expect(&f, "PUT", "/c", "", "{\"behaviour\": \"counter\", \"args\": {\"start\": 5}}", 202, NULL);
+    settle(&f, "/c");
     answer a = client_request(f.address, "GET", "/c", AUTH, NULL);
     snprintf(etag, sizeof etag, "%s", answer_header(&a, "ETag"));
     CHECK(etag[0] == '"' && etag[strlen(etag) - 1] == '"');
@@ -300,6 +314,7 @@ TEST(rest, etag_and_not_modified)
     /* The same name, another life: another tag, even if the count of publications is the same. */
     expect(&f, "DELETE", "/c", "", NULL, 200, NULL);
     expect(&f, "PUT", "/c", "", "{\"behaviour\": \"counter\", \"args\": {\"start\": 9}}", 202, NULL);
+    settle(&f, "/c");
     expect(&f, "GET", "/c", header, NULL, 200, "{\"count\":9}\n");
     stop(&f);
 }
@@ -391,6 +406,7 @@ TEST(rest, the_list)
         snprintf(path, sizeof path, "/n%d", (i * 3) % 5);
         expect(&f, "PUT", path, "", body, 202, NULL);
     }
+    settle(&f, path);
     answer a = client_request(f.address, "GET", "/?sort=-name&limit=2&offset=1", AUTH, NULL);
     gr_message *message = NULL;
     CHECK_EQ(a.status, 200);
@@ -473,6 +489,7 @@ TEST(rest, nothing_changes_without_the_token)
         {"POST", "/-/nothing", NULL}, {"POST", "/c?token=" TOKEN, "{\"add\":1}"},
     };
     expect(&f, "PUT", "/c", "", "{\"behaviour\": \"counter\", \"args\": {\"start\": 5}}", 202, NULL);
+    settle(&f, "/c");
     for (size_t h = 0; h < sizeof headers / sizeof *headers; h++) {
         for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
             answer a = client_request(f.address, changes[i].method, changes[i].path, headers[h], changes[i].body);
