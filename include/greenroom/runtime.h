@@ -108,6 +108,7 @@ GR_ANY_THREAD void gr_panic_hook_set(void (*hook)(const char *text));
     X(ended, "actors ended") \
     X(messages, "messages sent") \
     X(dead_letters, "messages and replies that found nobody") \
+    X(discarded, "messages that were waiting in the mailbox of an actor when it ended") \
     X(dropped, "messages that were no call to a server without on_message") \
     X(switches, "context switches") \
     X(runs, "tasks run as plain calls") \

@@ -148,13 +148,17 @@ static void run_defers(gr_self *self)
 
 /* ---- the end ---- */
 
-static void bury_chain(gri_mailnode *chain)
+/* Returns how many of them were messages that nobody will answer for. */
+static uint64_t bury_chain(gri_mailnode *chain)
 {
+    uint64_t messages = 0;
     while (chain) {
         gr_message *m = gri_message_of_node(chain);
         chain = chain->link;
+        messages += m->kind == GRI_MESSAGE_CAST || m->kind == GRI_MESSAGE_TIMER;
         gri_call_bury(m);
     }
+    return messages;
 }
 
 static void close_mailbox(gr_self *self)
@@ -169,9 +173,10 @@ static void close_mailbox(gr_self *self)
     gri_registry_release_last(self); /* names that others gave it meanwhile */
     gr_message *inbox = self->inbox, *handed = self->handed;
     self->inbox = self->inbox_last = self->handed = NULL;
-    if (inbox) bury_chain(&inbox->node);
-    if (handed) bury_chain(&handed->node);
-    bury_chain(taken.chain);
+    uint64_t discarded = bury_chain(taken.chain);
+    if (inbox) discarded += bury_chain(&inbox->node);
+    if (handed) discarded += bury_chain(&handed->node);
+    if (discarded) gri_runtime_count_discarded(discarded);
 }
 
 static void release_memory(gr_self *self)

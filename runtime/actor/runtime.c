@@ -103,6 +103,11 @@ void gri_runtime_count_dropped(void)
     gri_add_relaxed(&gri_runtime_now.dropped, 1u); /* relaxed: a counter; not a path anybody wants to be fast */
 }
 
+void gri_runtime_count_discarded(uint64_t messages)
+{
+    gri_add_relaxed(&gri_runtime_now.discarded, messages); /* relaxed: a counter, once per actor */
+}
+
 void gri_runtime_count_spawned(void)
 {
     count(UPPER_SPAWNED, &gri_runtime_now.spawned);
@@ -146,7 +151,8 @@ int gr_counters_read(gr_counters *ret)
         .ended = upper_sum(UPPER_ENDED, &r->ended),
         .messages = upper_sum(UPPER_MESSAGES, &r->messages),
         .dead_letters = upper_sum(UPPER_DEAD_LETTERS, &r->dead_letters),
-        .dropped = gri_load_relaxed(&r->dropped), /* relaxed, here and below: counters */
+        .discarded = gri_load_relaxed(&r->discarded), /* relaxed, here and below: counters */
+        .dropped = gri_load_relaxed(&r->dropped),
         .switches = SUM(switches),
         .runs = SUM(runs),
         .steals = SUM(steals),
