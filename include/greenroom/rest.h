@@ -46,10 +46,10 @@ typedef struct gr_mount {
 
 /* Zero is the default everywhere. Strings and arrays are copied. */
 typedef struct gr_rest_options {
-    gr_http_options http; /* where it listens, limits; .application must be zero */
-    const char *token;    /* as gr_rest_token_new makes it */
-    bool open;            /* no token at all; only where nobody but this machine can connect */
-    bool insecure;        /* other machines may connect, in plain text */
+    gr_http_options http;     /* where it listens, limits; .application must be zero */
+    const char *token;        /* as gr_rest_token_new makes it */
+    bool open;                /* no token at all; only where nobody but this machine can connect */
+    bool insecure;            /* other machines may connect, in plain text */
     const char *const *hosts; /* names it answers for besides localhost, 127.0.0.1, [::1]: "name" or "name:port" */
     size_t host_count;
     const gr_mount *mounts; /* the longest prefix wins */

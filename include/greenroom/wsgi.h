@@ -76,8 +76,8 @@ struct gr_responder {
 /* Begins the answer: status 200 to 599, header fields, and the length of the body, or GR_BODY_UNKNOWN to stream it (in
  * chunks; to an HTTP/1.0 client until the connection closes). Headers are copied. The server adds Content-Length,
  * Transfer-Encoding, Connection and Date; to give one of these, or a malformed field, is GR_EINVAL. Twice: GR_EEXISTS. */
-GR_SUSPENDS GR_MUST_CHECK int gr_response_start(gr_responder *respond, int status, const gr_header *headers, size_t count,
-                                                int64_t body_bytes);
+GR_SUSPENDS GR_MUST_CHECK int gr_response_start(gr_responder *respond, int status, const gr_header *headers,
+                                                size_t count, int64_t body_bytes);
 /* Sends a piece of the body. A streamed piece goes out at once; with a known length the server may gather. What exceeds the
  * length is GR_ERANGE; a body that stays shorter closes the connection. To HEAD, and with 204 and 304, the body is not sent.
  * Errors: GR_ECLOSED, GR_ETIMEOUT, GR_EKILLED. */

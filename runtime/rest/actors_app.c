@@ -46,10 +46,11 @@ int gri_request_json(const gri_request *r, bool optional, gr_message **ret_messa
     if (code == GR_ENOMEM || code == GR_EFULL) {
         code = gri_answer_code(r->respond, code, "the body was not read");
     } else if (code == GR_ETOOBIG) {
-        code = gri_answer_problem(r->env, r->respond, 413, &detail, (gr_value){NULL}, "the JSON value is too big: %s", detail.text);
-    } else {
-        code = gri_answer_problem(r->env, r->respond, 400, &detail, (gr_value){NULL}, "the body is not acceptable JSON: %s",
+        code = gri_answer_problem(r->env, r->respond, 413, &detail, (gr_value){NULL}, "the JSON value is too big: %s",
                                   detail.text);
+    } else {
+        code = gri_answer_problem(r->env, r->respond, 400, &detail, (gr_value){NULL},
+                                  "the body is not acceptable JSON: %s", detail.text);
     }
     return code != 0 ? code : GRI_ANSWERED;
 }
@@ -71,7 +72,8 @@ int gri_request_actor(const gri_request *r, gr_address *ret_address)
 
 int gri_request_nobody(const gri_request *r)
 {
-    int code = gri_answer_problem(r->env, r->respond, 404, NULL, (gr_value){NULL}, "no actor answers under %s", r->name);
+    int code =
+        gri_answer_problem(r->env, r->respond, 404, NULL, (gr_value){NULL}, "no actor answers under %s", r->name);
     return code != 0 ? code : GRI_ANSWERED;
 }
 
@@ -155,7 +157,8 @@ int gri_post_actor(const gri_request *r)
     int code = gri_request_actor(r, &address);
     if (code == 0) code = gri_request_json(r, false, &message);
     if (code != 0) return gri_answered(code);
-    code = gri_is_remotecall(gr_body(message)) ? gri_remotecall(r, address, gr_body(message)) : cast(r, address, &message);
+    code =
+        gri_is_remotecall(gr_body(message)) ? gri_remotecall(r, address, gr_body(message)) : cast(r, address, &message);
     gr_message_free(&message);
     return code;
 }

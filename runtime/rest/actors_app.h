@@ -9,7 +9,7 @@
 #include <greenroom/wsgi.h>
 
 enum {
-    GRI_CALL_WAIT_S = 30,    /* of /-/call/ without Prefer */
+    GRI_CALL_WAIT_S = 30, /* of /-/call/ without Prefer */
     GRI_CALL_WAIT_S_MAX = 3600,
     GRI_DELETE_WAIT_MS = 1000,
     GRI_GONE_TICK_MS = 1000, /* how often a call without end looks whether its client is still there */
@@ -45,9 +45,10 @@ int gri_answer_json(const gr_environ *env, gr_responder *respond, int status, co
                     const gr_header *headers, size_t count);
 /* A problem with what can be added: where in the request's JSON (NULL: nowhere), an exception report (missing: none). */
 int gri_answer_problem(const gr_environ *env, gr_responder *respond, int status, const gr_detail *where,
-                                       gr_value exception, const char *format, ...) GR_PRINTF(6, 7);
+                       gr_value exception, const char *format, ...) GR_PRINTF(6, 7);
 /* The same with one header field. */
-int gri_answer_problem_header(gr_responder *respond, int status, const char *name, const char *value, const char *detail);
+int gri_answer_problem_header(gr_responder *respond, int status, const char *name, const char *value,
+                              const char *detail);
 /* 503 and Retry-After for what may work later: GR_EFULL, GR_ENOMEM, GR_ENOTRUNNING; 500 for what should not happen. */
 int gri_answer_code(gr_responder *respond, int code, const char *what);
 

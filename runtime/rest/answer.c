@@ -49,8 +49,8 @@ static void make_text(char *text)
         if ((unsigned char)*text >= 0x80) *text = '?';
 }
 
-int gri_answer_problem(const gr_environ *env, gr_responder *respond, int status, const gr_detail *where, gr_value exception,
-                       const char *format, ...)
+int gri_answer_problem(const gr_environ *env, gr_responder *respond, int status, const gr_detail *where,
+                       gr_value exception, const char *format, ...)
 {
     char detail[DETAIL_BYTES];
     gr_builder b;
@@ -80,7 +80,8 @@ int gri_answer_problem(const gr_environ *env, gr_responder *respond, int status,
     return code;
 }
 
-int gri_answer_problem_header(gr_responder *respond, int status, const char *name, const char *value, const char *detail)
+int gri_answer_problem_header(gr_responder *respond, int status, const char *name, const char *value,
+                              const char *detail)
 {
     unsigned char storage[DETAIL_BYTES * 2];
     char text[DETAIL_BYTES * 3];

@@ -35,14 +35,15 @@ static void caller_run(gr_self *self, gr_value args)
 
 /* A call without deadline: somebody else makes it, so that this actor can look after its client meanwhile.
  * GR_ECLOSED when the client has gone. */
-static int call_until_gone(const gri_request *r, gr_address to, const char *method, gr_value message, gr_message **ret_reply)
+static int call_until_gone(const gri_request *r, gr_address to, const char *method, gr_value message,
+                           gr_message **ret_reply)
 {
     gr_self *self = r->env->self;
     gr_address caller;
     gr_message *result = NULL;
     gr_spawn_options options = {.retain = true};
-    int code = gr_spawn_with(self, &caller, caller_run, &options, "{s:A, s:A, s:s, s:V}", "for", gr_self_address(self), "to",
-                             to, "method", method, "message", message);
+    int code = gr_spawn_with(self, &caller, caller_run, &options, "{s:A, s:A, s:s, s:V}", "for", gr_self_address(self),
+                             "to", to, "method", method, "message", message);
     if (code != 0) return code;
     while ((code = gr_wait(self, caller, &result, gr_after_ms(GRI_GONE_TICK_MS))) == GR_ETIMEOUT) {
         if (!gr_response_gone(r->respond)) continue;
@@ -66,8 +67,9 @@ static int call_until_gone(const gri_request *r, gr_address to, const char *meth
 
 static int dead_report(gr_message **ret_report)
 {
-    return gr_pack(ret_report, "{s:s, s:s, s:s, s:[]}", "error", "dead", "description", "the actor died during the call",
-                   "text-exception", "dead: the actor died during the call", "stack-trace");
+    return gr_pack(ret_report, "{s:s, s:s, s:s, s:[]}", "error", "dead", "description",
+                   "the actor died during the call", "text-exception", "dead: the actor died during the call",
+                   "stack-trace");
 }
 
 /* {"response": id, key: value} */
@@ -141,7 +143,8 @@ static int answer_call(const gri_request *r, int code, gr_value reply, long wait
     case GR_EMETHOD:
         return gri_answer_problem(r->env, r->respond, 404, NULL, none, "%s has no method %s", r->name, r->method);
     case GR_ETIMEOUT:
-        return gri_answer_problem(r->env, r->respond, 504, NULL, none, "no answer within %ld s", wait < 0 ? (long)GRI_CALL_WAIT_S : wait);
+        return gri_answer_problem(r->env, r->respond, 504, NULL, none, "no answer within %ld s",
+                                  wait < 0 ? (long)GRI_CALL_WAIT_S : wait);
     default: return gri_answer_code(r->respond, code, "the call was not taken");
     }
 }

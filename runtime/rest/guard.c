@@ -57,7 +57,8 @@ static bool is_own_address(const gr_environ *env, size_t bytes)
 static bool host_allowed(const gri_guard *guard, const gr_environ *env)
 {
     size_t bytes = name_bytes(env->host);
-    if (is_name(env->host, bytes, "localhost") || is_name(env->host, bytes, "127.0.0.1") || is_name(env->host, bytes, "[::1]"))
+    if (is_name(env->host, bytes, "localhost") || is_name(env->host, bytes, "127.0.0.1") ||
+        is_name(env->host, bytes, "[::1]"))
         return true;
     for (size_t i = 0; i < guard->host_count; i++) {
         const char *allowed = guard->hosts[i];
@@ -84,10 +85,12 @@ int gri_guard_check(const gri_guard *guard, const gr_environ *env, gr_responder 
 {
     bool token_wanted = !guard->open && (scope == GRI_SCOPE_CHANGE || (guard->exposed && scope == GRI_SCOPE_READ));
     if (token_wanted && !has_token(guard, env))
-        return answered(gri_answer_problem_header(respond, 401, "WWW-Authenticate", "Bearer realm=\"greenroom\"",
-                                                  "this needs the header \"Authorization: Bearer TOKEN\" with the right token"));
+        return answered(
+            gri_answer_problem_header(respond, 401, "WWW-Authenticate", "Bearer realm=\"greenroom\"",
+                                      "this needs the header \"Authorization: Bearer TOKEN\" with the right token"));
     if (scope != GRI_SCOPE_OPEN && !host_allowed(guard, env))
-        return answered(gr_response_problem(respond, 421, "this server does not answer for the host \"%s\"", env->host));
+        return answered(
+            gr_response_problem(respond, 421, "this server does not answer for the host \"%s\"", env->host));
     if (!origin_allowed(env))
         return answered(gr_response_problem(respond, 403, "requests from pages of another origin are refused"));
     return 0;

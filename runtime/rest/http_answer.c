@@ -72,8 +72,8 @@ static bool is_value(const char *value)
 /* These are the server's: an application that set them could contradict the framing. */
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "keep-alive", "date",
-                                       "trailer",        "upgrade",           "te"};
+    static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "keep-alive",
+                                       "date",           "trailer",           "upgrade",    "te"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (gri_http_same(name, strlen(name), ours[i], strlen(ours[i]))) return true;
     return false;
@@ -141,7 +141,8 @@ static int start(gr_responder *respond, int status, const gr_header *headers, si
     a->chunked = body_bytes == GR_BODY_UNKNOWN && c->head.minor == 1 && !a->bodiless;
     if (body_bytes == GR_BODY_UNKNOWN && c->head.minor == 0) c->keep = false;
     /* A client that still waits to be told to go on may or may not send its body: only closing is unambiguous. */
-    if (c->input.expects || (!c->body.done && (c->input.error != 0 || c->body.left > GRI_HTTP_SKIP_BYTES))) c->keep = false;
+    if (c->input.expects || (!c->body.done && (c->input.error != 0 || c->body.left > GRI_HTTP_SKIP_BYTES)))
+        c->keep = false;
     if (gri_http_request_draining(c)) c->keep = false;
     put_head(c, status, headers, count);
     return 0;
@@ -223,7 +224,8 @@ bool gri_http_answer_end(gri_http_connection *c)
     if (!a->started || a->failed) return false;
     if (a->length >= 0 && a->sent < a->length && !a->bodiless) {
         (void)flush(c);
-        gr_log(GR_LOG_ERROR, "http: the application sent %lld of %lld bytes; closing", (long long)a->sent, (long long)a->length);
+        gr_log(GR_LOG_ERROR, "http: the application sent %lld of %lld bytes; closing", (long long)a->sent,
+               (long long)a->length);
         return false;
     }
     if (a->chunked && reserve(c, 5) == 0) PUT(a, "0\r\n\r\n");

@@ -10,7 +10,8 @@ enum { SIZE, SIZE_LF, DATA, DATA_CR, DATA_LF, END_CR, END_LF };
 
 void gri_http_body_init(gri_http_body *body, const gri_http_head *head)
 {
-    *body = (gri_http_body){.chunked = head->chunked, .left = head->chunked ? 0 : head->length, .max = head->limits.body_bytes};
+    *body = (gri_http_body){
+        .chunked = head->chunked, .left = head->chunked ? 0 : head->length, .max = head->limits.body_bytes};
     body->done = !body->chunked && body->left == 0;
 }
 
@@ -59,7 +60,9 @@ static enum gri_http_progress read_framing(gri_http_body *body, char c)
     switch (body->state) {
     case SIZE: return read_size(body, c);
     case SIZE_LF: return c == '\n' ? end_size(body) : refuse(body, 400, "a chunk size not ended by CRLF");
-    case DATA_CR: body->state = DATA_LF; return c == '\r' ? GRI_HTTP_MORE : refuse(body, 400, "a chunk longer than its size");
+    case DATA_CR:
+        body->state = DATA_LF;
+        return c == '\r' ? GRI_HTTP_MORE : refuse(body, 400, "a chunk longer than its size");
     case DATA_LF: body->state = SIZE; return c == '\n' ? GRI_HTTP_MORE : refuse(body, 400, "a chunk not ended by CRLF");
     case END_CR: body->state = END_LF; return c == '\r' ? GRI_HTTP_MORE : refuse(body, 400, "trailer fields");
     default: /* END_LF */

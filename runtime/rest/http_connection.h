@@ -22,8 +22,8 @@ enum {
     GRI_HTTP_GATHER_BYTES = 16384, /* guess: answers up to this size leave in one write */
     GRI_HTTP_PATH_BYTES = 96,
     GRI_HTTP_STACK_FIELDS = 64,
-    GRI_HTTP_TICK_MS = 1000,     /* how often an idle connection looks whether the server is draining */
-    GRI_HTTP_LINGER_MS = 500,    /* how long we read on after refusing, so that the refusal arrives */
+    GRI_HTTP_TICK_MS = 1000,  /* how often an idle connection looks whether the server is draining */
+    GRI_HTTP_LINGER_MS = 500, /* how long we read on after refusing, so that the refusal arrives */
     GRI_HTTP_LINGER_BYTES = 65536,
     GRI_HTTP_SKIP_BYTES = 262144 /* of a body the application left unread; more closes the connection */
 };

@@ -9,6 +9,7 @@
 /* What a byte may be part of. In values bytes from 0x80 up are opaque text; nowhere else are they allowed. */
 enum { TOKEN = 1, LINE = 2, VALUE = 4 };
 
+/* clang-format off */
 #define V6 (LINE | VALUE)
 #define T7 (TOKEN | LINE | VALUE)
 #define X4 VALUE
@@ -29,6 +30,7 @@ static const unsigned char classes[256] = {
 #undef V6
 #undef T7
 #undef X4
+/* clang-format on */
 
 static enum gri_http_progress refuse(gri_http_head *head, int status, const char *why, size_t where)
 {
@@ -77,7 +79,8 @@ bool gri_http_head_started(const gri_http_head *head)
 }
 
 /* http://authority[/path][?query] */
-static enum gri_http_progress split_absolute(gri_http_head *head, const char *buffer, size_t from, size_t to, size_t *ret_path)
+static enum gri_http_progress split_absolute(gri_http_head *head, const char *buffer, size_t from, size_t to,
+                                             size_t *ret_path)
 {
     size_t authority = from + 7, at = authority;
     if (to - from < 7 || !SAME(buffer + from, 7, "http://")) return refuse(head, 400, "a target of unknown form", from);
@@ -101,7 +104,8 @@ static enum gri_http_progress read_target(gri_http_head *head, const char *buffe
         return options ? GRI_HTTP_MORE : refuse(head, 400, "the target * is for OPTIONS only", from);
     }
     if (to == from) return refuse(head, 400, "an empty target", from);
-    if (buffer[from] != '/' && split_absolute(head, buffer, from, to, &path) == GRI_HTTP_REFUSED) return GRI_HTTP_REFUSED;
+    if (buffer[from] != '/' && split_absolute(head, buffer, from, to, &path) == GRI_HTTP_REFUSED)
+        return GRI_HTTP_REFUSED;
 
     const char *mark = memchr(buffer + path, '?', to - path);
     size_t path_end = mark ? (size_t)(mark - buffer) : to;
@@ -125,7 +129,8 @@ static enum gri_http_progress read_request_line(gri_http_head *head, const char 
     const char *first = memchr(buffer + from, ' ', to - from);
     if (!first) return refuse(head, 400, "no request line", from);
     size_t method_end = (size_t)(first - buffer);
-    if (!gri_http_is_token(buffer + from, method_end - from)) return refuse(head, 400, "the method is not a token", from);
+    if (!gri_http_is_token(buffer + from, method_end - from))
+        return refuse(head, 400, "the method is not a token", from);
     head->method = span_of(from, method_end);
     const char *second = memchr(first + 1, ' ', to - method_end - 1);
     if (!second) return refuse(head, 400, "no version in the request line", method_end);
@@ -133,10 +138,11 @@ static enum gri_http_progress read_request_line(gri_http_head *head, const char 
     const char *version = second + 1;
     size_t version_bytes = to - target_end - 1;
 
-    if (version_bytes != 8 || memcmp(version, "HTTP/", 5) != 0 || version[5] < '0' || version[5] > '9' || version[6] != '.' ||
-        version[7] < '0' || version[7] > '9')
+    if (version_bytes != 8 || memcmp(version, "HTTP/", 5) != 0 || version[5] < '0' || version[5] > '9' ||
+        version[6] != '.' || version[7] < '0' || version[7] > '9')
         return refuse(head, 400, "a malformed version", target_end + 1);
-    if (version[5] != '1' || version[7] > '1') return refuse(head, 505, "a version other than 1.0 and 1.1", target_end + 1);
+    if (version[5] != '1' || version[7] > '1')
+        return refuse(head, 505, "a version other than 1.0 and 1.1", target_end + 1);
     head->minor = (uint8_t)(version[7] - '0');
     if (head->method.bytes == 7 && memcmp(buffer + from, "CONNECT", 7) == 0)
         return refuse(head, 400, "CONNECT to a server that is no proxy", from);
@@ -148,8 +154,10 @@ static enum gri_http_progress read_length(gri_http_head *head, const char *value
     if (head->has_length) return refuse(head, 400, "Content-Length given twice", head->line);
     uint64_t length = 0;
     for (size_t i = 0; i < bytes; i++) {
-        if (value[i] < '0' || value[i] > '9') return refuse(head, 400, "Content-Length is not a plain number", head->line);
-        length = length > UINT64_MAX / 10 - 1 ? UINT64_MAX : length * 10 + (uint64_t)(value[i] - '0'); /* sticks: too big */
+        if (value[i] < '0' || value[i] > '9')
+            return refuse(head, 400, "Content-Length is not a plain number", head->line);
+        length =
+            length > UINT64_MAX / 10 - 1 ? UINT64_MAX : length * 10 + (uint64_t)(value[i] - '0'); /* sticks: too big */
     }
     if (bytes == 0) return refuse(head, 400, "an empty Content-Length", head->line);
     head->has_length = true;
@@ -166,8 +174,10 @@ static enum gri_http_progress read_coding(gri_http_head *head, const char *value
     head->chunked = SAME(value, bytes, "chunked");
     if (head->chunked) return GRI_HTTP_MORE;
     const char *comma = memchr(value, ',', bytes);
-    if (comma && gri_http_is_token(value, (size_t)(comma - value)) && !SAME(value, (size_t)(comma - value), "chunked") &&
-        (SAME(comma, bytes - (size_t)(comma - value), ", chunked") || SAME(comma, bytes - (size_t)(comma - value), ",chunked")))
+    if (comma && gri_http_is_token(value, (size_t)(comma - value)) &&
+        !SAME(value, (size_t)(comma - value), "chunked") &&
+        (SAME(comma, bytes - (size_t)(comma - value), ", chunked") ||
+         SAME(comma, bytes - (size_t)(comma - value), ",chunked")))
         return refuse(head, 501, "a transfer coding other than chunked", head->line);
     return refuse(head, 400, "a Transfer-Encoding that is not exactly chunked", head->line);
 }
@@ -192,7 +202,8 @@ static enum gri_http_progress read_host(gri_http_head *head, const char *buffer,
 {
     if (head->has_host) return refuse(head, 400, "Host given twice", head->line);
     head->has_host = true;
-    if (!gri_http_authority_valid(buffer + value.at, value.bytes)) return refuse(head, 400, "a malformed Host", head->line);
+    if (!gri_http_authority_valid(buffer + value.at, value.bytes))
+        return refuse(head, 400, "a malformed Host", head->line);
     if (head->form != GRI_HTTP_ABSOLUTE) {
         head->host = value;
     } else if (!gri_http_same(buffer + value.at, value.bytes, buffer + head->host.at, head->host.bytes)) {
@@ -226,7 +237,8 @@ static enum gri_http_progress read_field(gri_http_head *head, const char *buffer
     const char *colon = memchr(buffer + from, ':', to - from);
     if (!colon) return refuse(head, 400, "a field without a colon", from);
     size_t name_end = (size_t)(colon - buffer), value = name_end + 1;
-    if (!gri_http_is_token(buffer + from, name_end - from)) return refuse(head, 400, "a field name that is not a token", from);
+    if (!gri_http_is_token(buffer + from, name_end - from))
+        return refuse(head, 400, "a field name that is not a token", from);
     while (value < to && (buffer[value] == ' ' || buffer[value] == '\t')) value++;
     while (to > value && (buffer[to - 1] == ' ' || buffer[to - 1] == '\t')) to--;
     if (head->field_count == head->limits.fields) return refuse(head, 431, "too many fields", from);
@@ -272,7 +284,8 @@ enum gri_http_progress gri_http_head_feed(gri_http_head *head, const char *buffe
         head->scan = (uint32_t)at;
         if (at >= stop) break;
         if (buffer[at] != '\r') {
-            if (head->lines == 0 && at >= line_max && buffer[at] != '\n') return refuse(head, 414, "a request line over the limit", at);
+            if (head->lines == 0 && at >= line_max && buffer[at] != '\n')
+                return refuse(head, 414, "a request line over the limit", at);
             return refuse(head, 400, buffer[at] == '\n' ? "a line feed without carriage return" : "a control byte", at);
         }
         if (at + 1 >= stop) break;

@@ -42,7 +42,8 @@ enum gri_http_form { GRI_HTTP_ORIGIN, GRI_HTTP_ABSOLUTE, GRI_HTTP_ASTERISK };
 
 typedef struct gri_http_head {
     /* the reading: valid after GRI_HTTP_DONE */
-    gri_http_span method, target, path, query, host; /* path still percent-encoded; host: from the target or the field */
+    gri_http_span method, target, path, query,
+        host; /* path still percent-encoded; host: from the target or the field */
     bool has_query, has_host, keep_alive, expect_continue, chunked, has_length;
     uint8_t minor; /* HTTP/1.minor */
     uint8_t form;  /* enum gri_http_form */

@@ -15,7 +15,8 @@ bool gri_http_request_draining(gri_http_connection *c)
 {
     gr_message *message = NULL;
     while (!c->draining && gr_receive(c->self, &message, GR_NOW) == 0) {
-        c->draining = gr_address_equal(gr_sender(message), c->server->listener) && gr_bool(gr_get(gr_body(message), "drain"), false);
+        c->draining = gr_address_equal(gr_sender(message), c->server->listener) &&
+                      gr_bool(gr_get(gr_body(message), "drain"), false);
         gr_message_free(&message);
     }
     return c->draining;
@@ -212,7 +213,8 @@ int gri_http_request_environ(gri_http_connection *c, gr_environ *env, gr_header 
     if (h->has_query) env->query = c->buffer + h->query.at;
     for (uint32_t i = 0; i < h->field_count; i++)
         headers[i] = (gr_header){string_of(c, h->fields[i].name), string_of(c, h->fields[i].value)};
-    const char *host = gr_environ_header(env, "host"); /* what absolute-form names is the same, or HTTP/1.0 without Host */
+    const char *host =
+        gr_environ_header(env, "host"); /* what absolute-form names is the same, or HTTP/1.0 without Host */
     if (host) env->host = host;
     return 0;
 }

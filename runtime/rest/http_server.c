@@ -98,8 +98,8 @@ static int spawn_connection(listener *l, gr_socket socket, gr_address *ret_addre
 {
     unsigned char storage[128];
     gr_value args;
-    int code = gr_pack_into(storage, sizeof storage, &args, "{s:I, s:I}", "server", (int64_t)(intptr_t)l->server, "socket",
-                            (int64_t)socket.id);
+    int code = gr_pack_into(storage, sizeof storage, &args, "{s:I, s:I}", "server", (int64_t)(intptr_t)l->server,
+                            "socket", (int64_t)socket.id);
     gr_spawn_options options = {.link = GR_LINK | GR_LINK_TRAP_EXIT};
     return code != 0 ? code : gr_spawn_behaviour(l->self, ret_address, CONNECTION_BEHAVIOUR, &options, args);
 }

@@ -233,8 +233,9 @@ static int answer_page(const gri_request *r, const listing *l)
     PUT(&p, "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Greenroom</title>\n"
             "<style>body{font:16px sans-serif;margin:2em}td,th{text-align:left;padding:.2em 1em .2em 0}</style>\n"
             "<h1>Actors</h1>\n");
-    put(&p, count, (size_t)snprintf(count, sizeof count, "<p>%llu in all, %zu from number %zu on\n",
-                                    (unsigned long long)l->total, l->kept > l->offset ? l->kept - l->offset : 0, l->offset));
+    put(&p, count,
+        (size_t)snprintf(count, sizeof count, "<p>%llu in all, %zu from number %zu on\n", (unsigned long long)l->total,
+                         l->kept > l->offset ? l->kept - l->offset : 0, l->offset));
     PUT(&p, "<table><tr><th>name<th>behaviour<th>state<th>messages\n");
     for (size_t i = l->offset; i < l->kept; i++) put_row(&p, &l->heap[i]);
     PUT(&p, "</table>\n");

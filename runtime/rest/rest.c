@@ -98,7 +98,8 @@ static int check_mount(const gr_mount *mount, gr_detail *ret_detail)
     size_t bytes = prefix ? strlen(prefix) : 0;
     if (bytes < 2 || prefix[0] != '/' || prefix[bytes - 1] == '/' || strstr(prefix, "/-/") ||
         strcmp(prefix + bytes - 2, "/-") == 0)
-        return fail(ret_detail, "mount prefix \"%.100s\": must begin with '/', not end with it, and have no \"-\" segment",
+        return fail(ret_detail,
+                    "mount prefix \"%.100s\": must begin with '/', not end with it, and have no \"-\" segment",
                     prefix ? prefix : "");
     if (!mount->application.run) return fail(ret_detail, "mount \"%.100s\" has no application", prefix);
     return 0;
@@ -111,9 +112,12 @@ static int check(const gr_rest_options *options, gr_detail *ret_detail)
     if (options->http.application.run) return fail(ret_detail, "http.application must be zero; use a mount");
     if (options->token && !gri_is_token(options->token)) return fail(ret_detail, "a token is 64 hexadecimal digits");
     if (!local && !options->insecure)
-        return fail(ret_detail, "%.100s can be reached from other machines in plain text: .insecure must say that this is meant, "
-                    "or listen on 127.0.0.1, [::1] or unix:PATH", listen);
-    if (!local && options->open) return fail(ret_detail, ".open only where nobody but this machine can connect, not on %.100s", listen);
+        return fail(ret_detail,
+                    "%.100s can be reached from other machines in plain text: .insecure must say that this is meant, "
+                    "or listen on 127.0.0.1, [::1] or unix:PATH",
+                    listen);
+    if (!local && options->open)
+        return fail(ret_detail, ".open only where nobody but this machine can connect, not on %.100s", listen);
     if (!options->token && !options->open) return fail(ret_detail, "a token is needed, or .open");
     if (options->json_depth > 512) return fail(ret_detail, "json_depth %u: at most 512", options->json_depth);
     for (size_t i = 0; i < options->mount_count; i++) {

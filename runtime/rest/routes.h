@@ -53,9 +53,9 @@ typedef struct gri_route {
 typedef struct gri_match {
     enum gri_pattern pattern;
     const gri_route *route; /* NULL: unknown path, or method not allowed */
-    enum gri_scope scope;   /* of the route; without one by the method alone: what is not GET or HEAD changes something */
+    enum gri_scope scope; /* of the route; without one by the method alone: what is not GET or HEAD changes something */
     size_t name_at, name_bytes; /* in the path */
-    const char *method;     /* what is called, in the path */
+    const char *method;         /* what is called, in the path */
 } gri_match;
 
 gri_match gri_route_find(const char *method, const char *path);

@@ -61,7 +61,8 @@ static int read_open(int fd, const char *path, char ret_token[GR_REST_TOKEN_BYTE
     if (fstat(fd, &status) != 0) return fail(ret_detail, GR_ESYSTEM, path, strerror(errno));
     if (!S_ISREG(status.st_mode)) return fail(ret_detail, GR_EINVAL, path, "not a plain file");
     if (status.st_uid != geteuid()) return fail(ret_detail, GR_EINVAL, path, "belongs to another user");
-    if (status.st_mode & 077) return fail(ret_detail, GR_EINVAL, path, "others may read or write it; its mode must be 0600");
+    if (status.st_mode & 077)
+        return fail(ret_detail, GR_EINVAL, path, "others may read or write it; its mode must be 0600");
     ssize_t bytes = read(fd, text, sizeof text - 1);
     if (bytes < 0) return fail(ret_detail, GR_ESYSTEM, path, strerror(errno));
     text[bytes] = '\0';

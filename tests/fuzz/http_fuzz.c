@@ -70,7 +70,8 @@ static void step(reading *r)
         progress = gri_http_head_feed(&r->head, r->buffer, r->held);
         if (progress == GRI_HTTP_REFUSED) fold_number(r, (uint64_t)r->head.status * 65536 + r->head.where);
         if (progress == GRI_HTTP_DONE) {
-            fold_span(r, r->head.method), fold_span(r, r->head.path), fold_span(r, r->head.query), fold_span(r, r->head.host);
+            fold_span(r, r->head.method), fold_span(r, r->head.path), fold_span(r, r->head.query),
+                fold_span(r, r->head.host);
             for (uint32_t i = 0; i < r->head.field_count; i++)
                 fold_span(r, r->head.fields[i].name), fold_span(r, r->head.fields[i].value);
             gri_http_body_init(&r->body, &r->head);

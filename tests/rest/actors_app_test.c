@@ -40,8 +40,12 @@ static void box_describe(gr_self *self, void *state, gr_builder *builder)
 }
 
 static const gr_method methods[] = {{"get", box_get}};
-static const gr_server box = {.state_bytes = sizeof(int64_t), .start = box_start, .methods = methods, .method_count = 1,
-                              .on_message = box_message, .describe = box_describe};
+static const gr_server box = {.state_bytes = sizeof(int64_t),
+                              .start = box_start,
+                              .methods = methods,
+                              .method_count = 1,
+                              .on_message = box_message,
+                              .describe = box_describe};
 static const gr_behaviour behaviour = {.name = "box", .server = &box, .arguments = "int", .text = "holds a number"};
 
 static fixture *start(void)
@@ -62,7 +66,8 @@ static void stop(fixture *f)
     (void)gr_stop(gr_after_ms(10));
 }
 
-static void check(fixture *f, const char *method, const char *path, const char *body, int status, const char *answer_body)
+static void check(fixture *f, const char *method, const char *path, const char *body, int status,
+                  const char *answer_body)
 {
     fake_request request;
     fake_request_init(&request, f->self, method, path, body);

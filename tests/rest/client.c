@@ -196,7 +196,8 @@ answer client_request(const char *address, const char *method, const char *path,
     char *text = malloc(room);
     answer a;
     if (!text) fail("out of memory");
-    int used = snprintf(text, room, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s", method, path, headers);
+    int used =
+        snprintf(text, room, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s", method, path, headers);
     if (body) used += snprintf(text + used, room - (size_t)used, "Content-Length: %zu\r\n", bytes);
     snprintf(text + used, room - (size_t)used, "\r\n%s", body ? body : "");
     client_say(&c, text);

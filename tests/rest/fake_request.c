@@ -29,9 +29,19 @@ void fake_request_init(fake_request *r, gr_self *self, const char *method, const
 {
     *r = (fake_request){.body = body ? body : ""};
     r->input = (gr_input){input_read, input_all};
-    r->env = (gr_environ){.self = self, .method = method, .target = path, .script_name = "", .path = path, .scheme = "http",
-                          .protocol = "HTTP/1.1", .host = "localhost:7580", .remote = "127.0.0.1:1", .local = "127.0.0.1:7580",
-                          .headers = r->headers, .content_length = (int64_t)strlen(r->body), .input = &r->input};
+    r->env = (gr_environ){.self = self,
+                          .method = method,
+                          .target = path,
+                          .script_name = "",
+                          .path = path,
+                          .scheme = "http",
+                          .protocol = "HTTP/1.1",
+                          .host = "localhost:7580",
+                          .remote = "127.0.0.1:1",
+                          .local = "127.0.0.1:7580",
+                          .headers = r->headers,
+                          .content_length = (int64_t)strlen(r->body),
+                          .input = &r->input};
     static char copy[4096];
     const char *mark = strchr(path, '?');
     if (mark) {
@@ -54,7 +64,8 @@ static int start(gr_responder *respond, int status, const gr_header *headers, si
     a->status = status;
     a->announced = body_bytes;
     for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(a->headers + used, sizeof a->headers - used, "%s: %s\n", headers[i].name, headers[i].value);
+        used += (size_t)snprintf(a->headers + used, sizeof a->headers - used, "%s: %s\n", headers[i].name,
+                                 headers[i].value);
     return 0;
 }
 

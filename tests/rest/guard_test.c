@@ -35,11 +35,23 @@ static const struct {
     const char *host;
     bool right;
 } hosts[] = {
-    {"localhost", true},       {"LocalHost:7580", true},      {"127.0.0.1:7580", true}, {"[::1]:7580", true},
-    {"localhost:9", true},     {"allowed.example", true},     {"allowed.example:99", true},
-    {"exact.example:7", true}, {"exact.example:8", false},    {"exact.example", false},
-    {"evil.example", false},   {"localhost.evil.example", false}, {"", false},          {"127.0.0.2:7580", false},
-    {"[::2]", false},          {"127.0.0.1.evil.example", false}, {"192.0.2.1:7580", false},
+    {"localhost", true},
+    {"LocalHost:7580", true},
+    {"127.0.0.1:7580", true},
+    {"[::1]:7580", true},
+    {"localhost:9", true},
+    {"allowed.example", true},
+    {"allowed.example:99", true},
+    {"exact.example:7", true},
+    {"exact.example:8", false},
+    {"exact.example", false},
+    {"evil.example", false},
+    {"localhost.evil.example", false},
+    {"", false},
+    {"127.0.0.2:7580", false},
+    {"[::2]", false},
+    {"127.0.0.1.evil.example", false},
+    {"192.0.2.1:7580", false},
 };
 
 static const struct {
@@ -81,7 +93,9 @@ static void check_one(const gri_guard *guard, enum gri_scope scope, size_t c, si
     if (credentials[c].second) fake_request_header(&request, "authorization", credentials[c].second);
     if (origins[o].origin) {
         const char *mark = strstr(origins[o].origin, "HOST");
-        if (mark) snprintf(origin, sizeof origin, "%.*s%s%s", (int)(mark - origins[o].origin), origins[o].origin, hosts[h].host, mark + 4);
+        if (mark)
+            snprintf(origin, sizeof origin, "%.*s%s%s", (int)(mark - origins[o].origin), origins[o].origin,
+                     hosts[h].host, mark + 4);
         fake_request_header(&request, "Origin", mark ? origin : origins[o].origin);
     }
     if (origins[o].site) fake_request_header(&request, "Sec-Fetch-Site", origins[o].site);

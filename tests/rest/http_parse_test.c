@@ -176,7 +176,8 @@ static char *reader_end(reader *r)
 static void compare(const http_case *item, const char *how, size_t at, char *transcript)
 {
     if (strcmp(transcript, item->expected) != 0)
-        TEST_FAIL("%s: %s (%s %zu)\nread     %sexpected %s", item->file, item->name, how, at, transcript, item->expected);
+        TEST_FAIL("%s: %s (%s %zu)\nread     %sexpected %s", item->file, item->name, how, at, transcript,
+                  item->expected);
     free(transcript);
 }
 

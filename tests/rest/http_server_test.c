@@ -53,9 +53,9 @@ static int echo_all(const gr_environ *env, gr_responder *respond)
 static int tell_environ(const gr_environ *env, gr_responder *respond)
 {
     char text[1024];
-    snprintf(text, sizeof text, "%s|%s|%s|%s|%s|%s|%s|%s|%lld|%s", env->method, env->target, env->script_name, env->path,
-             env->query ? env->query : "-", env->scheme, env->protocol, env->host, (long long)env->content_length,
-             gr_environ_header(env, "x-test") ? gr_environ_header(env, "x-test") : "-");
+    snprintf(text, sizeof text, "%s|%s|%s|%s|%s|%s|%s|%s|%lld|%s", env->method, env->target, env->script_name,
+             env->path, env->query ? env->query : "-", env->scheme, env->protocol, env->host,
+             (long long)env->content_length, gr_environ_header(env, "x-test") ? gr_environ_header(env, "x-test") : "-");
     return say(respond, text);
 }
 
@@ -208,7 +208,8 @@ TEST(http_server, versions_and_connection_fields)
 TEST(http_server, the_environment)
 {
     fixture f = start();
-    exchange_alone(f.address, "POST /environ/a%20b?q=%20 HTTP/1.1\r\nHost: h:1\r\nX-Test: yes\r\nContent-Length: 2\r\n\r\nok", 200,
+    exchange_alone(f.address,
+                   "POST /environ/a%20b?q=%20 HTTP/1.1\r\nHost: h:1\r\nX-Test: yes\r\nContent-Length: 2\r\n\r\nok", 200,
                    "POST|/environ/a%20b?q=%20||/environ/a b|q=%20|http|HTTP/1.1|h:1|2|yes");
     exchange_alone(f.address, "GET http://h/environ HTTP/1.1\r\nHost: h\r\n\r\n", 200,
                    "GET|http://h/environ||/environ|-|http|HTTP/1.1|h|0|-");
@@ -223,9 +224,10 @@ TEST(http_server, pipelined_requests_are_answered_in_order)
     fixture f = start();
     client c = client_open(f.address);
     answer a;
-    client_say(&c, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\none" GET("/")
-                   "POST /pieces HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nthree\r\n0\r\n\r\n"
-                   "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n" GET("/stream"));
+    client_say(&c,
+               "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\none" GET(
+                   "/") "POST /pieces HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nthree\r\n0\r\n\r\n"
+                        "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n" GET("/stream"));
     static const char *const bodies[] = {"one", "hello\n", "three", "", "piece\npiece\npiece\n"};
     for (int i = 0; i < 5; i++) {
         CHECK(client_answer(&c, i == 3, &a));
@@ -243,7 +245,8 @@ TEST(http_server, requests_in_single_bytes)
 {
     fixture f = start();
     client c = client_open(f.address);
-    static const char text[] = "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    static const char text[] =
+        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
     for (size_t i = 0; i < sizeof text - 2; i++) CHECK(client_send(&c, text + i, 1));
     exchange(&c, "\n", 200, "abcde");
     client_close(&c);
@@ -261,7 +264,8 @@ TEST(http_server, large_bodies_both_ways)
     for (int i = 0; i < 2; i++) {
         client c = client_open(f.address);
         answer a;
-        snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", paths[i], i ? 5000 : BYTES);
+        snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", paths[i],
+                 i ? 5000 : BYTES);
         client_say(&c, head);
         CHECK(client_send(&c, body, i ? 5000 : BYTES));
         CHECK(client_answer(&c, false, &a));
@@ -344,7 +348,8 @@ TEST(http_server, a_refused_request_is_answered_and_ends_the_connection)
         client c = client_open(f.address);
         answer a;
         client_say(&c, cases[i].request);
-        (void)client_send(&c, GET("/"), strlen(GET("/"))); /* must not be looked at; the server may have closed already */
+        (void)client_send(&c, GET("/"),
+                          strlen(GET("/"))); /* must not be looked at; the server may have closed already */
         CHECK(client_answer(&c, false, &a));
         CHECK_EQ(a.status, cases[i].status);
         CHECK(a.closes);

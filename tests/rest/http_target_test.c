@@ -47,8 +47,7 @@ TEST(http_target, paths)
 /* Every byte, raw and encoded, in a path: exactly these raw ones are allowed, and all encoded ones but NUL and slash. */
 TEST(http_target, every_byte_in_a_path)
 {
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/";
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/";
     for (int c = 1; c < 256; c++) {
         size_t where;
         char raw[] = {'/', 'x', (char)c, '\0'}, encoded[16];

@@ -61,7 +61,8 @@ static void adder_describe(gr_self *self, void *state, gr_builder *builder)
     gr_put_end(builder);
 }
 
-static const gr_method methods[] = {{"add", adder_add}, {"fail", adder_fail}, {"sleep", adder_sleep}, {"die", adder_die}};
+static const gr_method methods[] = {
+    {"add", adder_add}, {"fail", adder_fail}, {"sleep", adder_sleep}, {"die", adder_die}};
 static const gr_server server = {.state_bytes = sizeof(adder),
                                  .start = adder_start,
                                  .methods = methods,
@@ -87,7 +88,8 @@ static void check_answer(const http_case *item, const answer *a)
             used += snprintf(found + used, sizeof found - (size_t)used, " %s", it.key);
         gr_message_free(&message);
     }
-    if (strcmp(found, wanted) != 0) TEST_FAIL("%s: answered \"%s\", expected \"%s\"\n%s", item->name, found, wanted, a->body);
+    if (strcmp(found, wanted) != 0)
+        TEST_FAIL("%s: answered \"%s\", expected \"%s\"\n%s", item->name, found, wanted, a->body);
 }
 
 static void run_case(const http_case *item, void *arg)

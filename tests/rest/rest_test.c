@@ -86,8 +86,8 @@ static void stubborn(gr_self *self, gr_value args)
     while (gr_sleep(self, end) == GR_EKILLED) gr_kill_clear(self);
 }
 
-static const gr_method methods[] = {{"add", counter_add}, {"get", counter_get},   {"fail", counter_fail},
-                                    {"die", counter_die}, {"wait", counter_wait}};
+static const gr_method methods[] = {
+    {"add", counter_add}, {"get", counter_get}, {"fail", counter_fail}, {"die", counter_die}, {"wait", counter_wait}};
 static const gr_server counter = {.state_bytes = sizeof(int64_t),
                                   .start = counter_start,
                                   .methods = methods,
@@ -103,16 +103,17 @@ static const gr_behaviour behaviours[] = {
 static int user_application(void *state, const gr_environ *env, gr_responder *respond)
 {
     char text[256];
-    int bytes = snprintf(text, sizeof text, "%s|%s|%s|%s", (const char *)state, env->method, env->script_name, env->path);
+    int bytes =
+        snprintf(text, sizeof text, "%s|%s|%s|%s", (const char *)state, env->method, env->script_name, env->path);
     return gr_response_send(respond, 200, "text/plain", text, (size_t)bytes);
 }
 
 static fixture start_with(gr_rest_options options)
 {
     static const gr_mount mounts[] = {
-        {"/app", {user_application, (void *)(uintptr_t)"app"}, false},
-        {"/app/deep", {user_application, (void *)(uintptr_t)"deep"}, false},
-        {"/free", {user_application, (void *)(uintptr_t)"free"}, true},
+        {"/app", {user_application, (void *)(uintptr_t) "app"}, false},
+        {"/app/deep", {user_application, (void *)(uintptr_t) "deep"}, false},
+        {"/free", {user_application, (void *)(uintptr_t) "free"}, true},
     };
     fixture f = {0};
     gr_detail detail = {0};
@@ -143,8 +144,8 @@ static void stop(fixture *f)
 }
 
 /* With the token. Checks the status, and the body unless that is NULL. */
-static void expect(const fixture *f, const char *method, const char *path, const char *headers, const char *body, int status,
-                   const char *answer_body)
+static void expect(const fixture *f, const char *method, const char *path, const char *headers, const char *body,
+                   int status, const char *answer_body)
 {
     char all[1024];
     snprintf(all, sizeof all, AUTH "%s", headers);
@@ -165,8 +166,8 @@ static void settle(const fixture *f, const char *path)
 }
 
 /* The same for a problem: the status is in the body too, and the detail contains a text. */
-static void expect_problem(const fixture *f, const char *method, const char *path, const char *headers, const char *body,
-                           int status, const char *detail)
+static void expect_problem(const fixture *f, const char *method, const char *path, const char *headers,
+                           const char *body, int status, const char *detail)
 {
     char all[1024];
     gr_message *message = NULL;
@@ -274,8 +275,9 @@ TEST(rest, bad_json_says_where)
     CHECK(gr_int(gr_get(gr_body(message), "byte"), 0) >= 20);
     gr_message_free(&message);
     answer_free(&a);
-    static const char *const bad[] = {"{\"a\": 1, \"a\": 2}", "[9223372036854775808]", "[1e999]", "[NaN]", "\"\xff\"", "{} {}", "",
-                                      "{\"_pyact_binary\": \"!\"}"};
+    static const char *const bad[] = {
+        "{\"a\": 1, \"a\": 2}",      "[9223372036854775808]", "[1e999]", "[NaN]", "\"\xff\"", "{} {}", "",
+        "{\"_pyact_binary\": \"!\"}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) expect_problem(&f, "POST", "/c", "", bad[i], 400, "JSON");
     char deep[140];
     memset(deep, '[', 65), memset(deep + 65, ']', 65);
@@ -381,11 +383,13 @@ TEST(rest, an_endless_call_ends_with_its_client)
     char request[512];
     expect(&f, "PUT", "/c", "", "{\"behaviour\": \"counter\", \"args\": {\"start\": 0}}", 202, NULL);
     client c = client_open(f.address);
-    snprintf(request, sizeof request, "POST /c HTTP/1.1\r\nHost: localhost\r\n" AUTH "Content-Length: %zu\r\n\r\n%s", sizeof body - 1, body);
+    snprintf(request, sizeof request, "POST /c HTTP/1.1\r\nHost: localhost\r\n" AUTH "Content-Length: %zu\r\n\r\n%s",
+             sizeof body - 1, body);
     client_say(&c, request);
     client_close(&c);
     expect(&f, "DELETE", "/c", "", NULL, 200, NULL);
-    expect_problem(&f, "POST", "/c", "", "{\"remotecall\":\"1\",\"method\":\"add\",\"message\":1,\"timeout\":\"x\"}", 404, "c");
+    expect_problem(&f, "POST", "/c", "", "{\"remotecall\":\"1\",\"method\":\"add\",\"message\":1,\"timeout\":\"x\"}",
+                   404, "c");
     stop(&f);
 }
 
@@ -480,13 +484,19 @@ TEST(rest, the_operators_routes_need_no_token)
 TEST(rest, nothing_changes_without_the_token)
 {
     fixture f = start();
-    static const char *const headers[] = {"", "Authorization: Bearer x\r\n", "Authorization: Basic " TOKEN "\r\n", "Cookie: token=" TOKEN "\r\n"};
+    static const char *const headers[] = {"", "Authorization: Bearer x\r\n", "Authorization: Basic " TOKEN "\r\n",
+                                          "Cookie: token=" TOKEN "\r\n"};
     static const struct {
         const char *method, *path, *body;
     } changes[] = {
-        {"PUT", "/new", "{\"behaviour\":\"counter\",\"args\":{\"start\":1}}"}, {"POST", "/c", "{\"add\":1}"},
-        {"POST", "/c/-/call/add", "1"}, {"DELETE", "/c", NULL}, {"PATCH", "/c", NULL}, {"POST", "/app/x", NULL},
-        {"POST", "/-/nothing", NULL}, {"POST", "/c?token=" TOKEN, "{\"add\":1}"},
+        {"PUT", "/new", "{\"behaviour\":\"counter\",\"args\":{\"start\":1}}"},
+        {"POST", "/c", "{\"add\":1}"},
+        {"POST", "/c/-/call/add", "1"},
+        {"DELETE", "/c", NULL},
+        {"PATCH", "/c", NULL},
+        {"POST", "/app/x", NULL},
+        {"POST", "/-/nothing", NULL},
+        {"POST", "/c?token=" TOKEN, "{\"add\":1}"},
     };
     expect(&f, "PUT", "/c", "", "{\"behaviour\": \"counter\", \"args\": {\"start\": 5}}", 202, NULL);
     settle(&f, "/c");
@@ -502,7 +512,8 @@ TEST(rest, nothing_changes_without_the_token)
     CHECK_STR(a.body, "{\"count\":5}\n");
     answer_free(&a);
     expect(&f, "HEAD", "/new", "", NULL, 404, NULL);
-    static const char *const foreign[] = {"Origin: http://evil.example\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n"};
+    static const char *const foreign[] = {"Origin: http://evil.example\r\n", "Origin: null\r\n",
+                                          "Sec-Fetch-Site: cross-site\r\n"};
     for (size_t o = 0; o < 3; o++) {
         expect_problem(&f, "DELETE", "/c", foreign[o], NULL, 403, "origin");
         expect_problem(&f, "GET", "/c", foreign[o], NULL, 403, "origin");

@@ -50,7 +50,8 @@ TEST(routes, scopes)
         const gri_route *route = &gri_routes[i];
         CHECK(route->run && route->method && route->text[0]);
         if (gri_scope_of_method(route->method) == GRI_SCOPE_CHANGE) CHECK_EQ(route->scope, GRI_SCOPE_CHANGE);
-        if (route->scope == GRI_SCOPE_OPEN) CHECK(route->pattern == GRI_PATH_LIVEZ || route->pattern == GRI_PATH_READYZ);
+        if (route->scope == GRI_SCOPE_OPEN)
+            CHECK(route->pattern == GRI_PATH_LIVEZ || route->pattern == GRI_PATH_READYZ);
         for (size_t j = 0; j < i; j++)
             CHECK(gri_routes[j].pattern != route->pattern || strcmp(gri_routes[j].method, route->method) != 0);
     }

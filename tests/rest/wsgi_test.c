@@ -88,7 +88,8 @@ TEST(wsgi, problems)
     CHECK_OK(gr_response_problem(&answer.respond, 404, "no \"%s\" here", "x"));
     CHECK_EQ(answer.status, 404);
     CHECK_STR(fake_answer_header(&answer, "Content-Type"), "application/problem+json");
-    CHECK_STR(answer.body, "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"no \\\"x\\\" here\"}\n");
+    CHECK_STR(answer.body,
+              "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"no \\\"x\\\" here\"}\n");
 }
 
 /* A long detail is cut, never inside a character. */
