@@ -41,9 +41,10 @@ GR_ANY_THREAD const char *gr_type_name(gr_type type);
 /* The member called `key`; GR_MISSING if there is none or `object` is no object. A walk up to 16 keys, a binary search
  * beyond. gr_get_n takes keys that contain U+0000. */
 GR_ANY_THREAD gr_value gr_get_n(gr_value object, const char *key, size_t key_bytes);
-GR_ANY_THREAD inline gr_value gr_get(gr_value object, const char *key)
+/* Inline, so that the length of a literal is known; the library has it as a function too. */
+GR_ANY_THREAD inline __attribute__((always_inline)) gr_value gr_get(gr_value object, const char *key)
 {
-    return gr_get_n(object, key, __builtin_strlen(key)); /* inline, so that the length of a literal is known */
+    return gr_get_n(object, key, __builtin_strlen(key));
 }
 /* The element at `index`, from 0; GR_MISSING beyond the end or if `array` is no array. Takes time proportional to index:
  * walk whole arrays with gr_iterate. */

@@ -61,39 +61,43 @@ static void publish(gr_site *site, gri_plan *made, gri_plan_found *f)
     }
 }
 
-static GRI_NOINLINE int make_plan(gr_site *site, const char *format, gri_arguments *args, gri_plan_compiler *compile,
-                                  gr_detail *ret_detail, gri_plan_found *f)
+static int make_plan(gr_site *site, const char *format, va_list list, gri_plan_compiler *compile, gr_detail *ret_detail,
+                     gri_plan_found *f)
 {
     gri_plan *made = NULL;
     uint64_t stolen = 0;
-    int error = compile(site, format, args, &made, &stolen, ret_detail);
-    if (error) {
-        if (ret_detail && (error == GR_ENOMEM || error == GR_EFULL))
+    gri_arguments args;
+    va_copy(args.list, list);
+    int error = compile(site, format, &args, &made, &stolen, ret_detail);
+    if (!error) {
+        f->plan = f->own = made;
+        if (site) {
+            f->own = NULL;
+            publish(site, made, f);
+        }
+    } else if (error == GR_ENOMEM || error == GR_EFULL) {
+        if (ret_detail) {
+            *ret_detail = (gr_detail){.line = 0};
             (void)snprintf(ret_detail->text, sizeof ret_detail->text, "%s", gr_error_text(error));
-        drop_stolen(site, args, stolen);
-        return error;
+        }
+        drop_stolen(site, &args, stolen);
     }
-    f->plan = f->own = made;
-    if (site) {
-        f->own = NULL;
-        publish(site, made, f);
-    }
-    return 0;
+    va_end(args.list);
+    return error;
 }
 
-int gri_plan_find(gr_site *site, const char *format, gri_arguments *args, gri_plan_compiler *compile,
-                  gr_detail *ret_detail, gri_plan_found *f)
+GRI_NOINLINE int gri_plan_find_slowly(gr_site *site, const char *format, va_list list, gri_plan_compiler *compile,
+                                      gr_detail *ret_detail, gri_plan_found *f)
 {
-    f->own = NULL;
-    if (GRI_LIKELY(site != NULL)) {
+    if (site) {
         /* mo:plan.find acquire <- plan.publish release: the plan */
         const gri_plan *plan = gri_load_acquire(plans_of(site));
         if (!site->literal)
             while (plan && (!format || strcmp(plan->format, format) != 0)) plan = plan->next;
-        if (GRI_LIKELY(plan != NULL)) {
-            f->plan = plan;
+        if (plan) {
+            *f = (gri_plan_found){plan, NULL};
             return 0;
         }
     }
-    return make_plan(site, format, args, compile, ret_detail, f);
+    return make_plan(site, format, list, compile, ret_detail, f);
 }

@@ -18,6 +18,7 @@
 #ifndef GRI_MESSAGE_PLAN_H
 #define GRI_MESSAGE_PLAN_H
 
+#include "base/atomic.h"
 #include "base/compiler.h"
 #include "message/format.h"
 
@@ -70,21 +71,42 @@ typedef struct gri_plan_op {
     uint32_t offset; /* in the format */
 } gri_plan_op;
 
-/* One argument of a template. */
+/* How to read an argument of a template. */
+enum gri_plan_read {
+    GRI_READ_SKIP, /* a literal: it is in the template */
+    GRI_READ_INT,
+    GRI_READ_UINT,
+    GRI_READ_LONG,
+    GRI_READ_ULONG,
+    GRI_READ_BOOL,
+    GRI_READ_DOUBLE,
+    GRI_READ_ADDRESS,
+    GRI_READ_TEXT, /* from here on: into a variable slot */
+    GRI_READ_BYTES,
+    GRI_READ_VALUE,
+};
+
+/* One argument of a template (with the length behind it). */
 typedef struct gri_plan_step {
-    uint8_t kind, size_kind; /* how to read it */
-    uint8_t code; /* what to write: GRI_PLAN_KEY means nothing (it is in the template) */
-    uint8_t flags;
+    uint8_t read; /* gri_plan_read */
+    uint8_t flags, size_kind; /* of texts and bytes */
     uint16_t op; /* for error messages */
     uint16_t depth; /* containers around it */
     uint32_t at; /* where in the template; fixed slots have their bytes there, variable ones are inserted */
 } gri_plan_step;
 
+/* A slot in the order of the template: of the fixed ones, or of the variable ones. Slots are numbered together. */
+typedef struct gri_plan_slot {
+    uint32_t at;
+    uint16_t slot;
+    uint8_t read;
+} gri_plan_slot;
+
 /* A container whose byte count depends on variable slots. */
 typedef struct gri_plan_container {
     uint32_t at; /* its header in the template */
     uint32_t bytes; /* without the variable slots */
-    uint16_t first, end; /* its steps */
+    uint16_t first, end; /* its slots */
 } gri_plan_container;
 
 typedef struct gri_plan {
@@ -93,19 +115,14 @@ typedef struct gri_plan {
     uint32_t ops_count;
     /* The template; bytes is NULL if there is none. */
     uint32_t template_bytes;
-    uint16_t steps_count, containers_count;
-    bool variable; /* some slots are */
-    void *memory; /* holds steps, containers and bytes */
-    const gri_plan_step *steps; /* one for each argument (and length behind it), in order */
+    uint16_t steps_count, slots_count, fixed_count, variable_count, containers_count;
+    void *memory; /* holds what follows */
+    const gri_plan_step *steps; /* in the order of the arguments */
+    const gri_plan_slot *fixed, *variable;
     const gri_plan_container *containers;
     const unsigned char *bytes;
     gri_plan_op ops[];
 } gri_plan;
-
-GRI_INLINE bool gri_plan_is_variable(unsigned code)
-{
-    return code == GRI_PLAN_STRING || code == GRI_PLAN_BYTES || code == GRI_PLAN_VALUE;
-}
 
 /* Compiles a format. The arguments are looked at for literals only; their list is not advanced. If the format was right but
  * there is no memory (GR_ENOMEM, GR_EFULL), *ret_stolen says which arguments are references to drop (bit: index). */
@@ -122,8 +139,21 @@ typedef struct gri_plan_found {
     gri_plan *own; /* not kept: freed after use */
 } gri_plan_found;
 
-GR_MUST_CHECK int gri_plan_find(gr_site *site, const char *format, gri_arguments *args, gri_plan_compiler *compile,
-                                gr_detail *ret_detail, gri_plan_found *f);
+GR_MUST_CHECK int gri_plan_find_slowly(gr_site *site, const char *format, va_list args, gri_plan_compiler *compile,
+                                       gr_detail *ret_detail, gri_plan_found *f);
+GRI_INLINE int gri_plan_find(gr_site *site, const char *format, va_list args, gri_plan_compiler *compile,
+                             gr_detail *ret_detail, gri_plan_found *f)
+{
+    if (GRI_LIKELY(site && site->literal)) {
+        /* mo:plan.find acquire <- plan.publish release: the plan */
+        const gri_plan *plan = gri_load_acquire((gri_atomic_ptr *)(void *)&site->plan);
+        if (GRI_LIKELY(plan != NULL)) {
+            *f = (gri_plan_found){plan, NULL};
+            return 0;
+        }
+    }
+    return gri_plan_find_slowly(site, format, args, compile, ret_detail, f);
+}
 GRI_INLINE void gri_plan_done(gri_plan_found *f)
 {
     if (GRI_UNLIKELY(f->own != NULL)) gri_plan_free(f->own);

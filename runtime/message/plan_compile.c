@@ -190,9 +190,9 @@ typedef struct maker {
     gri_plan_container containers[TEMPLATE_CONTAINERS_MAX];
     struct {
         uint32_t at;
-        uint16_t first, variable; /* steps, and variable slots, before it */
+        uint16_t first, variable; /* slots, and variable slots, before it */
     } open[TEMPLATE_DEPTH_MAX];
-    uint16_t steps_count, containers_count, variable_count;
+    uint16_t steps_count, slots_count, variable_count, containers_count;
     bool fits; /* false: this format needs the operations */
 } maker;
 
@@ -201,23 +201,21 @@ static uint32_t offset_now(const maker *k)
     return (uint32_t)(k->b.at - k->b.base);
 }
 
-static gri_plan_step *add_step(maker *k, uint32_t op, enum gri_plan_code code)
+static void add_step(maker *k, uint32_t op, enum gri_plan_read read, uint32_t tag_bytes)
 {
-    gri_plan_step *step = &k->steps[k->steps_count++];
     const gri_plan_op *from = &k->ops[op];
-    *step = (gri_plan_step){.kind = from->kind,
-                            .size_kind = from->size_kind,
-                            .code = (uint8_t)code,
-                            .flags = from->flags,
-                            .op = (uint16_t)op,
-                            .depth = k->b.depth,
-                            .at = offset_now(k) - k->variable_count};
-    return step;
+    k->steps[k->steps_count++] = (gri_plan_step){.read = (uint8_t)read,
+                                                 .flags = from->flags,
+                                                 .size_kind = from->size_kind,
+                                                 .op = (uint16_t)op,
+                                                 .depth = k->b.depth,
+                                                 .at = offset_now(k) + tag_bytes - k->variable_count};
+    if (read != GRI_READ_SKIP) k->slots_count++;
 }
 
-static void variable_slot(maker *k, uint32_t op)
+static void variable_slot(maker *k, uint32_t op, enum gri_plan_read read)
 {
-    (void)add_step(k, op, (enum gri_plan_code)k->ops[op].code);
+    add_step(k, op, read, 0);
     gr_put_null(&k->b);
     k->variable_count++;
 }
@@ -234,9 +232,9 @@ static void text_slot(maker *k, uint32_t i)
     const char *text = va_arg(k->args.list, const char *);
     if (!literal) {
         if (op->flags & GRI_PLAN_SIZED) gri_arguments_skip(&k->args, op->size_kind);
-        variable_slot(k, i);
+        variable_slot(k, i, GRI_READ_TEXT);
     } else {
-        (void)add_step(k, i, GRI_PLAN_KEY);
+        add_step(k, i, GRI_READ_SKIP, 0);
         if (op->code == GRI_PLAN_KEY) {
             gr_put_key(&k->b, text);
         } else {
@@ -248,15 +246,29 @@ static void text_slot(maker *k, uint32_t i)
 static void fixed_slot(maker *k, uint32_t i)
 {
     const gri_plan_op *op = &k->ops[i];
-    gri_plan_step *step = add_step(k, i, (enum gri_plan_code)op->code);
+    static const uint8_t read_of_kind[GR_ARG_KINDS] = {[GR_ARG_BOOL] = GRI_READ_INT,
+                                                       [GR_ARG_INT] = GRI_READ_INT,
+                                                       [GR_ARG_UINT] = GRI_READ_UINT,
+                                                       [GR_ARG_LONG] = GRI_READ_LONG,
+                                                       [GR_ARG_ULONG] = GRI_READ_ULONG};
     gri_arguments_skip(&k->args, op->kind);
     switch (op->code) {
-    case GRI_PLAN_BOOL: gr_put_bool(&k->b, false); return;
-    case GRI_PLAN_INT: gr_put_int(&k->b, 0); break;
-    case GRI_PLAN_DOUBLE: gr_put_double(&k->b, 0); break;
-    default: gr_put_address(&k->b, GR_NO_ADDRESS);
+    case GRI_PLAN_BOOL: /* the tag is the value */
+        add_step(k, i, GRI_READ_BOOL, 0);
+        gr_put_bool(&k->b, false);
+        break;
+    case GRI_PLAN_INT:
+        add_step(k, i, (enum gri_plan_read)read_of_kind[op->kind], 1);
+        gr_put_int(&k->b, 0);
+        break;
+    case GRI_PLAN_DOUBLE:
+        add_step(k, i, GRI_READ_DOUBLE, 1);
+        gr_put_double(&k->b, 0);
+        break;
+    default:
+        add_step(k, i, GRI_READ_ADDRESS, 1);
+        gr_put_address(&k->b, GR_NO_ADDRESS);
     }
-    step->at++; /* behind the tag */
 }
 
 static void begin_container(maker *k, bool object)
@@ -266,7 +278,7 @@ static void begin_container(maker *k, bool object)
         return;
     }
     k->open[k->b.depth].at = offset_now(k);
-    k->open[k->b.depth].first = k->steps_count;
+    k->open[k->b.depth].first = k->slots_count;
     k->open[k->b.depth].variable = k->variable_count;
     if (object) {
         gr_put_object(&k->b);
@@ -291,7 +303,7 @@ static void end_container(maker *k)
     container->at = at - before;
     container->bytes = offset_now(k) - at - (uint32_t)(k->variable_count - before);
     container->first = first;
-    container->end = k->steps_count;
+    container->end = k->slots_count;
 }
 
 static void add_to_template(maker *k, uint32_t i)
@@ -310,43 +322,60 @@ static void add_to_template(maker *k, uint32_t i)
     case GRI_PLAN_BYTES:
         gri_arguments_skip(&k->args, k->ops[i].kind);
         gri_arguments_skip(&k->args, k->ops[i].size_kind);
-        variable_slot(k, i);
+        variable_slot(k, i, GRI_READ_BYTES);
         break;
     case GRI_PLAN_VALUE:
         gri_arguments_skip(&k->args, k->ops[i].kind);
-        variable_slot(k, i);
+        variable_slot(k, i, GRI_READ_VALUE);
         break;
     default: k->fits = false;
     }
 }
 
 /* The template without the nulls that hold the places of variable slots. */
-static int keep_template(gri_plan *plan, maker *k, const unsigned char *body, size_t bytes)
+static size_t close_gaps(const maker *k, const unsigned char *body, size_t bytes, unsigned char *kept)
 {
-    size_t steps_bytes = k->steps_count * sizeof k->steps[0];
-    size_t containers_bytes = k->containers_count * sizeof k->containers[0];
-    unsigned char *memory = malloc(steps_bytes + containers_bytes + bytes + 1);
-    if (!memory) return GR_ENOMEM;
-    unsigned char *kept = memory + steps_bytes + containers_bytes;
-    memcpy(memory, k->steps, steps_bytes);
-    memcpy(memory + steps_bytes, k->containers, containers_bytes);
     size_t from = 0, to = 0;
     for (unsigned i = 0, taken_out = 0; i < k->steps_count; i++) {
-        if (!gri_plan_is_variable(k->steps[i].code)) continue;
+        if (k->steps[i].read < GRI_READ_TEXT) continue;
         size_t place = k->steps[i].at + taken_out++;
         memcpy(kept + to, body + from, place - from);
         to += place - from;
         from = place + 1;
     }
     memcpy(kept + to, body + from, bytes - from);
-    plan->template_bytes = (uint32_t)(to + bytes - from);
+    return to + bytes - from;
+}
+
+static int keep_template(gri_plan *plan, const maker *k, const unsigned char *body, size_t bytes)
+{
+    size_t steps_bytes = k->steps_count * sizeof(gri_plan_step), slots_bytes = k->slots_count * sizeof(gri_plan_slot);
+    size_t containers_bytes = k->containers_count * sizeof(gri_plan_container);
+    unsigned char *memory = malloc(steps_bytes + slots_bytes + containers_bytes + bytes + 1);
+    if (!memory) return GR_ENOMEM;
+    gri_plan_slot *slots = (gri_plan_slot *)(void *)(memory + steps_bytes);
+    unsigned char *kept = memory + steps_bytes + slots_bytes + containers_bytes;
+    memcpy(memory, k->steps, steps_bytes);
+    memcpy(memory + steps_bytes + slots_bytes, k->containers, containers_bytes);
     plan->memory = memory;
     plan->steps = (const gri_plan_step *)(const void *)memory;
-    plan->containers = (const gri_plan_container *)(const void *)(memory + steps_bytes);
+    plan->containers = (const gri_plan_container *)(const void *)(memory + steps_bytes + slots_bytes);
     plan->bytes = kept;
+    plan->template_bytes = (uint32_t)close_gaps(k, body, bytes, kept);
     plan->steps_count = k->steps_count;
+    plan->slots_count = k->slots_count;
     plan->containers_count = k->containers_count;
-    plan->variable = k->variable_count > 0;
+    plan->variable_count = k->variable_count;
+    plan->fixed_count = (uint16_t)(k->slots_count - k->variable_count);
+    gri_plan_slot *fixed = slots, *variable = slots + plan->fixed_count;
+    plan->fixed = fixed;
+    plan->variable = variable;
+    for (uint16_t i = 0, slot = 0; i < k->steps_count; i++) {
+        const gri_plan_step *step = &k->steps[i];
+        if (step->read == GRI_READ_SKIP) continue;
+        gri_plan_slot **next = step->read < GRI_READ_TEXT ? &fixed : &variable;
+        *(*next)++ = (gri_plan_slot){.at = step->at, .slot = slot++, .read = step->read};
+    }
     return 0;
 }
 

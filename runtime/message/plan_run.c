@@ -23,18 +23,16 @@ typedef struct slot {
     uint32_t before; /* variable bytes in front of it */
 } slot;
 
-typedef struct reader {
+typedef struct target {
     const gri_plan *plan;
-    gri_arguments *args;
     gr_detail *ret_detail;
     unsigned depth; /* containers around the whole */
-    uint64_t variable; /* bytes of the variable slots so far */
-} reader;
+} target;
 
-static GRI_COLD int refuse(const reader *r, const gri_plan_step *step, int code, const char *why)
+static GRI_COLD int refuse(const target *t, const gri_plan_step *step, int code, const char *why)
 {
-    const gri_plan_op *op = &r->plan->ops[step->op];
-    return gri_format_explain(r->plan->format, r->ret_detail, code, op->argument, op->offset, "%s", why);
+    const gri_plan_op *op = &t->plan->ops[step->op];
+    return gri_format_explain(t->plan->format, t->ret_detail, code, op->argument, op->offset, "%s", why);
 }
 
 /* A length argument; SIZE_MAX if it is negative. */
@@ -56,89 +54,117 @@ GRI_INLINE int64_t read_int(gri_arguments *args, unsigned kind)
     return kind == GR_ARG_UINT ? (int64_t)(unsigned)x : x;
 }
 
-static int read_text(reader *r, const gri_plan_step *step, slot *s)
+/* What is wrong with a text: 0 or an error. Not inlined: it calls. */
+static GRI_COLD int refuse_text(const target *t, const gri_plan_step *step, const char *text, size_t bytes)
 {
-    const char *text = va_arg(r->args->list, const char *);
-    size_t bytes;
-    if (step->flags & GRI_PLAN_SIZED) {
-        bytes = read_size(r->args, step->size_kind);
-        if (bytes == SIZE_MAX) return refuse(r, step, GR_EINVAL, " has a negative length");
-    } else {
-        bytes = text ? strlen(text) : 0;
+    if (bytes == SIZE_MAX) return refuse(t, step, GR_EINVAL, " has a negative length");
+    if (!text) return step->flags & GRI_PLAN_OR_NULL ? 0 : refuse(t, step, GR_EINVAL, " is NULL");
+    if (bytes > GRI_VALUE_BYTES_MAX) return refuse(t, step, GR_ETOOBIG, " is too big");
+    return gri_utf8_valid(text, bytes) ? 0 : refuse(t, step, GR_EINVAL, " is not valid UTF-8");
+}
+
+static GRI_COLD int refuse_bytes(const target *t, const gri_plan_step *step, const void *at, size_t bytes)
+{
+    if (bytes == SIZE_MAX) return refuse(t, step, GR_EINVAL, " has a negative length");
+    if (bytes > GRI_VALUE_BYTES_MAX) return refuse(t, step, GR_ETOOBIG, " is too big");
+    return at || bytes == 0 ? 0 : refuse(t, step, GR_EINVAL, " is NULL");
+}
+
+static int check_value(const target *t, const gri_plan_step *step, gr_value value)
+{
+    if (GRI_UNLIKELY(!value.at)) return refuse(t, step, GR_EINVAL, " is a missing value");
+    unsigned around = t->depth + step->depth;
+    if (GRI_UNLIKELY(around + gri_value_size(value.at) / GRI_CONTAINER_BYTES > GRI_VALUE_DEPTH_MAX) &&
+        around + gri_value_depth(value.at) > GRI_VALUE_DEPTH_MAX)
+        return refuse(t, step, GR_EDEPTH, " is nested too deeply");
+    return 0;
+}
+
+/* Reads the argument of a fixed slot. */
+GRI_INLINE int read_fixed(const target *t, const gri_plan_step *step, gri_arguments *args, uint64_t *ret_bits)
+{
+    switch (step->read) {
+    case GRI_READ_INT: *ret_bits = (uint64_t)(int64_t)va_arg(args->list, int); return 0;
+    case GRI_READ_UINT: *ret_bits = va_arg(args->list, unsigned); return 0;
+    case GRI_READ_LONG: *ret_bits = (uint64_t)va_arg(args->list, long); return 0;
+    case GRI_READ_ULONG:
+        *ret_bits = va_arg(args->list, unsigned long);
+        return GRI_UNLIKELY(*ret_bits > INT64_MAX) ? refuse(t, step, GR_ERANGE, " is above INT64_MAX") : 0;
+    case GRI_READ_BOOL: *ret_bits = va_arg(args->list, int) ? GRI_TAG_TRUE : GRI_TAG_FALSE; return 0;
+    case GRI_READ_ADDRESS: *ret_bits = va_arg(args->list, gr_address).id; return 0;
+    default: {
+        double x = va_arg(args->list, double);
+        memcpy(ret_bits, &x, sizeof x);
+        return GRI_UNLIKELY((*ret_bits >> 52 & 0x7ff) == 0x7ff) ? refuse(t, step, GR_EINVAL, " is not finite") : 0;
     }
-    s->at = text;
-    s->bytes = (uint32_t)bytes;
-    if (GRI_UNLIKELY(!text)) {
-        if (!(step->flags & GRI_PLAN_OR_NULL)) return refuse(r, step, GR_EINVAL, " is NULL");
-        r->variable += 1;
+    }
+}
+
+/* The same of a variable slot; *variable grows by what it takes. */
+GRI_INLINE int read_variable(const target *t, const gri_plan_step *step, gri_arguments *args, slot *s, uint64_t *variable)
+{
+    size_t bytes;
+    const void *at = va_arg(args->list, const void *); /* a gr_value is passed as a pointer is, and read below */
+    s->at = at;
+    if (GRI_LIKELY(step->read == GRI_READ_TEXT)) {
+        if (step->flags & GRI_PLAN_SIZED) {
+            bytes = read_size(args, step->size_kind);
+        } else {
+            bytes = at ? strlen(at) : 0;
+        }
+        if (GRI_UNLIKELY(!at || bytes > GRI_VALUE_BYTES_MAX || !gri_is_ascii(at, bytes))) {
+            int error = refuse_text(t, step, at, bytes);
+            if (error) return error;
+        }
+        s->bytes = (uint32_t)bytes;
+        *variable += !at ? 1 : bytes + (bytes <= GRI_STRING_SHORT_MAX ? 3 : 6);
         return 0;
     }
-    if (GRI_UNLIKELY(bytes > GRI_VALUE_BYTES_MAX)) return refuse(r, step, GR_ETOOBIG, " is too big");
-    if (GRI_UNLIKELY(!gri_is_ascii(text, bytes)) && !gri_utf8_valid(text, bytes))
-        return refuse(r, step, GR_EINVAL, " is not valid UTF-8");
-    r->variable += bytes + (bytes <= GRI_STRING_SHORT_MAX ? 3 : 6);
+    if (step->read == GRI_READ_BYTES) {
+        bytes = read_size(args, step->size_kind);
+        if (GRI_UNLIKELY(bytes > GRI_VALUE_BYTES_MAX || !at)) {
+            int error = refuse_bytes(t, step, at, bytes);
+            if (error) return error;
+        }
+        s->bytes = (uint32_t)bytes;
+        *variable += bytes + (bytes <= GRI_STRING_SHORT_MAX ? 2 : 5);
+        return 0;
+    }
+    int error = check_value(t, step, (gr_value){at});
+    if (error) return error;
+    s->bytes = (uint32_t)gri_value_size(at);
+    *variable += s->bytes;
     return 0;
 }
 
-static int read_bytes(reader *r, const gri_plan_step *step, slot *s)
-{
-    s->at = va_arg(r->args->list, const void *);
-    size_t bytes = read_size(r->args, step->size_kind);
-    s->bytes = (uint32_t)bytes;
-    if (GRI_UNLIKELY(bytes > GRI_VALUE_BYTES_MAX)) return refuse(r, step, GR_ETOOBIG, " is too big");
-    if (GRI_UNLIKELY(!s->at && bytes > 0)) return refuse(r, step, GR_EINVAL, " is NULL");
-    r->variable += bytes + (bytes <= GRI_STRING_SHORT_MAX ? 2 : 5);
-    return 0;
-}
-
-static int read_value(reader *r, const gri_plan_step *step, slot *s)
-{
-    gr_value value = va_arg(r->args->list, gr_value);
-    s->at = value.at;
-    if (GRI_UNLIKELY(!value.at)) return refuse(r, step, GR_EINVAL, " is a missing value");
-    s->bytes = (uint32_t)gri_value_size(value.at);
-    unsigned around = r->depth + step->depth;
-    if (GRI_UNLIKELY(around + s->bytes / GRI_CONTAINER_BYTES > GRI_VALUE_DEPTH_MAX) &&
-        around + gri_value_depth(value.at) > GRI_VALUE_DEPTH_MAX)
-        return refuse(r, step, GR_EDEPTH, " is nested too deeply");
-    r->variable += s->bytes;
-    return 0;
-}
+_Static_assert(sizeof(gr_value) == sizeof(void *), "read_variable takes a gr_value for the pointer it is");
 
 /* Reads every argument, checks it, and adds up the sizes. */
-static int read_slots(reader *r, slot *slots)
+static int read_slots(const target *t, gri_arguments *list, slot *slots, uint64_t *ret_variable)
 {
-    const gri_plan_step *step = r->plan->steps, *end = step + r->plan->steps_count;
+    const gri_plan_step *step = t->plan->steps, *end = step + t->plan->steps_count;
+    gri_arguments args; /* nobody else sees it, so that it may live in registers */
+    uint64_t variable = 0;
     int error = 0;
-    for (; step < end; step++, slots++) {
-        slots->before = (uint32_t)r->variable;
-        switch (step->code) {
-        case GRI_PLAN_KEY: (void)va_arg(r->args->list, const char *); continue;
-        case GRI_PLAN_INT: {
-            int64_t x = read_int(r->args, step->kind);
-            if (GRI_UNLIKELY(x < 0) && step->kind == GR_ARG_ULONG)
-                return refuse(r, step, GR_ERANGE, " is above INT64_MAX");
-            slots->bits = (uint64_t)x;
+    va_copy(args.list, list->list);
+    for (; step < end; step++) {
+        if (step->read == GRI_READ_SKIP) {
+            (void)va_arg(args.list, const char *);
             continue;
         }
-        case GRI_PLAN_BOOL: slots->bits = va_arg(r->args->list, int) != 0; continue;
-        case GRI_PLAN_DOUBLE: {
-            double x = va_arg(r->args->list, double);
-            memcpy(&slots->bits, &x, sizeof x);
-            if (GRI_UNLIKELY((slots->bits >> 52 & 0x7ff) == 0x7ff))
-                return refuse(r, step, GR_EINVAL, " is not finite");
-            continue;
+        slots->before = (uint32_t)variable;
+        error = step->read < GRI_READ_TEXT ? read_fixed(t, step, &args, &slots->bits)
+                                           : read_variable(t, step, &args, slots, &variable);
+        if (GRI_UNLIKELY(error)) break;
+        if (GRI_UNLIKELY(variable > GRI_VALUE_BYTES_MAX - t->plan->template_bytes)) {
+            error = refuse(t, step, GR_ETOOBIG, " makes the value too big");
+            break;
         }
-        case GRI_PLAN_ADDRESS: slots->bits = va_arg(r->args->list, gr_address).id; continue;
-        case GRI_PLAN_STRING: error = read_text(r, step, slots); break;
-        case GRI_PLAN_BYTES: error = read_bytes(r, step, slots); break;
-        default: error = read_value(r, step, slots);
-        }
-        if (GRI_UNLIKELY(error)) return error;
-        if (GRI_UNLIKELY(r->variable > GRI_VALUE_BYTES_MAX - r->plan->template_bytes))
-            return refuse(r, step, GR_ETOOBIG, " makes the value too big");
+        slots++;
     }
-    return 0;
+    va_end(args.list);
+    *ret_variable = variable;
+    return error;
 }
 
 /* ---- templates: slots to bytes ---- */
@@ -146,7 +172,7 @@ static int read_slots(reader *r, slot *slots)
 /* memcpy for what is mostly shorter than a cache line. */
 GRI_INLINE void copy_short(unsigned char *to, const unsigned char *from, size_t bytes)
 {
-    if (bytes > 64) {
+    if (bytes > 128) {
         memcpy(to, from, bytes);
     } else if (bytes >= 16) {
         for (size_t i = 0; i + 16 < bytes; i += 16) __builtin_memcpy(to + i, from + i, 16);
@@ -162,23 +188,23 @@ GRI_INLINE void copy_short(unsigned char *to, const unsigned char *from, size_t 
     }
 }
 
-GRI_INLINE void fill_fixed(unsigned char *at, const gri_plan_step *step, const slot *s)
+GRI_INLINE void fill_fixed(unsigned char *at, unsigned read, uint64_t bits)
 {
-    if (step->code == GRI_PLAN_BOOL) {
-        *at = s->bits ? GRI_TAG_TRUE : GRI_TAG_FALSE;
-    } else if (step->code != GRI_PLAN_KEY) {
-        gri_store64(at, s->bits);
+    if (GRI_UNLIKELY(read == GRI_READ_BOOL)) {
+        *at = (unsigned char)bits;
+    } else {
+        gri_store64(at, bits);
     }
 }
 
-static unsigned char *fill_variable(unsigned char *to, const gri_plan_step *step, const slot *s)
+GRI_INLINE unsigned char *fill_variable(unsigned char *to, unsigned read, const slot *s)
 {
-    if (step->code == GRI_PLAN_VALUE) {
+    if (read == GRI_READ_VALUE) {
         copy_short(to, s->at, s->bytes);
         return to + s->bytes;
     }
-    bool text = step->code == GRI_PLAN_STRING;
-    if (text && GRI_UNLIKELY(!s->at)) {
+    bool text = read == GRI_READ_TEXT;
+    if (GRI_UNLIKELY(!s->at) && text) {
         *to = GRI_TAG_NULL;
         return to + 1;
     }
@@ -190,7 +216,7 @@ static unsigned char *fill_variable(unsigned char *to, const gri_plan_step *step
         gri_store32(to, s->bytes);
         to += 4;
     }
-    if (s->bytes > 0) copy_short(to, s->at, s->bytes);
+    if (GRI_LIKELY(s->bytes > 0)) copy_short(to, s->at, s->bytes);
     to += s->bytes;
     if (text) *to++ = '\0';
     return to;
@@ -198,29 +224,43 @@ static unsigned char *fill_variable(unsigned char *to, const gri_plan_step *step
 
 static void emit(const gri_plan *plan, const slot *slots, uint32_t variable, unsigned char *to)
 {
-    const gri_plan_step *steps = plan->steps;
-    if (!plan->variable) {
-        copy_short(to, plan->bytes, plan->template_bytes);
-        for (unsigned i = 0; i < plan->steps_count; i++) fill_fixed(to + steps[i].at, &steps[i], &slots[i]);
-        return;
-    }
     unsigned char *at = to;
     uint32_t from = 0;
-    for (unsigned i = 0; i < plan->steps_count; i++) {
-        if (!gri_plan_is_variable(steps[i].code)) continue;
-        copy_short(at, plan->bytes + from, steps[i].at - from);
-        at = fill_variable(at + (steps[i].at - from), &steps[i], &slots[i]);
-        from = steps[i].at;
+    for (const gri_plan_slot *v = plan->variable, *end = v + plan->variable_count; v < end; v++) {
+        copy_short(at, plan->bytes + from, v->at - from);
+        at = fill_variable(at + (v->at - from), v->read, &slots[v->slot]);
+        from = v->at;
     }
     copy_short(at, plan->bytes + from, plan->template_bytes - from);
-    for (unsigned i = 0; i < plan->steps_count; i++)
-        if (!gri_plan_is_variable(steps[i].code)) fill_fixed(to + steps[i].at + slots[i].before, &steps[i], &slots[i]);
-    for (unsigned i = 0; i < plan->containers_count; i++) {
-        const gri_plan_container *c = &plan->containers[i];
+    for (const gri_plan_slot *f = plan->fixed, *end = f + plan->fixed_count; f < end; f++)
+        fill_fixed(to + f->at + slots[f->slot].before, f->read, slots[f->slot].bits);
+    for (const gri_plan_container *c = plan->containers, *end = c + plan->containers_count; c < end; c++) {
         uint32_t before = slots[c->first].before;
-        uint32_t through = c->end < plan->steps_count ? slots[c->end].before : variable;
+        uint32_t through = c->end < plan->slots_count ? slots[c->end].before : variable;
         gri_store32(to + c->at + before + 1, c->bytes + through - before);
     }
+}
+
+/* Where all slots are fixed the arguments go straight to their places. */
+static int emit_fixed(const target *t, gri_arguments *list, unsigned char *to)
+{
+    const gri_plan_step *step = t->plan->steps, *end = step + t->plan->steps_count;
+    gri_arguments args;
+    uint64_t bits;
+    int error = 0;
+    va_copy(args.list, list->list);
+    copy_short(to, t->plan->bytes, t->plan->template_bytes);
+    for (; step < end; step++) {
+        if (step->read == GRI_READ_SKIP) {
+            (void)va_arg(args.list, const char *);
+            continue;
+        }
+        error = read_fixed(t, step, &args, &bits);
+        if (GRI_UNLIKELY(error)) break;
+        fill_fixed(to + step->at, step->read, bits);
+    }
+    va_end(args.list);
+    return error;
 }
 
 /* ---- operations ---- */
@@ -396,8 +436,18 @@ static int run_ops(const gri_plan *plan, gr_builder *b, gri_arguments *args, gr_
 
 /* ---- the three places where a value can go ---- */
 
-static GRI_NOINLINE int pack_message_slowly(const gri_plan *plan, gri_arguments *args, gr_message **ret_message,
-                                            gr_detail *ret_detail)
+static GRI_COLD int no_memory(gr_detail *ret_detail)
+{
+    int error = gri_message_no_memory();
+    if (ret_detail) {
+        *ret_detail = (gr_detail){.line = 0};
+        (void)snprintf(ret_detail->text, sizeof ret_detail->text, "%s", gr_error_text(error));
+    }
+    return error;
+}
+
+static GRI_NOINLINE int message_by_ops(const gri_plan *plan, gri_arguments *args, gr_message **ret_message,
+                                       gr_detail *ret_detail)
 {
     gr_builder b;
     gr_build(&b);
@@ -411,75 +461,89 @@ static GRI_NOINLINE int pack_message_slowly(const gri_plan *plan, gri_arguments 
     return error;
 }
 
-static GRI_COLD int no_memory(gr_detail *ret_detail)
+static int message_by_template(const target *t, gri_arguments *args, gr_message **ret_message)
 {
-    int error = gri_message_no_memory();
-    if (ret_detail) {
-        *ret_detail = (gr_detail){.line = 0};
-        (void)snprintf(ret_detail->text, sizeof ret_detail->text, "%s", gr_error_text(error));
+    const gri_plan *plan = t->plan;
+    gr_message *m;
+    if (plan->variable_count == 0) {
+        m = gri_message_new(plan->template_bytes);
+        if (GRI_UNLIKELY(!m)) return no_memory(t->ret_detail);
+        int error = emit_fixed(t, args, gri_message_room(m));
+        if (GRI_UNLIKELY(error)) {
+            gr_message_free(&m);
+            return error;
+        }
+    } else {
+        slot slots[GRI_FORMAT_ARGUMENTS_MAX];
+        uint64_t variable;
+        int error = read_slots(t, args, slots, &variable);
+        if (GRI_UNLIKELY(error)) return error;
+        m = gri_message_new(plan->template_bytes + variable);
+        if (GRI_UNLIKELY(!m)) return no_memory(t->ret_detail);
+        emit(plan, slots, (uint32_t)variable, gri_message_room(m));
     }
-    return error;
+    GRI_FULL_ASSERT(gri_value_verify(gri_message_room(m), m->body_bytes));
+    *ret_message = m;
+    return 0;
 }
 
 int gri_pack_message(gr_site *site, const char *format, va_list list, gr_message **ret_message, gr_detail *ret_detail)
 {
     gri_arguments args;
     gri_plan_found f;
+    int error = gri_plan_find(site, format, list, gri_plan_compile, ret_detail, &f);
+    if (GRI_UNLIKELY(error)) return error;
     va_copy(args.list, list);
-    int error = gri_plan_find(site, format, &args, gri_plan_compile, ret_detail, &f);
-    if (error) goto end;
     if (GRI_LIKELY(f.plan->bytes != NULL)) {
-        slot slots[GRI_FORMAT_ARGUMENTS_MAX];
-        reader r = {f.plan, &args, ret_detail, 0, 0};
-        error = read_slots(&r, slots);
-        if (error) goto plan;
-        gr_message *m = gri_message_new(f.plan->template_bytes + r.variable);
-        if (GRI_UNLIKELY(!m)) {
-            error = no_memory(ret_detail);
-            goto plan;
-        }
-        emit(f.plan, slots, (uint32_t)r.variable, gri_message_room(m));
-        GRI_FULL_ASSERT(gri_value_verify(gri_message_room(m), m->body_bytes));
-        *ret_message = m;
+        target t = {f.plan, ret_detail, 0};
+        error = message_by_template(&t, &args, ret_message);
     } else {
-        error = pack_message_slowly(f.plan, &args, ret_message, ret_detail);
+        error = message_by_ops(f.plan, &args, ret_message, ret_detail);
     }
-plan:
-    gri_plan_done(&f);
-end:
     va_end(args.list);
+    gri_plan_done(&f);
     return error;
+}
+
+static int run_template(const target *t, gr_builder *b, gri_arguments *args)
+{
+    slot slots[GRI_FORMAT_ARGUMENTS_MAX];
+    uint64_t variable = 0;
+    size_t bytes = t->plan->template_bytes;
+    int error = 0;
+    if (t->plan->variable_count > 0) {
+        error = read_slots(t, args, slots, &variable);
+        bytes += variable;
+    }
+    if (!error && !gri_build_room(b, bytes)) return gr_build_error(b, t->ret_detail);
+    if (!error && t->plan->variable_count == 0) error = emit_fixed(t, args, b->at);
+    if (error) {
+        gri_build_fail(b, error, "a format call failed");
+        return error;
+    }
+    if (t->plan->variable_count > 0) emit(t->plan, slots, (uint32_t)variable, b->at);
+    b->at += bytes;
+    gri_build_placed(b);
+    return 0;
 }
 
 int gri_plan_run(gr_builder *b, gr_site *site, const char *format, va_list list, gr_detail *ret_detail)
 {
     gri_arguments args;
     gri_plan_found f;
-    va_copy(args.list, list);
-    int error = gri_plan_find(site, format, &args, gri_plan_compile, ret_detail, &f);
+    int error = gri_plan_find(site, format, list, gri_plan_compile, ret_detail, &f);
     if (error) {
         gri_build_fail(b, error, "a format call failed");
-        goto end;
+        return error;
     }
+    va_copy(args.list, list);
     if (f.plan->bytes && b->depth < GRI_VALUE_DEPTH_MAX / 2 && gri_build_expects_value(b)) {
-        slot slots[GRI_FORMAT_ARGUMENTS_MAX];
-        reader r = {f.plan, &args, ret_detail, b->depth, 0};
-        error = read_slots(&r, slots);
-        size_t bytes = f.plan->template_bytes + r.variable;
-        if (error) {
-            gri_build_fail(b, error, "a format call failed");
-        } else if (gri_build_room(b, bytes)) {
-            emit(f.plan, slots, (uint32_t)r.variable, b->at);
-            b->at += bytes;
-            gri_build_placed(b);
-        } else {
-            error = gr_build_error(b, ret_detail);
-        }
+        target t = {f.plan, ret_detail, b->depth};
+        error = run_template(&t, b, &args);
     } else {
         error = run_ops(f.plan, b, &args, ret_detail);
     }
-    gri_plan_done(&f);
-end:
     va_end(args.list);
+    gri_plan_done(&f);
     return error;
 }

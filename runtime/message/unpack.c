@@ -247,28 +247,29 @@ static int run(unpacker *u)
     return error;
 }
 
+static GRI_COLD int nothing_there(gr_detail *ret_detail)
+{
+    if (ret_detail) {
+        *ret_detail = (gr_detail){.line = 0};
+        (void)snprintf(ret_detail->text, sizeof ret_detail->text, "there is no value to unpack");
+    }
+    return GR_ETYPE;
+}
+
 int gr_unpack_site(gr_value value, gr_detail *ret_detail, gr_site *site, const char *format, ...)
 {
     gri_arguments args;
     gri_plan_found f;
     va_start(args.list, format);
-    int error = gri_plan_find(site, format, &args, gri_plan_compile_unpack, ret_detail, &f);
+    int error = gri_plan_find(site, format, args.list, gri_plan_compile_unpack, ret_detail, &f);
     if (!error) {
-        unpacker u;
+        unpacker u; /* not cleared: its arrays are long */
         u.plan = f.plan;
         u.args = &args;
         u.ret_detail = ret_detail;
         u.keys_count = u.results_count = u.depth = 0;
         u.value = value;
-        if (value.at) {
-            error = run(&u);
-        } else {
-            error = GR_ETYPE;
-            if (ret_detail) {
-                *ret_detail = (gr_detail){.line = 0};
-                (void)snprintf(ret_detail->text, sizeof ret_detail->text, "there is no value to unpack");
-            }
-        }
+        error = value.at ? run(&u) : nothing_there(ret_detail);
         gri_plan_done(&f);
     }
     va_end(args.list);

@@ -157,6 +157,18 @@ static GRI_NOINLINE gr_value get_indexed(const unsigned char *object, const char
 
 /* ---- containers ---- */
 
+/* Long keys, and objects that have any. Apart, so that gr_get_n calls nothing and saves no registers. */
+#define GET_KEY_BYTES_MAX 16
+static GRI_NOINLINE gr_value get_long(const unsigned char *at, uint32_t left, const char *key, size_t key_bytes)
+{
+    while (left-- > 0) {
+        gri_key entry = gri_key_at(at);
+        if (entry.bytes == key_bytes && memcmp(entry.text, key, key_bytes) == 0) return (gr_value){entry.value};
+        at = entry.value + gri_value_size(entry.value);
+    }
+    return missing;
+}
+
 gr_value gr_get_n(gr_value object, const char *key, size_t key_bytes)
 {
     const unsigned char *at = object.at;
@@ -165,10 +177,15 @@ gr_value gr_get_n(gr_value object, const char *key, size_t key_bytes)
         return *at == GRI_TAG_OBJECT_INDEXED ? get_indexed(at, key, key_bytes) : missing;
     uint32_t left = gri_container_count(gri_load64(at));
     at += GRI_CONTAINER_BYTES;
-    while (left-- > 0) {
-        gri_key entry = gri_key_at(at);
-        if (entry.bytes == key_bytes && gri_bytes_equal(entry.text, key, key_bytes)) return (gr_value){entry.value};
-        at = entry.value + gri_value_size(entry.value);
+    /* Length and first byte (the NUL of an empty key) in one comparison: the rest is looked at once, when it is the key. */
+    unsigned head = (unsigned)key_bytes | (key_bytes ? (unsigned)(unsigned char)*key << 8 : 0);
+    if (GRI_UNLIKELY(key_bytes > GET_KEY_BYTES_MAX)) return get_long(at, left, key, key_bytes);
+    for (; left > 0; left--) {
+        unsigned found = gri_load16(at);
+        if (found == head && gri_short_equal(at + 1, key, key_bytes)) return (gr_value){at + key_bytes + 2};
+        if (GRI_UNLIKELY((found & 255) == GRI_KEY_LONG)) return get_long(at, left, key, key_bytes);
+        at += (found & 255) + 2;
+        at += gri_value_size(at);
     }
     return missing;
 }

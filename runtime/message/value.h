@@ -117,22 +117,15 @@ GRI_INLINE uint32_t gri_container_count(uint64_t header)
     return (uint32_t)(header >> 40);
 }
 
-/* Bytes of the whole value at `at`. */
+/* Bytes of the whole value at `at`. In the order of what messages are made of. */
 GRI_INLINE size_t gri_value_size(const unsigned char *at)
 {
-    switch (*at) {
-    case GRI_TAG_INT:
-    case GRI_TAG_DOUBLE:
-    case GRI_TAG_ADDRESS: return GRI_SCALAR_BYTES;
-    case GRI_TAG_STRING: return (size_t)at[1] + 3;
-    case GRI_TAG_BYTES: return (size_t)at[1] + 2;
-    case GRI_TAG_STRING_LONG: return (size_t)gri_load32(at + 1) + 6;
-    case GRI_TAG_BYTES_LONG: return (size_t)gri_load32(at + 1) + 5;
-    case GRI_TAG_ARRAY:
-    case GRI_TAG_OBJECT:
-    case GRI_TAG_OBJECT_INDEXED: return gri_load32(at + 1);
-    default: return 1;
-    }
+    unsigned tag = *at;
+    if (GRI_LIKELY(tag <= GRI_TAG_ADDRESS)) return tag >= GRI_TAG_INT ? GRI_SCALAR_BYTES : 1;
+    if (GRI_LIKELY(tag == GRI_TAG_STRING)) return (size_t)at[1] + 3;
+    if (tag >= GRI_TAG_ARRAY) return gri_load32(at + 1);
+    if (tag == GRI_TAG_BYTES) return (size_t)at[1] + 2;
+    return (size_t)gri_load32(at + 1) + (tag == GRI_TAG_STRING_LONG ? 6 : 5);
 }
 
 /* A key in place: what stands before its value. */
@@ -162,18 +155,21 @@ GRI_INLINE size_t gri_key_size(size_t bytes)
 /* Writes a key (not checked for UTF-8); returns where its value goes. */
 unsigned char *gri_key_write(unsigned char *at, const char *key, size_t bytes);
 
-/* memcmp(...) == 0 without the call for the lengths that keys have. */
-GRI_INLINE bool gri_bytes_equal(const void *left, const void *right, size_t bytes)
+/* memcmp(...) == 0 without the call, for up to 16 bytes. */
+GRI_INLINE bool gri_short_equal(const void *left, const void *right, size_t bytes)
 {
     const unsigned char *a = left, *b = right;
-    if (bytes >= 8) {
-        if (bytes > 16) return memcmp(a, b, bytes) == 0;
+    if (bytes >= 8)
         return ((gri_load64(a) ^ gri_load64(b)) | (gri_load64(a + bytes - 8) ^ gri_load64(b + bytes - 8))) == 0;
-    }
     if (bytes >= 4)
         return ((gri_load32(a) ^ gri_load32(b)) | (gri_load32(a + bytes - 4) ^ gri_load32(b + bytes - 4))) == 0;
     if (bytes >= 2) return gri_load16(a) == gri_load16(b) && a[bytes - 1] == b[bytes - 1];
     return bytes == 0 || *a == *b;
+}
+
+GRI_INLINE bool gri_bytes_equal(const void *left, const void *right, size_t bytes)
+{
+    return bytes > 16 ? memcmp(left, right, bytes) == 0 : gri_short_equal(left, right, bytes);
 }
 
 /* All bytes below 0x80: then it is valid UTF-8. */
