@@ -10,9 +10,10 @@
  *         return gr_response_send(respond, 200, "text/plain", "hello\n", 6);
  *     }
  *
- * Each connection is an actor; an application runs in it and may suspend, call other actors, raise. One that raises, fails
- * or returns without an answer is answered for with 500. The server frames, limits and times everything: strict HTTP/1.1,
- * keep-alive, pipelining, one reading of a request or 4xx and close. Part of the library greenroom-rest. */
+ * Each connection is an actor; an application runs in it and may suspend, call other actors, receive, raise; messages it
+ * leaves in the mailbox are dropped. One that raises, fails or returns without an answer is answered for with 500. The
+ * server frames, limits and times everything: strict HTTP/1.1, keep-alive, pipelining, one reading of a request or 4xx and
+ * close. Part of the library greenroom-rest. */
 #ifndef GR_WSGI_H
 #define GR_WSGI_H
 
@@ -88,7 +89,7 @@ GR_SUSPENDS GR_MUST_CHECK int gr_response_send(gr_responder *respond, int status
 /* A problem report, application/problem+json (RFC 9457): {"type": "about:blank", "title": …, "status": …, "detail": …}. */
 GR_SUSPENDS GR_MUST_CHECK GR_PRINTF(3, 4) int gr_response_problem(gr_responder *respond, int status, const char *format,
                                                                   ...);
-/* Has the client gone? For applications that wait long; costs a system call. */
+/* Has the client gone, or ended its side of the connection? For applications that wait long; costs a system call. */
 GR_IN_ACTOR bool gr_response_gone(gr_responder *respond);
 /* The reason phrase: "Not Found"; "Unknown" for what is in no table. */
 GR_ANY_THREAD const char *gr_status_text(int status);

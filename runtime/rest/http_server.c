@@ -271,7 +271,8 @@ int gr_http_stop(gr_self *self, gr_http_server **server, gr_deadline deadline)
     if (code == 0 && gr_int(gr_body(result), 0) > 0) code = GR_ETIMEOUT;
     gr_message_free(&result);
     if (code == GR_EKILLED && gr_killed(self)) return code; /* not ended yet: keep it */
-    free(*server);
+    /* A listener that died instead of ending left its connections alone with the server: then it stays allocated. */
+    if (code == 0 || code == GR_ETIMEOUT) free(*server);
     *server = NULL;
     return code;
 }
