@@ -37,7 +37,7 @@ def prototypes(tree):
         for line, text in _declarations(tree, path):
             if text.startswith(("typedef", "template", "struct", "union", "enum")):
                 continue
-            if re.search(r"\bstatic\b|\binline\b", text.split("(")[0]):
+            if re.search(r"\bstatic\b", text.split("(")[0]):
                 continue
             match = _NAME.search(re.sub(r"\bGR_\w+\s*\([^()]*\)", " ", text))
             if match:
