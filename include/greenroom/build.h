@@ -54,9 +54,13 @@ GR_ANY_THREAD void gr_put_null(gr_builder *builder);
 GR_ANY_THREAD void gr_put_bool(gr_builder *builder, bool value);
 GR_ANY_THREAD void gr_put_int(gr_builder *builder, int64_t value);
 GR_ANY_THREAD void gr_put_double(gr_builder *builder, double value);
-/* NULL is an error (GR_EINVAL), not null. */
-GR_ANY_THREAD void gr_put_string(gr_builder *builder, const char *value);
+/* NULL is an error (GR_EINVAL), not null, unless it has no bytes. gr_put_string and gr_put_key are inline, so that the
+ * length of a literal is known; the library has them as functions too. */
 GR_ANY_THREAD void gr_put_string_n(gr_builder *builder, const char *value, size_t bytes);
+GR_ANY_THREAD inline __attribute__((always_inline)) void gr_put_string(gr_builder *builder, const char *value)
+{
+    gr_put_string_n(builder, value, value ? __builtin_strlen(value) : SIZE_MAX);
+}
 GR_ANY_THREAD void gr_put_bytes(gr_builder *builder, const void *value, size_t bytes);
 GR_ANY_THREAD void gr_put_address(gr_builder *builder, gr_address value);
 /* A copy of a whole value; GR_MISSING is an error (GR_EINVAL). */
@@ -65,8 +69,11 @@ GR_ANY_THREAD void gr_put_value(gr_builder *builder, gr_value value);
 /* Containers are open until gr_put_end. In an object, a key before each value. */
 GR_ANY_THREAD void gr_put_array(gr_builder *builder);
 GR_ANY_THREAD void gr_put_object(gr_builder *builder);
-GR_ANY_THREAD void gr_put_key(gr_builder *builder, const char *key);
 GR_ANY_THREAD void gr_put_key_n(gr_builder *builder, const char *key, size_t bytes);
+GR_ANY_THREAD inline __attribute__((always_inline)) void gr_put_key(gr_builder *builder, const char *key)
+{
+    gr_put_key_n(builder, key, key ? __builtin_strlen(key) : SIZE_MAX);
+}
 GR_ANY_THREAD void gr_put_end(gr_builder *builder);
 
 /* The first error so far, 0 if none. `ret_detail` may be NULL; it is written only if there is an error. Valid after the

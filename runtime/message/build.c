@@ -12,6 +12,9 @@
 
 enum storage { STORAGE_SCRATCH, STORAGE_BLOCK, STORAGE_CALLER };
 
+extern inline void gr_put_string(gr_builder *b, const char *value);
+extern inline void gr_put_key(gr_builder *b, const char *key);
+
 #define NOTHING_OPEN UINT32_MAX
 #define KEYS_UNKNOWN UINT64_MAX /* keys_seen after a container inside the object has used it */
 #define BLOCK_BYTES_FIRST 1024u /* guess: the scratch was too small, so this one is not a small message */
@@ -184,23 +187,16 @@ void gr_put_address(gr_builder *b, gr_address value)
     put_scalar(b, GRI_TAG_ADDRESS, value.id);
 }
 
-void gr_put_string(gr_builder *b, const char *value)
+static GRI_COLD void refuse_size(gr_builder *b, const void *at, size_t bytes, const char *null)
 {
-    if (GRI_UNLIKELY(!value)) {
-        gri_build_fail(b, GR_EINVAL, "NULL where a string belongs");
-        return;
-    }
-    gr_put_string_n(b, value, strlen(value));
+    bool is_null = !at && bytes > 0;
+    gri_build_fail(b, is_null ? GR_EINVAL : GR_ETOOBIG, is_null ? null : "the value is too big");
 }
 
 void gr_put_string_n(gr_builder *b, const char *value, size_t bytes)
 {
-    if (GRI_UNLIKELY(!value && bytes > 0)) {
-        gri_build_fail(b, GR_EINVAL, "NULL where a string belongs");
-        return;
-    }
-    if (GRI_UNLIKELY(bytes > GRI_VALUE_BYTES_MAX)) {
-        gri_build_fail(b, GR_ETOOBIG, "the value is too big");
+    if (GRI_UNLIKELY(bytes > GRI_VALUE_BYTES_MAX || (!value && bytes > 0))) {
+        refuse_size(b, value, bytes, "NULL where a string belongs");
         return;
     }
     if (!ready(b, bytes + (bytes <= GRI_STRING_SHORT_MAX ? 3 : 6))) return;
@@ -217,7 +213,7 @@ void gr_put_string_n(gr_builder *b, const char *value, size_t bytes)
         gri_store32(at, (uint32_t)bytes);
         at += 4;
     }
-    if (bytes > 0) memcpy(at, value, bytes);
+    gri_copy_short(at, value, bytes);
     at[bytes] = '\0';
     b->at = at + bytes + 1;
     gri_build_placed(b);
@@ -225,12 +221,8 @@ void gr_put_string_n(gr_builder *b, const char *value, size_t bytes)
 
 void gr_put_bytes(gr_builder *b, const void *value, size_t bytes)
 {
-    if (GRI_UNLIKELY(!value && bytes > 0)) {
-        gri_build_fail(b, GR_EINVAL, "NULL where bytes belong");
-        return;
-    }
-    if (GRI_UNLIKELY(bytes > GRI_VALUE_BYTES_MAX)) {
-        gri_build_fail(b, GR_ETOOBIG, "the value is too big");
+    if (GRI_UNLIKELY(bytes > GRI_VALUE_BYTES_MAX || (!value && bytes > 0))) {
+        refuse_size(b, value, bytes, "NULL where bytes belong");
         return;
     }
     if (!ready(b, bytes + (bytes <= GRI_STRING_SHORT_MAX ? 2 : 5))) return;
@@ -262,7 +254,7 @@ void gr_put_value(gr_builder *b, gr_value value)
         gri_build_fail(b, GR_EDEPTH, "nested too deeply");
         return;
     }
-    memcpy(b->at, value.at, bytes);
+    gri_copy_short(b->at, value.at, bytes);
     b->at += bytes;
     gri_build_placed(b);
 }
@@ -305,15 +297,6 @@ void gr_put_object(gr_builder *b)
     put_container(b, GRI_TAG_OBJECT, GRI_BUILD_KEY);
 }
 
-void gr_put_key(gr_builder *b, const char *key)
-{
-    if (GRI_UNLIKELY(!key)) {
-        gri_build_fail(b, GR_EINVAL, "NULL where a key belongs");
-        return;
-    }
-    gr_put_key_n(b, key, strlen(key));
-}
-
 /* Which of 64 bits a key sets: cheap, and different for most keys that one program puts in one object. */
 GRI_INLINE uint64_t key_bit(const char *key, size_t bytes)
 {
@@ -333,14 +316,23 @@ static bool key_is_there(const gr_builder *b, const char *key, size_t bytes)
     return false;
 }
 
+static GRI_COLD void refuse_key(gr_builder *b, const char *key, size_t bytes)
+{
+    if (!key && bytes > 0) {
+        gri_build_fail(b, GR_EINVAL, "NULL where a key belongs");
+    } else {
+        gri_build_fail(b, GR_ETOOBIG, bytes > GRI_VALUE_BYTES_MAX ? "a key is too big" : "too many keys in an object");
+    }
+}
+
 void gr_put_key_n(gr_builder *b, const char *key, size_t bytes)
 {
     if (GRI_UNLIKELY(b->state != GRI_BUILD_KEY)) {
         gri_build_fail(b, GR_EINVAL, "a key where no key belongs");
         return;
     }
-    if (GRI_UNLIKELY(bytes > GRI_VALUE_BYTES_MAX || b->count == GRI_VALUE_COUNT_MAX)) {
-        gri_build_fail(b, GR_ETOOBIG, bytes > GRI_VALUE_BYTES_MAX ? "a key is too big" : "too many keys in an object");
+    if (GRI_UNLIKELY(bytes > GRI_VALUE_BYTES_MAX || b->count == GRI_VALUE_COUNT_MAX || (!key && bytes > 0))) {
+        refuse_key(b, key, bytes);
         return;
     }
     if (!gri_build_room(b, gri_key_size(bytes))) return;
@@ -463,8 +455,8 @@ int gr_build_message(gr_builder *b, gr_message **ret_message)
             gr_message_free(&b->block);
             return b->error;
         }
-        memcpy(gri_message_room(m), b->base, bytes);
-        gr_message_free(&b->block);
+        gri_copy_short(gri_message_room(m), b->base, bytes);
+        if (b->block) gr_message_free(&b->block);
     }
     *ret_message = m;
     b->state = GRI_BUILD_ENDED;

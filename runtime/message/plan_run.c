@@ -156,37 +156,17 @@ static int read_slots(const target *t, gri_arguments *list, slot *slots, uint64_
         error = step->read < GRI_READ_TEXT ? read_fixed(t, step, &args, &slots->bits)
                                            : read_variable(t, step, &args, slots, &variable);
         if (GRI_UNLIKELY(error)) break;
-        if (GRI_UNLIKELY(variable > GRI_VALUE_BYTES_MAX - t->plan->template_bytes)) {
-            error = refuse(t, step, GR_ETOOBIG, " makes the value too big");
-            break;
-        }
         slots++;
     }
     va_end(args.list);
+    /* 48 slots of 2^30 bytes do not overflow it; `before` may have, but is not used then. */
+    if (GRI_UNLIKELY(variable > GRI_VALUE_BYTES_MAX - t->plan->template_bytes) && !error)
+        error = refuse(t, end - 1, GR_ETOOBIG, " makes the value too big");
     *ret_variable = variable;
     return error;
 }
 
 /* ---- templates: slots to bytes ---- */
-
-/* memcpy for what is mostly shorter than a cache line. */
-GRI_INLINE void copy_short(unsigned char *to, const unsigned char *from, size_t bytes)
-{
-    if (bytes > 128) {
-        memcpy(to, from, bytes);
-    } else if (bytes >= 16) {
-        for (size_t i = 0; i + 16 < bytes; i += 16) __builtin_memcpy(to + i, from + i, 16);
-        __builtin_memcpy(to + bytes - 16, from + bytes - 16, 16);
-    } else if (bytes >= 8) {
-        uint64_t first = gri_load64(from), last = gri_load64(from + bytes - 8);
-        gri_store64(to, first), gri_store64(to + bytes - 8, last);
-    } else if (bytes >= 4) {
-        uint32_t first = gri_load32(from), last = gri_load32(from + bytes - 4);
-        gri_store32(to, first), gri_store32(to + bytes - 4, last);
-    } else {
-        for (size_t i = 0; i < bytes; i++) to[i] = from[i];
-    }
-}
 
 GRI_INLINE void fill_fixed(unsigned char *at, unsigned read, uint64_t bits)
 {
@@ -200,7 +180,7 @@ GRI_INLINE void fill_fixed(unsigned char *at, unsigned read, uint64_t bits)
 GRI_INLINE unsigned char *fill_variable(unsigned char *to, unsigned read, const slot *s)
 {
     if (read == GRI_READ_VALUE) {
-        copy_short(to, s->at, s->bytes);
+        gri_copy_short(to, s->at, s->bytes);
         return to + s->bytes;
     }
     bool text = read == GRI_READ_TEXT;
@@ -216,7 +196,7 @@ GRI_INLINE unsigned char *fill_variable(unsigned char *to, unsigned read, const 
         gri_store32(to, s->bytes);
         to += 4;
     }
-    if (GRI_LIKELY(s->bytes > 0)) copy_short(to, s->at, s->bytes);
+    if (GRI_LIKELY(s->bytes > 0)) gri_copy_short(to, s->at, s->bytes);
     to += s->bytes;
     if (text) *to++ = '\0';
     return to;
@@ -227,11 +207,11 @@ static void emit(const gri_plan *plan, const slot *slots, uint32_t variable, uns
     unsigned char *at = to;
     uint32_t from = 0;
     for (const gri_plan_slot *v = plan->variable, *end = v + plan->variable_count; v < end; v++) {
-        copy_short(at, plan->bytes + from, v->at - from);
+        gri_copy_short(at, plan->bytes + from, v->at - from);
         at = fill_variable(at + (v->at - from), v->read, &slots[v->slot]);
         from = v->at;
     }
-    copy_short(at, plan->bytes + from, plan->template_bytes - from);
+    gri_copy_short(at, plan->bytes + from, plan->template_bytes - from);
     for (const gri_plan_slot *f = plan->fixed, *end = f + plan->fixed_count; f < end; f++)
         fill_fixed(to + f->at + slots[f->slot].before, f->read, slots[f->slot].bits);
     for (const gri_plan_container *c = plan->containers, *end = c + plan->containers_count; c < end; c++) {
@@ -249,7 +229,7 @@ static int emit_fixed(const target *t, gri_arguments *list, unsigned char *to)
     uint64_t bits;
     int error = 0;
     va_copy(args.list, list->list);
-    copy_short(to, t->plan->bytes, t->plan->template_bytes);
+    gri_copy_short(to, t->plan->bytes, t->plan->template_bytes);
     for (; step < end; step++) {
         if (step->read == GRI_READ_SKIP) {
             (void)va_arg(args.list, const char *);

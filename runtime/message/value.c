@@ -38,20 +38,6 @@ const char *gr_type_name(gr_type type)
 
 /* ---- keys and the index ---- */
 
-unsigned char *gri_key_write(unsigned char *at, const char *key, size_t bytes)
-{
-    if (GRI_LIKELY(bytes <= GRI_KEY_SHORT_MAX)) {
-        *at++ = (unsigned char)bytes;
-    } else {
-        *at++ = GRI_KEY_LONG;
-        gri_store32(at, (uint32_t)bytes);
-        at += 4;
-    }
-    memcpy(at, key, bytes);
-    at[bytes] = '\0';
-    return at + bytes + 1;
-}
-
 uint32_t gri_key_hash(const void *key, size_t bytes)
 {
     const uint64_t multiplier = UINT64_C(0x9e3779b97f4a7c15);

@@ -152,8 +152,6 @@ GRI_INLINE size_t gri_key_size(size_t bytes)
     return bytes + (bytes <= GRI_KEY_SHORT_MAX ? 2 : 6);
 }
 
-/* Writes a key (not checked for UTF-8); returns where its value goes. */
-unsigned char *gri_key_write(unsigned char *at, const char *key, size_t bytes);
 
 /* memcmp(...) == 0 without the call, for up to 16 bytes. */
 GRI_INLINE bool gri_short_equal(const void *left, const void *right, size_t bytes)
@@ -172,18 +170,57 @@ GRI_INLINE bool gri_bytes_equal(const void *left, const void *right, size_t byte
     return bytes > 16 ? memcmp(left, right, bytes) == 0 : gri_short_equal(left, right, bytes);
 }
 
+/* memcpy for what is mostly shorter than two cache lines. */
+GRI_INLINE void gri_copy_short(void *ret_to, const void *source, size_t bytes)
+{
+    unsigned char *to = ret_to;
+    const unsigned char *from = source;
+    if (bytes >= 16) {
+        if (GRI_UNLIKELY(bytes > 128)) {
+            memcpy(to, from, bytes);
+            return;
+        }
+        for (size_t i = 0; i + 16 < bytes; i += 16) memcpy(to + i, from + i, 16);
+        memcpy(to + bytes - 16, from + bytes - 16, 16);
+    } else if (bytes >= 8) {
+        uint64_t first = gri_load64(from), last = gri_load64(from + bytes - 8);
+        gri_store64(to, first), gri_store64(to + bytes - 8, last);
+    } else if (bytes >= 4) {
+        uint32_t first = gri_load32(from), last = gri_load32(from + bytes - 4);
+        gri_store32(to, first), gri_store32(to + bytes - 4, last);
+    } else if (bytes > 0) {
+        to[0] = from[0];
+        to[bytes / 2] = from[bytes / 2];
+        to[bytes - 1] = from[bytes - 1];
+    }
+}
+
+/* Writes a key (not checked for UTF-8); returns where its value goes. */
+GRI_INLINE unsigned char *gri_key_write(unsigned char *at, const char *key, size_t bytes)
+{
+    if (GRI_LIKELY(bytes <= GRI_KEY_SHORT_MAX)) {
+        *at++ = (unsigned char)bytes;
+    } else {
+        *at++ = GRI_KEY_LONG;
+        gri_store32(at, (uint32_t)bytes);
+        at += 4;
+    }
+    gri_copy_short(at, key, bytes);
+    at[bytes] = '\0';
+    return at + bytes + 1;
+}
+
 /* All bytes below 0x80: then it is valid UTF-8. */
 GRI_INLINE bool gri_is_ascii(const void *text, size_t bytes)
 {
     const unsigned char *at = text;
-    uint64_t high = 0;
     if (bytes >= 8) {
+        uint64_t high = 0;
         for (size_t i = 0; i + 8 < bytes; i += 8) high |= gri_load64(at + i);
         return ((high | gri_load64(at + bytes - 8)) & UINT64_C(0x8080808080808080)) == 0;
     }
     if (bytes >= 4) return ((gri_load32(at) | gri_load32(at + bytes - 4)) & 0x80808080u) == 0;
-    for (size_t i = 0; i < bytes; i++) high |= at[i];
-    return (high & 0x80) == 0;
+    return bytes == 0 || ((at[0] | at[bytes / 2] | at[bytes - 1]) & 0x80) == 0;
 }
 
 /* The index behind the entries of an object with more than GRI_OBJECT_PLAIN_MAX keys. */
