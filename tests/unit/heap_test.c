@@ -153,6 +153,39 @@ TEST(heap, memory_goes_back_after_a_storm)
     free(blocks);
 }
 
+TEST(heap, holes_are_filled_before_more_is_taken)
+{
+    enum { COUNT = 10000 };
+    static void *blocks[COUNT];
+    gri_heap *heap = heap_here();
+    for (int i = 0; i < COUNT; i++) blocks[i] = gri_block_alloc(64);
+    uint64_t full = bytes_in_use();
+    for (int round = 0; round < 3; round++) {
+        for (int i = round; i < COUNT; i += 4) gri_block_free(blocks[i]);
+        for (int i = round; i < COUNT; i += 4) blocks[i] = gri_block_alloc(64);
+        CHECK(bytes_in_use() <= full + GRI_CHUNK_BYTES);
+    }
+    for (int i = 0; i < COUNT; i++) gri_block_free(blocks[i]);
+    gri_heap_retire(heap);
+}
+
+TEST(heap, a_rested_heap_goes_on_where_it_was)
+{
+    enum { COUNT = 500 }; /* a chunk has 511 of these, or less with redzones */
+    gri_heap *heap = heap_here();
+    void *blocks[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        blocks[i] = gri_block_alloc(GRI_ASAN ? 64 : 128);
+        if (i % 10 != 0) continue;
+        gri_heap_bind(NULL);
+        gri_heap_trim(false);
+        gri_heap_bind(heap);
+    }
+    CHECK_EQ(bytes_in_use(), GRI_CHUNK_BYTES);
+    for (int i = 0; i < COUNT; i++) gri_block_free(blocks[i]);
+    gri_heap_retire(heap);
+}
+
 TEST(heap, limit_refuses_and_says_so)
 {
     enum { MAX = 100000 };
@@ -400,6 +433,9 @@ TEST(heap, large_blocks_are_kept_for_reuse)
         gri_block_free(block);
     }
     CHECK(system_calls() <= before + 2);
+    void *smaller = gri_block_alloc(70000);
+    CHECK(gri_block_bytes(smaller) < 100000); /* a kept one that is much too large is not taken */
+    gri_block_free(smaller);
     gri_heap_trim(true);
     gri_chunk_counts chunks;
     gri_chunk_count(&chunks);

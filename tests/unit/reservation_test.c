@@ -73,7 +73,7 @@ static void under_a_limit(void)
     limit.rlim_cur = 1024 * MEGABYTE;
     if (setrlimit(RLIMIT_AS, &limit) != 0) return;
     if (gri_reservation_init(&r, (size_t)1 << 40, MEGABYTE, MEGABYTE) != 0) _exit(1);
-    if (r.bytes > 512 * MEGABYTE || r.bytes < 64 * MEGABYTE) _exit(2);
+    if (r.bytes > 256 * MEGABYTE || r.bytes < 64 * MEGABYTE) _exit(2);
     if (gri_reservation_init(&huge, (size_t)1 << 40, 2048 * MEGABYTE, MEGABYTE) != GR_ENOMEM) _exit(3);
     gri_reservation_fini(&r);
 }

@@ -173,6 +173,42 @@ TEST(table, trimming_gives_memory_back_and_keeps_generations)
     gri_table_stop(&table);
 }
 
+/* Taking in the middle of a trim. */
+static gri_table trimmed;
+static uint32_t taken_meanwhile;
+
+static uint32_t save_and_take(const void *slot)
+{
+    (void)slot;
+    CHECK_OK(gri_table_take(&trimmed, NULL, &taken_meanwhile));
+    CHECK(taken_meanwhile >= 1000); /* a new one: those below are being discarded */
+    return 1;
+}
+
+static void restore_nothing(void *slot, uint32_t saved)
+{
+    (void)slot;
+    CHECK_EQ(saved, 1);
+}
+
+TEST(table, what_is_being_trimmed_is_not_taken)
+{
+    CHECK_OK(gri_table_start(&trimmed, 64, CAPACITY));
+    CHECK_OK(gri_table_keep(&trimmed, save_and_take, restore_nothing));
+    for (int i = 0; i < 1000; i++) {
+        uint32_t index = 0;
+        CHECK_OK(gri_table_take(&trimmed, NULL, &index));
+        CHECK_EQ(index, i);
+    }
+    for (uint32_t i = 0; i < 1000; i++) gri_table_give(&trimmed, NULL, i);
+    CHECK(gri_table_trim(&trimmed, true) > 0);
+    CHECK(taken_meanwhile >= 1000);
+    uint32_t index = 1000;
+    CHECK_OK(gri_table_take(&trimmed, NULL, &index));
+    CHECK(index < 1000);
+    gri_table_stop(&trimmed);
+}
+
 /* Threads take, mark and exchange slots while one trims and looks at stale indices. */
 enum { TAKERS = 3, TURNS = 30000, SHELF = 500 };
 static gri_table shared;
