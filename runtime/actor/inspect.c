@@ -30,20 +30,19 @@ int gr_inspect(gr_address address, gr_actor_info *ret_info)
 {
     if (gri_runtime_forked()) return GR_EFORKED;
     gr_self *self = gri_actor_find(address);
-    if (!self) return GR_EDEAD;
+    if (!self || !gr_alive(address)) return GR_EDEAD;
     gr_actor_info info;
     memset(&info, 0, sizeof info);
     info.address = address;
     peek(self, &info);
     uint64_t mail = gri_load_relaxed(&self->mailbox.word) & GRI_MAIL_STATE_MASK; /* relaxed: a moment's picture */
-    if (mail == GRI_MAIL_CLOSED) info.state = "ending";
     if (!info.state) info.state = mail == GRI_MAIL_RUNNING ? "running" : "waiting";
     info.publications = gri_state_version(address);
     info.has_state = info.publications != 0;
     const gr_behaviour *behaviour;
     gri_registry_about(address, info.name, &behaviour);
     if (behaviour) strncpy(info.behaviour, behaviour->name, sizeof info.behaviour - 1);
-    if (!gri_actor_find(address)) return GR_EDEAD; /* what was seen may be another life's */
+    if (!gr_alive(address)) return GR_EDEAD; /* what was seen may be another life's */
     *ret_info = info;
     return 0;
 }

@@ -248,7 +248,7 @@ static bool will_release(gr_address address)
 static int add_locked(gr_address address, const char *text)
 {
     struct cds_lfht *in = table_locked();
-    if (!in) return GR_EDEAD;
+    if (!in || !gr_alive(address)) return GR_EDEAD;
     if (find(in, text, strlen(text))) return GR_EEXISTS;
     aside *a = aside_locked(address);
     name *n = a ? name_new(address, text) : NULL;

@@ -112,7 +112,7 @@ static gr_message *pin_of(gr_self *self, gr_address address)
 uint64_t gri_state_version(gr_address address)
 {
     gr_self *self = gri_actor_find(address);
-    gr_message *snapshot = self ? pin_of(self, address) : NULL;
+    gr_message *snapshot = self && gr_alive(address) ? pin_of(self, address) : NULL;
     if (!snapshot) return 0;
     uint64_t version = snapshot->reference;
     unpin(self, snapshot);
@@ -122,9 +122,9 @@ uint64_t gri_state_version(gr_address address)
 int gr_state(gr_address address, gr_message **ret_state, uint64_t *ret_version)
 {
     gr_self *self = gri_actor_find(address);
-    if (!self) return GR_EDEAD;
+    if (!self || !gr_alive(address)) return GR_EDEAD; /* whoever was told of the death finds nothing any more */
     gr_message *snapshot = pin_of(self, address);
-    if (!snapshot) return gri_actor_find(address) ? GR_ENOTFOUND : GR_EDEAD;
+    if (!snapshot) return gr_alive(address) ? GR_ENOTFOUND : GR_EDEAD;
     uint64_t version = snapshot->reference;
     gr_message *copy = NULL;
     int code = gr_message_copy(gr_body(snapshot), &copy);
