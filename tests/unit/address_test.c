@@ -63,6 +63,8 @@ TEST(address, every_change_is_dead)
             if ((char)c == was) continue;
             text[i] = (char)c;
             if (!is_dead(gr_address_parse(text, GR_ADDRESS_TEXT_BYTES - 1))) TEST_FAIL("%s", text);
+            bool letter = (c >= 'a' && c <= 'z') || (c >= '2' && c <= '7');
+            CHECK(gri_address_is_text(text, GR_ADDRESS_TEXT_BYTES - 1) == letter);
         }
         text[i] = was;
     }

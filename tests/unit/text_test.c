@@ -150,8 +150,9 @@ TEST(text, documents)
 
 TEST(text, printing_as_snprintf_does)
 {
-    gr_message *m = parse("{\"a\":[1,2.5,\"x\\u0001\\\"y\",null,true,{\"_pyact_binary\":\"AAECAw==\"}],\"key\":\"\xc3\xa4\"}");
-    char *whole = gr_print_new(gr_body(m), NULL, NULL), buffer[200];
+    gr_message *m = parse("{\"a\":[1,2.5,\"x\\u0001\\\"y\",null,true,{\"_pyact_binary\":\"AAECAw==\"}],\"key\":\"\xc3\xa4\","
+                          "\"b\":\"\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\"}");
+    char *whole = gr_print_new(gr_body(m), NULL, NULL), buffer[300];
     size_t length = strlen(whole), needed;
     for (size_t room = 0; room < sizeof buffer; room++) {
         memset(buffer, '#', sizeof buffer);
@@ -164,6 +165,12 @@ TEST(text, printing_as_snprintf_does)
         for (size_t i = room ? fit + 1 : 0; i < sizeof buffer; i++) {
             if (i >= room) CHECK(buffer[i] == '#');
         }
+    }
+    for (size_t room = 1; room <= length + 1; room++) { /* a sanitizer sees a byte too far */
+        char *exact = malloc(room);
+        CHECK_EQ(gr_print(gr_body(m), NULL, exact, room, NULL), room > length ? 0 : GR_ETOOBIG);
+        CHECK(memcmp(exact, whole, room - 1) == 0);
+        free(exact);
     }
     CHECK_EQ(gr_print(gr_body(m), NULL, NULL, 0, &needed), GR_ETOOBIG);
     CHECK_EQ(needed, length);
