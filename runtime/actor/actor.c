@@ -149,11 +149,16 @@ static gr_self *take_slot(void)
     return self;
 }
 
-static void give_slot(gr_self *self)
+/* Under its watch lock, so that who has found it there may rely on it until he unlocks. */
+static void end_life_locked(gr_self *self)
 {
     uint32_t generation = gri_load_relaxed(&self->generation); /* relaxed: ours */
     gri_store_relaxed(&self->generation, generation + 1);      /* relaxed: stale finders are refused by the word, too */
-    if (generation == UINT32_MAX) return;                      /* used up: this slot is never used again */
+}
+
+static void give_slot(gr_self *self)
+{
+    if (gri_load_relaxed(&self->generation) == 0) return; /* relaxed: ours. Used up: this slot is never used again */
     gri_worker *worker = gri_worker_here();
     gri_table_give(&gri_runtime_now.actors, worker ? &worker->slots : NULL, self->task.id);
 }
@@ -239,6 +244,10 @@ static void undo(gr_self *self, gr_self *child)
     gri_registry_release_last(child);
     gri_block_free(child->state);
     if (child->more) gri_block_free(child->more);
+    gri_spinlock *lock = gri_watch_lock(gri_actor_address(child));
+    gri_spinlock_lock(lock);
+    end_life_locked(child);
+    gri_spinlock_unlock(lock);
     give_slot(child);
 }
 
@@ -366,47 +375,49 @@ int gri_actor_new_attached(gr_self **ret_self)
 
 /* ---- the last step ---- */
 
-void gri_actor_end(gr_self *self, gr_message *exit)
+void gri_actor_end(gr_self *self)
 {
-    if (exit) {
-        gri_spinlock *lock = gri_watch_lock(gri_actor_address(self));
-        gri_spinlock_lock(lock);
-        self->result = exit;
-        gri_spinlock_unlock(lock);
-    } else {
-        give_slot(self);
-    }
+    gri_spinlock *lock = gri_watch_lock(gri_actor_address(self));
+    gri_spinlock_lock(lock);
+    bool keep = gri_watch_keep(self);
+    if (!keep) end_life_locked(self);
+    gri_spinlock_unlock(lock);
+    if (!keep) give_slot(self);
     gri_runtime_count_ended();
 }
 
-bool gri_actor_take_record(gr_address address, gr_message **ret_exit)
+int gri_actor_read_record(gr_address address, bool keep, gr_message **ret_exit)
 {
     gr_message *exit = NULL;
+    int code = 0;
+    bool over = false;
     gri_spinlock *lock = gri_watch_lock(address);
     gri_spinlock_lock(lock);
     gr_self *self = gri_actor_find(address);
-    if (self && gri_watch_has_told(self)) {
+    if (!self || !gri_watch_has_record(self)) {
+        code = GR_EDEAD;
+    } else if (keep) {
+        code = gri_message_clone_envelope(self->result, &exit);
+        if (code == 0) exit->kind = self->result->kind;
+    } else {
         exit = self->result;
         self->result = NULL;
+        over = gri_watch_record_taken(self);
+        if (over) end_life_locked(self);
     }
     gri_spinlock_unlock(lock);
-    if (!exit) return false;
-    give_slot(self);
-    *ret_exit = exit;
-    return true;
+    if (over) give_slot(self);
+    if (code == 0) *ret_exit = exit;
+    return code;
 }
 
 int gr_forget(gr_address address)
 {
+    if (gri_runtime_forked()) return GR_EFORKED;
     gr_message *exit;
-    if (!gri_actor_take_record(address, &exit)) return GR_EDEAD;
-    gr_message_free(&exit);
-    return 0;
-}
-
-bool gri_actor_forget_record(gr_address address)
-{
-    return gr_forget(address) == 0;
+    int code = gri_actor_read_record(address, false, &exit);
+    if (code == 0) gr_message_free(&exit);
+    return code;
 }
 
 /* ---- results and memory ---- */

@@ -144,14 +144,14 @@ GR_MUST_CHECK int gri_actor_spawn(gr_self *self, gr_address *ret_address, const 
 
 /* A block for an attached thread, alive and not queued. */
 GR_MUST_CHECK int gri_actor_new_attached(gr_self **ret_self);
-/* Moves the exit record of a retained actor out, which ends its slot's life. False if there is none. */
-bool gri_actor_take_record(gr_address address, gr_message **ret_exit);
-bool gri_actor_forget_record(gr_address address);
+/* The exit record of a retained actor: a copy of it (keep), or itself, which ends its slot's life. GR_EDEAD if there is none,
+ * GR_ENOMEM. Any thread. */
+GR_MUST_CHECK int gri_actor_read_record(gr_address address, bool keep, gr_message **ret_exit);
 /* Runs cleanups, tells the others, frees everything. The caller is the actor, on a stack that outlives this call; afterwards
  * the block is somebody else's. */
 void gri_actor_finish(gr_self *self, enum gri_outcome outcome);
-/* The last step: gives the slot away, or keeps it with the exit record (NULL if it is not retained). */
-void gri_actor_end(gr_self *self, gr_message *exit);
+/* The last step: gives the slot away, or keeps it with the exit record. */
+void gri_actor_end(gr_self *self);
 /* gr_alloc's memory, all of it. */
 void gri_own_release(gr_self *self);
 

@@ -209,12 +209,9 @@ void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
     gri_watch_remove_all(self);
     close_mailbox(self);
     gri_registry_release_last(self); /* what somebody registered in between */
-    gr_message *result = self->result; /* from tell_all on self->result is the exit record, and a waiter may take it */
-    self->result = NULL;
-    gr_value value = outcome != GRI_RETURNED ? gr_body(report) : result ? gr_body(result) : gri_runtime_null();
-    gr_message *exit = gri_watch_tell_all(self, outcome, value);
+    gr_value value = outcome != GRI_RETURNED ? gr_body(report) : self->result ? gr_body(self->result) : gri_runtime_null();
+    gri_watch_tell_all(self, outcome, value);
     gr_message_free(&report);
-    gr_message_free(&result);
     release_memory(self);
-    gri_actor_end(self, exit);
+    gri_actor_end(self);
 }

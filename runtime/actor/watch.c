@@ -11,9 +11,16 @@
 
 static gri_spinlock locks[LOCKS];
 
-/* In `watchers` of an actor that has told everybody. */
-static gri_watch no_more;
+/* In `watchers` of an actor that has begun to tell everybody; see watch.h for the three. */
+static gri_watch no_more, recorded, kept;
 #define NO_MORE (&no_more)
+#define RECORDED (&recorded)
+#define KEPT (&kept)
+
+static bool has_ended(const gr_self *self)
+{
+    return self->watchers == NO_MORE || self->watchers == RECORDED || self->watchers == KEPT;
+}
 
 gri_spinlock *gri_watch_lock(gr_address address)
 {
@@ -59,7 +66,7 @@ int gri_watch_add(gr_self *self, gr_address watched, enum gri_watch_kind kind, u
     gri_spinlock *lock = gri_watch_lock(watched);
     gri_spinlock_lock(lock);
     gr_self *target = gri_actor_find(watched);
-    if (target && target->watchers == NO_MORE) target = NULL;
+    if (target && has_ended(target)) target = NULL;
     if (target) enlist(target, watch);
     gri_spinlock_unlock(lock);
     if (!target) {
@@ -113,9 +120,23 @@ void gri_watch_late(gr_message *m)
     gri_list_remove(&GRI_CONTAINER_OF(m, gri_watch, message)->own);
 }
 
-bool gri_watch_has_told(const gr_self *self)
+bool gri_watch_has_record(const gr_self *self)
 {
-    return self->watchers == NO_MORE;
+    return self->watchers == RECORDED || self->watchers == KEPT;
+}
+
+bool gri_watch_record_taken(gr_self *self)
+{
+    bool over = self->watchers == KEPT;
+    self->watchers = NO_MORE;
+    return over;
+}
+
+bool gri_watch_keep(gr_self *self)
+{
+    if (self->watchers != RECORDED) return false;
+    self->watchers = KEPT;
+    return true;
 }
 
 void gri_watch_forget_child(gr_self *self, gr_address child)
@@ -221,13 +242,15 @@ static gr_message *exit_record_new(gr_address address, enum gri_outcome outcome,
     return NULL;
 }
 
-/* Ends the list: nobody can be added any more. Returns it oldest first. */
-static gri_watch *detach_all(gr_self *self)
+/* Ends the list: nobody can be added any more. From here on the record, if there is one, can be taken. Returns the list,
+ * oldest first. */
+static gri_watch *detach_all(gr_self *self, gr_message *record)
 {
     gri_spinlock *lock = gri_watch_lock(gri_actor_address(self));
     gri_spinlock_lock(lock);
     gri_watch *newest = self->watchers, *oldest = NULL;
-    self->watchers = NO_MORE;
+    self->watchers = record ? RECORDED : NO_MORE;
+    if (record) self->result = record;
     while (newest) {
         gri_watch *next = newest->next;
         newest->state = GRI_WATCH_SENT;
@@ -239,11 +262,27 @@ static gri_watch *detach_all(gr_self *self)
     return oldest;
 }
 
-gr_message *gri_watch_tell_all(gr_self *self, enum gri_outcome outcome, gr_value result_or_report)
+/* Takes the exit record of a retained actor into the slot, and gives another envelope of it. */
+static gri_watch *record_and_detach(gr_self *self, enum gri_outcome outcome, gr_value result_or_report, gr_message **ret_exit)
 {
-    gri_watch *watch = detach_all(self);
-    bool retain = self->flags & GRI_RETAIN;
-    gr_message *exit = watch || retain ? exit_record_new(gri_actor_address(self), outcome, result_or_report) : NULL;
+    gr_message *record = exit_record_new(gri_actor_address(self), outcome, result_or_report);
+    /* Somebody may take and free it the moment it is there; without memory, who watches learns of an end without reason. */
+    if (record && gri_message_clone_envelope(record, ret_exit) != 0) *ret_exit = NULL;
+    gr_message_free(&self->result);
+    return detach_all(self, record);
+}
+
+void gri_watch_tell_all(gr_self *self, enum gri_outcome outcome, gr_value result_or_report)
+{
+    gr_message *exit = NULL;
+    gri_watch *watch;
+    if (self->flags & GRI_RETAIN) {
+        watch = record_and_detach(self, outcome, result_or_report, &exit);
+    } else {
+        watch = detach_all(self, NULL);
+        if (watch) exit = exit_record_new(gri_actor_address(self), outcome, result_or_report);
+        gr_message_free(&self->result);
+    }
     while (watch) {
         gri_watch *next = watch->next;
         gr_address watcher = watch->watcher;
@@ -254,8 +293,7 @@ gr_message *gri_watch_tell_all(gr_self *self, enum gri_outcome outcome, gr_value
         if (propagates) kill_linker(watcher);
         watch = next;
     }
-    if (!retain) gr_message_free(&exit);
-    return exit;
+    gr_message_free(&exit);
 }
 
 /* ---- public: links ---- */
@@ -374,23 +412,28 @@ static int unpack_exit(gr_self *self, gr_message *exit, gr_message **ret_result)
     return code;
 }
 
-/* The whole exit record of address, as a message of a REPLY kind. */
-static int wait_record(gr_self *self, gr_address address, gr_message **ret_exit, gr_deadline deadline)
+/* The whole exit record of address, as a message of a REPLY kind. keep: of a retained actor a copy, else this was its one
+ * wait. */
+static int wait_record(gr_self *self, gr_address address, bool keep, gr_message **ret_exit, gr_deadline deadline)
 {
     if (gr_address_equal(address, gri_actor_address(self))) return gri_fail(self, GR_EDEADLK, "an actor cannot wait for itself");
-    if (gri_actor_take_record(address, ret_exit)) return 0;
+    int code = gri_actor_read_record(address, keep, ret_exit);
+    if (code != GR_EDEAD) return code == 0 ? 0 : gri_fail(self, code, "no memory for the result");
     uint64_t reference = gri_actor_reference(self);
     if (reference == 0) return gri_fail(self, GR_ENOMEM, "no memory to wait");
     gri_watch *watch;
-    int code = gri_watch_add(self, address, GRI_WATCH_WAIT, 0, reference, &watch);
-    if (code == GR_EDEAD && gri_actor_take_record(address, ret_exit)) return 0; /* it ended in between, and was retained */
+    code = gri_watch_add(self, address, GRI_WATCH_WAIT, 0, reference, &watch);
+    if (code == GR_EDEAD) { /* it may have ended in between, and been retained */
+        code = gri_actor_read_record(address, keep, ret_exit);
+        if (code == 0) return 0;
+    }
     if (code != 0) return gri_fail(self, code, code == GR_EDEAD ? "it is dead and was not retained" : "no memory to wait");
     self->awaited = reference;
     code = gri_await(self, deadline, ret_exit);
     if (code == 0) {
         gri_watch *arrived = GRI_CONTAINER_OF(*ret_exit, gri_watch, message);
         gri_list_remove(&arrived->own);
-        gri_actor_forget_record(address); /* this wait has had it */
+        if (!keep) (void)gr_forget(address); /* this wait has had it; GR_EDEAD: not retained, or another wait was faster */
     } else if (!gri_watch_remove(self, watch)) {
         watch->unwanted = true; /* late: sorted out as a reply nobody awaits */
         gri_list_remove(&watch->own);
@@ -403,7 +446,7 @@ int gr_wait(gr_self *self, gr_address address, gr_message **ret_result, gr_deadl
     int code = gri_suspend_enter(self);
     if (code != 0) return code;
     gr_message *exit;
-    code = wait_record(self, address, &exit, deadline);
+    code = wait_record(self, address, false, &exit, deadline);
     return code == 0 ? unpack_exit(self, exit, ret_result) : code;
 }
 
@@ -417,7 +460,7 @@ int gr_wait_all(gr_self *self, const gr_address *addresses, size_t count, gr_mes
     gr_put_array(&b);
     for (size_t i = 0; i < count && code == 0; i++) {
         gr_message *exit = NULL;
-        code = wait_record(self, addresses[i], &exit, deadline);
+        code = wait_record(self, addresses[i], true, &exit, deadline);
         if (code == 0) gr_put_value(&b, gr_body(exit));
         gr_message_free(&exit);
     }
@@ -427,6 +470,8 @@ int gr_wait_all(gr_self *self, const gr_address *addresses, size_t count, gr_mes
         return code;
     }
     code = gr_build_message(&b, ret_messages);
-    if (code == 0) gri_hold(self, *ret_messages);
-    return code;
+    if (code != 0) return gri_fail(self, code, "the results could not be built: %s", gr_error_text(code));
+    gri_hold(self, *ret_messages);
+    for (size_t i = 0; i < count; i++) (void)gr_forget(addresses[i]); /* GR_EDEAD: it was not retained */
+    return 0;
 }

@@ -43,11 +43,18 @@ bool gri_watch_arrived(gr_self *self, gr_message *m);
 void gri_watch_late(gr_message *m);
 /* The end of a watcher: takes all its records back. */
 void gri_watch_remove_all(gr_self *self);
-/* The end of a watched actor, whose mailbox is closed: nobody can begin to watch it any more, everybody who did is told.
- * Returns the exit record ({"address", "exit" or "exception"}, kind as a wait's answer) if the actor is retained, else NULL. */
-gr_message *gri_watch_tell_all(gr_self *self, enum gri_outcome outcome, gr_value result_or_report);
-/* Has it told everybody? Under its lock. */
-bool gri_watch_has_told(const gr_self *self);
+/* The end of a watched actor, whose mailbox is closed: nobody can begin to watch it any more, everybody who did is told. Frees
+ * self->result; if the actor is retained, what is there afterwards is its exit record ({"address", "exit" or "exception"},
+ * kind as a wait's answer), until somebody takes it.
+ *
+ *   watchers:  list --tell_all--> NO_MORE (no record) or RECORDED --gri_watch_keep--> KEPT, the slot waits for who takes it
+ *              RECORDED --taken--> NO_MORE: the actor, who has not finished yet, gives the slot away
+ *              KEPT --taken--> NO_MORE: whoever takes it gives the slot away */
+void gri_watch_tell_all(gr_self *self, enum gri_outcome outcome, gr_value result_or_report);
+/* These three under its lock. */
+bool gri_watch_has_record(const gr_self *self);
+bool gri_watch_record_taken(gr_self *self); /* true: the taker ends the slot's life */
+bool gri_watch_keep(gr_self *self);         /* the actor's last step; false: it ends the slot's life */
 /* Takes back what a spawner has put on a child that will not be. */
 void gri_watch_forget_child(gr_self *self, gr_address child);
 gri_spinlock *gri_watch_lock(gr_address address);
