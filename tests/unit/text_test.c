@@ -151,8 +151,11 @@ TEST(text, documents)
 TEST(text, printing_as_snprintf_does)
 {
     gr_message *m = parse("{\"a\":[1,2.5,\"x\\u0001\\\"y\",null,true,{\"_pyact_binary\":\"AAECAw==\"}],\"key\":\"\xc3\xa4\","
-                          "\"b\":\"\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\"}");
-    char *whole = gr_print_new(gr_body(m), NULL, NULL), buffer[300];
+                          "\"b\":\"\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
+                          "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
+                          "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
+                          "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\"}");
+    char *whole = gr_print_new(gr_body(m), NULL, NULL), buffer[500];
     size_t length = strlen(whole), needed;
     for (size_t room = 0; room < sizeof buffer; room++) {
         memset(buffer, '#', sizeof buffer);
