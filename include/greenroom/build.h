@@ -34,13 +34,13 @@ GR_BEGIN_DECLS
 typedef struct gr_builder {
     unsigned char *base, *at, *limit;
     struct gr_message *block; /* what holds base once the scratch is too small */
-    uint64_t keys_seen; /* a bit per hash of the open object's keys: not set means not there */
-    uint32_t open; /* offset of the open container's header; UINT32_MAX at the top */
-    uint32_t count; /* elements in the open container */
+    uint64_t keys_seen;       /* a bit per hash of the open object's keys: not set means not there */
+    uint32_t open;            /* offset of the open container's header; UINT32_MAX at the top */
+    uint32_t count;           /* elements in the open container */
     int error;
     uint16_t depth;
     uint8_t state, storage;
-    const char *why; /* static text */
+    const char *why;        /* static text */
     uint32_t why_key_bytes; /* a key to name with it, cut to what fits */
     char why_key[52];
     unsigned char scratch[GR_BUILD_SCRATCH_BYTES];

@@ -91,7 +91,7 @@ typedef struct gr_site {
     const unsigned char *types; /* gr_arg of each argument behind the format */
     unsigned short count;
     unsigned char literal; /* the format is a literal: its address says which it is */
-    void *plan; /* atomic; published once, kept for good */
+    void *plan;            /* atomic; published once, kept for good */
 } gr_site;
 
 GR_BEGIN_DECLS
@@ -119,7 +119,8 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_pack_into_site(void *storage, size_t bytes, g
  * ret_detail may be NULL. GR_EFORMAT; GR_ETYPE: a value has another type; GR_ENOTFOUND: a key or element is not there;
  * GR_EEXISTS: there is more than a ! allows; GR_ERANGE; GR_ENOMEM (O only). */
 #define gr_unpack(value, ret_detail, ...) gr_unpack_site((value), (ret_detail), GR_SITE(__VA_ARGS__), __VA_ARGS__)
-GR_ANY_THREAD GR_MUST_CHECK int gr_unpack_site(gr_value value, gr_detail *ret_detail, gr_site *site, const char *format, ...);
+GR_ANY_THREAD GR_MUST_CHECK int gr_unpack_site(gr_value value, gr_detail *ret_detail, gr_site *site, const char *format,
+                                               ...);
 
 GR_END_DECLS
 
@@ -144,10 +145,14 @@ GR_END_DECLS
 #include <cstddef>
 #include <type_traits>
 
-template <class T, class = void> struct gr_arg_kind : std::integral_constant<gr_arg, GR_ARG_OTHER> {};
-template <class T> struct gr_arg_kind<T, std::enable_if_t<std::is_enum<T>::value>> : gr_arg_kind<std::underlying_type_t<T>> {};
+template <class T, class = void> struct gr_arg_kind : std::integral_constant<gr_arg, GR_ARG_OTHER> {
+};
+template <class T>
+struct gr_arg_kind<T, std::enable_if_t<std::is_enum<T>::value>> : gr_arg_kind<std::underlying_type_t<T>> {
+};
 #define GR_ARG_IS(type, kind) \
-    template <> struct gr_arg_kind<type, void> : std::integral_constant<gr_arg, kind> {}
+    template <> struct gr_arg_kind<type, void> : std::integral_constant<gr_arg, kind> { \
+    }
 GR_ARG_IS(bool, GR_ARG_BOOL);
 GR_ARG_IS(char, GR_ARG_INT);
 GR_ARG_IS(signed char, GR_ARG_INT);
@@ -230,11 +235,12 @@ template <class T> gr_arg_kind<std::decay_t<const T>> gr_arg_probe(const T &argu
 
 /* GR_COUNT(...): how many arguments, 1 to 49. GR_TYPES_<count>(format, ...): GR_ARG_OF of each but the format. */
 #define GR_COUNT(...) \
-    GR_COUNT_OF(__VA_ARGS__, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, \
-                24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+    GR_COUNT_OF(__VA_ARGS__, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, \
+                27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define GR_COUNT_OF(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, \
                     a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35, a36, a37, a38, a39, a40, \
-                    a41, a42, a43, a44, a45, a46, a47, a48, a49, count, ...) count
+                    a41, a42, a43, a44, a45, a46, a47, a48, a49, count, ...) \
+    count
 
 #define GR_TYPES_1(f)
 #define GR_TYPES_2(f, a) GR_ARG_OF(a),

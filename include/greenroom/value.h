@@ -25,7 +25,7 @@ typedef enum gr_type {
     GR_MISSING, /* there is no value */
     GR_NULL,
     GR_BOOL,
-    GR_INT, /* int64_t */
+    GR_INT,    /* int64_t */
     GR_DOUBLE, /* finite */
     GR_STRING, /* valid UTF-8, U+0000 allowed */
     GR_BYTES,

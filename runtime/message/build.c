@@ -112,7 +112,8 @@ bool gri_build_room_slow(gr_builder *b, size_t bytes)
     size_t used = (size_t)(b->at - b->base), needed = used + bytes;
     if (b->state == GRI_BUILD_FAILED) return false;
     if (b->storage == STORAGE_CALLER || bytes > GRI_VALUE_BYTES_MAX || needed > GRI_VALUE_BYTES_MAX) {
-        gri_build_fail(b, GR_ETOOBIG, b->storage == STORAGE_CALLER ? "the storage is too small" : "the value is too big");
+        gri_build_fail(b, GR_ETOOBIG,
+                       b->storage == STORAGE_CALLER ? "the storage is too small" : "the value is too big");
         return false;
     }
     size_t room = GRI_MIN(GRI_MAX(GRI_MAX(needed, 2 * used), (size_t)BLOCK_BYTES_FIRST), GRI_VALUE_BYTES_MAX);
@@ -301,7 +302,8 @@ void gr_put_object(gr_builder *b)
 GRI_INLINE uint64_t key_bit(const char *key, size_t bytes)
 {
     if (bytes == 0) return 1;
-    unsigned first = (unsigned char)key[0], last = (unsigned char)key[bytes - 1], middle = (unsigned char)key[bytes / 2];
+    unsigned first = (unsigned char)key[0], last = (unsigned char)key[bytes - 1],
+             middle = (unsigned char)key[bytes / 2];
     return UINT64_C(1) << ((first * 5 + middle * 11 + last * 3 + bytes) & 63);
 }
 

@@ -17,7 +17,7 @@ enum gri_build_state {
     GRI_BUILD_ELEMENT,
     GRI_BUILD_MEMBER,
     GRI_BUILD_KEY,
-    GRI_BUILD_DONE, /* a whole value is there */
+    GRI_BUILD_DONE,  /* a whole value is there */
     GRI_BUILD_ENDED, /* it was handed out */
     GRI_BUILD_FAILED,
 };

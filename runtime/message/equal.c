@@ -17,8 +17,7 @@ struct level {
 static bool heads_equal(const unsigned char *left, const unsigned char *right)
 {
     if (*left != *right) return false;
-    if (*left >= GRI_TAG_ARRAY)
-        return gri_container_count(gri_load64(left)) == gri_container_count(gri_load64(right));
+    if (*left >= GRI_TAG_ARRAY) return gri_container_count(gri_load64(left)) == gri_container_count(gri_load64(right));
     if (*left == GRI_TAG_DOUBLE) return gr_double((gr_value){left}, 0) == gr_double((gr_value){right}, 0);
     size_t bytes = gri_value_size(left);
     return bytes == gri_value_size(right) && memcmp(left, right, bytes) == 0;

@@ -99,8 +99,8 @@ int gri_format_take(gri_format *format, uint32_t accepted, gr_arg usual, const c
                                   " is not given; it takes %s", takes);
     uint8_t kind = format->site->types[argument];
     if (kind >= GR_ARG_KINDS || !(accepted & GRI_ARG_BIT(kind)))
-        return gri_format_explain(format->text, format->ret_detail, GR_EFORMAT, argument, offset, " takes %s, got %s", takes,
-                                  gri_arg_name(kind));
+        return gri_format_explain(format->text, format->ret_detail, GR_EFORMAT, argument, offset, " takes %s, got %s",
+                                  takes, gri_arg_name(kind));
     *ret_kind = kind;
     return 0;
 }

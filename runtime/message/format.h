@@ -19,11 +19,11 @@ typedef struct gri_arguments {
 } gri_arguments;
 
 typedef struct gri_format {
-    const char *text; /* the whole format */
-    const char *next; /* behind the current character */
-    const gr_site *site; /* NULL: nothing to check arguments against */
-    uint32_t offset; /* of the current character */
-    unsigned argument; /* arguments taken so far */
+    const char *text;      /* the whole format */
+    const char *next;      /* behind the current character */
+    const gr_site *site;   /* NULL: nothing to check arguments against */
+    uint32_t offset;       /* of the current character */
+    unsigned argument;     /* arguments taken so far */
     gr_detail *ret_detail; /* may be NULL */
 } gri_format;
 
@@ -34,7 +34,8 @@ char gri_format_next(gri_format *format);
 char gri_format_peek(gri_format *format);
 /* Takes the next argument for the current character: it must be one of `accepted` (bits 1 << gr_arg). What it is goes to
  * *ret_kind; without a site that is `usual`. `takes` names it in the error. */
-GR_MUST_CHECK int gri_format_take(gri_format *format, uint32_t accepted, gr_arg usual, const char *takes, uint8_t *ret_kind);
+GR_MUST_CHECK int gri_format_take(gri_format *format, uint32_t accepted, gr_arg usual, const char *takes,
+                                  uint8_t *ret_kind);
 /* After the last: GR_EFORMAT if the call gives more arguments than the format takes. */
 GR_MUST_CHECK int gri_format_end(gri_format *format);
 

@@ -21,7 +21,8 @@ struct gri_body {
     unsigned char bytes[];
 };
 
-_Static_assert(offsetof(struct gri_body, bytes) == GRI_MESSAGE_HEAD_BYTES, "a body stays in place when it becomes shared");
+_Static_assert(offsetof(struct gri_body, bytes) == GRI_MESSAGE_HEAD_BYTES,
+               "a body stays in place when it becomes shared");
 
 gr_message *gri_message_new(size_t body_bytes)
 {

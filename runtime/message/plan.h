@@ -54,21 +54,21 @@ enum gri_plan_code {
 };
 
 enum gri_plan_flag {
-    GRI_PLAN_OR_NULL = 1, /* ? */
+    GRI_PLAN_OR_NULL = 1,    /* ? */
     GRI_PLAN_OR_NOTHING = 2, /* * */
-    GRI_PLAN_SIZED = 4, /* the text is followed by its length */
-    GRI_PLAN_MORE = 8, /* a part follows */
-    GRI_PLAN_STEALS = 16, /* o */
+    GRI_PLAN_SIZED = 4,      /* the text is followed by its length */
+    GRI_PLAN_MORE = 8,       /* a part follows */
+    GRI_PLAN_STEALS = 16,    /* o */
     GRI_PLAN_KEY_MAYBE = 32, /* of a key: its value may turn out to be nothing; in unpacking: it may be absent */
-    GRI_PLAN_STRICT = 64, /* of an end, in unpacking: nothing may be left over */
+    GRI_PLAN_STRICT = 64,    /* of an end, in unpacking: nothing may be left over */
     GRI_PLAN_INTS_TOO = 128, /* F */
 };
 
 typedef struct gri_plan_op {
     uint8_t code, flags;
     uint8_t kind, size_kind; /* gr_arg of the argument, and of the length behind it */
-    uint32_t argument; /* the first one's index, from 0 */
-    uint32_t offset; /* in the format */
+    uint32_t argument;       /* the first one's index, from 0 */
+    uint32_t offset;         /* in the format */
 } gri_plan_op;
 
 /* How to read an argument of a template. */
@@ -88,10 +88,10 @@ enum gri_plan_read {
 
 /* One argument of a template (with the length behind it). */
 typedef struct gri_plan_step {
-    uint8_t read; /* gri_plan_read */
+    uint8_t read;             /* gri_plan_read */
     uint8_t flags, size_kind; /* of texts and bytes */
-    uint16_t op; /* for error messages */
-    uint16_t depth; /* containers around it */
+    uint16_t op;              /* for error messages */
+    uint16_t depth;           /* containers around it */
     uint32_t at; /* where in the template; fixed slots have their bytes there, variable ones are inserted */
 } gri_plan_step;
 
@@ -104,19 +104,19 @@ typedef struct gri_plan_slot {
 
 /* A container whose byte count depends on variable slots. */
 typedef struct gri_plan_container {
-    uint32_t at; /* its header in the template */
-    uint32_t bytes; /* without the variable slots */
+    uint32_t at;         /* its header in the template */
+    uint32_t bytes;      /* without the variable slots */
     uint16_t first, end; /* its slots */
 } gri_plan_container;
 
 typedef struct gri_plan {
     const struct gri_plan *next; /* of the same site */
-    const char *format; /* the plan's own copy */
+    const char *format;          /* the plan's own copy */
     uint32_t ops_count;
     /* The template; bytes is NULL if there is none. */
     uint32_t template_bytes;
     uint16_t steps_count, slots_count, fixed_count, variable_count, containers_count;
-    void *memory; /* holds what follows */
+    void *memory;               /* holds what follows */
     const gri_plan_step *steps; /* in the order of the arguments */
     const gri_plan_slot *fixed, *variable;
     const gri_plan_container *containers;

@@ -127,8 +127,7 @@ static int parse_value(parser *p, char letter)
     case 'I':
         return take(p, GRI_ARG_BIT(GR_ARG_LONG) | GRI_ARG_BIT(GR_ARG_ULONG), GR_ARG_LONG, "int64_t",
                     &add_op(p, GRI_PLAN_INT)->kind);
-    case 'f':
-        return take(p, GRI_ARG_BIT(GR_ARG_DOUBLE), GR_ARG_DOUBLE, "double", &add_op(p, GRI_PLAN_DOUBLE)->kind);
+    case 'f': return take(p, GRI_ARG_BIT(GR_ARG_DOUBLE), GR_ARG_DOUBLE, "double", &add_op(p, GRI_PLAN_DOUBLE)->kind);
     case 'o':
     case 'O': return parse_json(p, letter == 'o');
     case 'A':
@@ -265,9 +264,7 @@ static void fixed_slot(maker *k, uint32_t i)
         add_step(k, i, GRI_READ_DOUBLE, 1);
         gr_put_double(&k->b, 0);
         break;
-    default:
-        add_step(k, i, GRI_READ_ADDRESS, 1);
-        gr_put_address(&k->b, GR_NO_ADDRESS);
+    default: add_step(k, i, GRI_READ_ADDRESS, 1); gr_put_address(&k->b, GR_NO_ADDRESS);
     }
 }
 

@@ -19,7 +19,7 @@ typedef struct slot {
         uint64_t bits;
         const void *at;
     };
-    uint32_t bytes; /* of the text or value at `at` */
+    uint32_t bytes;  /* of the text or value at `at` */
     uint32_t before; /* variable bytes in front of it */
 } slot;
 
@@ -101,7 +101,8 @@ GRI_INLINE int read_fixed(const target *t, const gri_plan_step *step, gri_argume
 }
 
 /* The same of a variable slot; *variable grows by what it takes. */
-GRI_INLINE int read_variable(const target *t, const gri_plan_step *step, gri_arguments *args, slot *s, uint64_t *variable)
+GRI_INLINE int read_variable(const target *t, const gri_plan_step *step, gri_arguments *args, slot *s,
+                             uint64_t *variable)
 {
     size_t bytes;
     const void *at = va_arg(args->list, const void *); /* a gr_value is passed as a pointer is, and read below */
@@ -284,7 +285,8 @@ static uint32_t gather(runner *r, const gri_plan_op *ops, text *ret_text)
         const char *part = va_arg(r->args->list, const char *);
         size_t bytes = op->flags & GRI_PLAN_SIZED ? read_size(r->args, op->size_kind) : part ? strlen(part) : 0;
         if (bytes == SIZE_MAX) gri_build_fail(r->b, GR_EINVAL, " has a negative length");
-        if (!part && !(op->flags & (GRI_PLAN_OR_NULL | GRI_PLAN_OR_NOTHING))) gri_build_fail(r->b, GR_EINVAL, " is NULL");
+        if (!part && !(op->flags & (GRI_PLAN_OR_NULL | GRI_PLAN_OR_NOTHING)))
+            gri_build_fail(r->b, GR_EINVAL, " is NULL");
         if (r->b->state == GRI_BUILD_FAILED) bytes = 0;
         if (count == 0 && !(op->flags & GRI_PLAN_MORE)) {
             t.at = part;

@@ -49,7 +49,8 @@ static GRI_COLD GRI_PRINTF(4, 5) int refuse(const unpacker *u, const gri_plan_op
     va_start(args, text);
     vsnprintf(why, sizeof why, text, args);
     va_end(args);
-    if (op->code == GRI_PLAN_OBJECT || op->code == GRI_PLAN_ARRAY || op->code == GRI_PLAN_END || op->code == GRI_PLAN_NULL) {
+    if (op->code == GRI_PLAN_OBJECT || op->code == GRI_PLAN_ARRAY || op->code == GRI_PLAN_END ||
+        op->code == GRI_PLAN_NULL) {
         gri_format format = {.text = u->plan->format, .ret_detail = u->ret_detail};
         (void)gri_format_wrong(&format, op->offset, "%s", why);
         return code;
@@ -196,8 +197,7 @@ static int unpack_op(unpacker *u, const gri_plan_op *op)
     switch (op->code) {
     case GRI_PLAN_OBJECT:
     case GRI_PLAN_ARRAY: return enter(u, op);
-    case GRI_PLAN_NULL:
-        return u->value.at && gr_type_of(u->value) != GR_NULL ? wrong_type(u, op, "null") : 0;
+    case GRI_PLAN_NULL: return u->value.at && gr_type_of(u->value) != GR_NULL ? wrong_type(u, op, "null") : 0;
     default: return unpack_scalar(u, op);
     }
 }

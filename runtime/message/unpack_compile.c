@@ -94,8 +94,7 @@ static int parse_value(parser *p, char letter)
         error = take_simple(p, GRI_PLAN_DOUBLE, GRI_ARG_BIT(GR_ARG_DOUBLE_OUT), GR_ARG_DOUBLE_OUT, "double *");
         if (letter == 'F' && p->ops) p->ops[op].flags |= GRI_PLAN_INTS_TOO;
         return error;
-    case 'O':
-        return take_simple(p, GRI_PLAN_JSON, GRI_ARG_BIT(GR_ARG_JSON_OUT), GR_ARG_JSON_OUT, "json_t **");
+    case 'O': return take_simple(p, GRI_PLAN_JSON, GRI_ARG_BIT(GR_ARG_JSON_OUT), GR_ARG_JSON_OUT, "json_t **");
     case 'o':
         return gri_format_wrong(&p->format, p->format.offset,
                                 "there is no json_t here that 'o' could borrow: take a reference with 'O'");
@@ -117,7 +116,8 @@ static int parse_end(parser *p, char letter)
         char mark = letter;
         letter = gri_format_next(&p->format);
         if (letter != end && letter != '\0')
-            return gri_format_wrong(&p->format, p->format.offset, "'%c' belongs behind '%c', not '%c'", end, mark, letter);
+            return gri_format_wrong(&p->format, p->format.offset, "'%c' belongs behind '%c', not '%c'", end, mark,
+                                    letter);
     }
     if (letter == '\0') return parse_value(p, letter);
     gri_plan_op *op = add_op(p, GRI_PLAN_END);

@@ -63,7 +63,7 @@ enum gri_tag {
 #define GRI_VALUE_COUNT_MAX (((uint32_t)1 << 24) - 1)
 #define GRI_VALUE_DEPTH_MAX 512
 
-#define GRI_SCALAR_BYTES 9 /* int, double, address */
+#define GRI_SCALAR_BYTES 9    /* int, double, address */
 #define GRI_CONTAINER_BYTES 8 /* header of an array or object */
 #define GRI_STRING_SHORT_MAX 255u
 #define GRI_KEY_SHORT_MAX 254u
@@ -151,7 +151,6 @@ GRI_INLINE size_t gri_key_size(size_t bytes)
 {
     return bytes + (bytes <= GRI_KEY_SHORT_MAX ? 2 : 6);
 }
-
 
 /* memcmp(...) == 0 without the call, for up to 16 bytes. */
 GRI_INLINE bool gri_short_equal(const void *left, const void *right, size_t bytes)

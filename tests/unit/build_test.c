@@ -31,13 +31,41 @@ static void refused(gr_builder *b, int code, const char *why)
 
 TEST(build, refuses_what_does_not_belong_there)
 {
-    { BUILD(b); gr_put_end(&b); refused(&b, GR_EINVAL, "an end without a container"); }
-    { BUILD(b); gr_put_key(&b, "a"); refused(&b, GR_EINVAL, "a key where no key belongs"); }
-    { BUILD(b); gr_put_int(&b, 1), gr_put_int(&b, 2); refused(&b, GR_EINVAL, "a second value at the top"); }
-    { BUILD(b); gr_put_int(&b, 1), gr_put_array(&b); refused(&b, GR_EINVAL, "a second value at the top"); }
-    { BUILD(b); gr_put_object(&b), gr_put_int(&b, 2); refused(&b, GR_EINVAL, "a value where a key belongs"); }
-    { BUILD(b); gr_put_object(&b), gr_put_object(&b); refused(&b, GR_EINVAL, "a value where a key belongs"); }
-    { BUILD(b); gr_put_array(&b), gr_put_key(&b, "a"); refused(&b, GR_EINVAL, "a key where no key belongs"); }
+    {
+        BUILD(b);
+        gr_put_end(&b);
+        refused(&b, GR_EINVAL, "an end without a container");
+    }
+    {
+        BUILD(b);
+        gr_put_key(&b, "a");
+        refused(&b, GR_EINVAL, "a key where no key belongs");
+    }
+    {
+        BUILD(b);
+        gr_put_int(&b, 1), gr_put_int(&b, 2);
+        refused(&b, GR_EINVAL, "a second value at the top");
+    }
+    {
+        BUILD(b);
+        gr_put_int(&b, 1), gr_put_array(&b);
+        refused(&b, GR_EINVAL, "a second value at the top");
+    }
+    {
+        BUILD(b);
+        gr_put_object(&b), gr_put_int(&b, 2);
+        refused(&b, GR_EINVAL, "a value where a key belongs");
+    }
+    {
+        BUILD(b);
+        gr_put_object(&b), gr_put_object(&b);
+        refused(&b, GR_EINVAL, "a value where a key belongs");
+    }
+    {
+        BUILD(b);
+        gr_put_array(&b), gr_put_key(&b, "a");
+        refused(&b, GR_EINVAL, "a key where no key belongs");
+    }
     {
         BUILD(b);
         gr_put_object(&b), gr_put_key(&b, "a"), gr_put_key(&b, "b");
@@ -48,22 +76,86 @@ TEST(build, refuses_what_does_not_belong_there)
         gr_put_object(&b), gr_put_key(&b, "a"), gr_put_end(&b);
         refused(&b, GR_EINVAL, "a key without a value at an end");
     }
-    { BUILD(b); gr_put_string(&b, NULL); refused(&b, GR_EINVAL, "NULL where a string belongs"); }
-    { BUILD(b); gr_put_string_n(&b, NULL, 1); refused(&b, GR_EINVAL, "NULL where a string belongs"); }
-    { BUILD(b); gr_put_bytes(&b, NULL, 1); refused(&b, GR_EINVAL, "NULL where bytes belong"); }
-    { BUILD(b); gr_put_value(&b, (gr_value){NULL}); refused(&b, GR_EINVAL, "a missing value"); }
-    { BUILD(b); gr_put_object(&b), gr_put_key(&b, NULL); refused(&b, GR_EINVAL, "NULL where a key belongs"); }
-    { BUILD(b); gr_put_string(&b, "\xff"); refused(&b, GR_EINVAL, "a string is not valid UTF-8"); }
-    { BUILD(b); gr_put_string(&b, "aaaaaaaaaaaaaa\xc3"); refused(&b, GR_EINVAL, "a string is not valid UTF-8"); }
-    { BUILD(b); gr_put_object(&b), gr_put_key(&b, "\xc0\x80"); refused(&b, GR_EINVAL, "a key is not valid UTF-8"); }
-    { BUILD(b); gr_put_double(&b, NAN); refused(&b, GR_EINVAL, "NaN and infinities have no JSON form"); }
-    { BUILD(b); gr_put_double(&b, INFINITY); refused(&b, GR_EINVAL, "NaN and infinities have no JSON form"); }
-    { BUILD(b); gr_put_double(&b, -INFINITY); refused(&b, GR_EINVAL, "NaN and infinities have no JSON form"); }
-    { BUILD(b); gr_put_string_n(&b, "x", (size_t)-1); refused(&b, GR_ETOOBIG, "the value is too big"); }
-    { BUILD(b); gr_put_bytes(&b, "x", GRI_VALUE_BYTES_MAX); refused(&b, GR_ETOOBIG, "the value is too big"); }
-    { BUILD(b); gr_put_bytes(&b, "x", (size_t)-1); refused(&b, GR_ETOOBIG, "the value is too big"); }
-    { BUILD(b); gr_put_object(&b), gr_put_key_n(&b, "x", (size_t)-1); refused(&b, GR_ETOOBIG, "a key is too big"); }
-    { BUILD(b); gr_put_int(&b, 1), gr_build_cancel(&b); refused(&b, GR_EINVAL, "the builder was cancelled"); }
+    {
+        BUILD(b);
+        gr_put_string(&b, NULL);
+        refused(&b, GR_EINVAL, "NULL where a string belongs");
+    }
+    {
+        BUILD(b);
+        gr_put_string_n(&b, NULL, 1);
+        refused(&b, GR_EINVAL, "NULL where a string belongs");
+    }
+    {
+        BUILD(b);
+        gr_put_bytes(&b, NULL, 1);
+        refused(&b, GR_EINVAL, "NULL where bytes belong");
+    }
+    {
+        BUILD(b);
+        gr_put_value(&b, (gr_value){NULL});
+        refused(&b, GR_EINVAL, "a missing value");
+    }
+    {
+        BUILD(b);
+        gr_put_object(&b), gr_put_key(&b, NULL);
+        refused(&b, GR_EINVAL, "NULL where a key belongs");
+    }
+    {
+        BUILD(b);
+        gr_put_string(&b, "\xff");
+        refused(&b, GR_EINVAL, "a string is not valid UTF-8");
+    }
+    {
+        BUILD(b);
+        gr_put_string(&b, "aaaaaaaaaaaaaa\xc3");
+        refused(&b, GR_EINVAL, "a string is not valid UTF-8");
+    }
+    {
+        BUILD(b);
+        gr_put_object(&b), gr_put_key(&b, "\xc0\x80");
+        refused(&b, GR_EINVAL, "a key is not valid UTF-8");
+    }
+    {
+        BUILD(b);
+        gr_put_double(&b, NAN);
+        refused(&b, GR_EINVAL, "NaN and infinities have no JSON form");
+    }
+    {
+        BUILD(b);
+        gr_put_double(&b, INFINITY);
+        refused(&b, GR_EINVAL, "NaN and infinities have no JSON form");
+    }
+    {
+        BUILD(b);
+        gr_put_double(&b, -INFINITY);
+        refused(&b, GR_EINVAL, "NaN and infinities have no JSON form");
+    }
+    {
+        BUILD(b);
+        gr_put_string_n(&b, "x", (size_t)-1);
+        refused(&b, GR_ETOOBIG, "the value is too big");
+    }
+    {
+        BUILD(b);
+        gr_put_bytes(&b, "x", GRI_VALUE_BYTES_MAX);
+        refused(&b, GR_ETOOBIG, "the value is too big");
+    }
+    {
+        BUILD(b);
+        gr_put_bytes(&b, "x", (size_t)-1);
+        refused(&b, GR_ETOOBIG, "the value is too big");
+    }
+    {
+        BUILD(b);
+        gr_put_object(&b), gr_put_key_n(&b, "x", (size_t)-1);
+        refused(&b, GR_ETOOBIG, "a key is too big");
+    }
+    {
+        BUILD(b);
+        gr_put_int(&b, 1), gr_build_cancel(&b);
+        refused(&b, GR_EINVAL, "the builder was cancelled");
+    }
 }
 
 static void unfinished(gr_builder *b, const char *why)
@@ -78,9 +170,20 @@ static void unfinished(gr_builder *b, const char *why)
 
 TEST(build, refuses_to_end_early_or_twice)
 {
-    { BUILD(b); unfinished(&b, "nothing was built"); }
-    { BUILD(b); gr_put_object(&b); unfinished(&b, "a container was left open"); }
-    { BUILD(b); gr_put_array(&b), gr_put_null(&b); unfinished(&b, "a container was left open"); }
+    {
+        BUILD(b);
+        unfinished(&b, "nothing was built");
+    }
+    {
+        BUILD(b);
+        gr_put_object(&b);
+        unfinished(&b, "a container was left open");
+    }
+    {
+        BUILD(b);
+        gr_put_array(&b), gr_put_null(&b);
+        unfinished(&b, "a container was left open");
+    }
     BUILD(b);
     gr_put_null(&b);
     gr_message *m = NULL, *again = NULL;
@@ -127,7 +230,8 @@ TEST(build, refuses_keys_put_twice)
     key[2] = '\n';
     gr_put_object(&b);
     gr_put_key_n(&b, key, sizeof key), gr_put_null(&b), gr_put_key_n(&b, key, sizeof key);
-    refused(&b, GR_EINVAL, "a key stands twice in an object: \"kk?kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...\"");
+    refused(&b, GR_EINVAL,
+            "a key stands twice in an object: \"kk?kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk...\"");
 }
 
 TEST(build, refuses_objects_that_look_like_bytes_or_addresses)
@@ -152,7 +256,7 @@ TEST(build, storage_of_the_exact_size_is_enough)
 {
     char text[600];
     memset(text, 'a', sizeof text);
-    for (size_t n = 0; n < sizeof text; n += n > 240 && n < 270 ? 1 : 13) {
+    for (size_t n = 0; n<sizeof text; n += n> 240 && n < 270 ? 1 : 13) {
         size_t needed[] = {n + (n > 255 ? 6 : 3), n + (n > 255 ? 5 : 2), n + 9 + (n > 254 ? 6 : 2), 9, 1};
         for (int kind = 0; kind < 5; kind++) {
             for (size_t room = needed[kind] - 1; room <= needed[kind]; room++) {

@@ -45,8 +45,8 @@ TEST(merge, right_wins_and_left_orders)
     size_t i = 0;
     for (gr_iter it = gr_iterate(gr_body(m)); gr_next(&it); i++) CHECK_STR(it.key, order[i]);
     CHECK_EQ(i, 5);
-    CHECK_OK(gr_pack(&expected, "{s:i, s:s, s:{s:i, s:{s:i}}, s:i, s:[i]}", "a", 1, "b", "two", "o", "y", 2, "p", "r", 2,
-                     "c", 3, "d", 4));
+    CHECK_OK(gr_pack(&expected, "{s:i, s:s, s:{s:i, s:{s:i}}, s:i, s:[i]}", "a", 1, "b", "two", "o", "y", 2, "p", "r",
+                     2, "c", 3, "d", 4));
     check_equal(m, expected);
 }
 
@@ -136,7 +136,12 @@ static gr_message *one(int code, gr_message *m)
     return m;
 }
 
-#define PACKED(...) ({ gr_message *m_ = NULL; int code_ = gr_pack(&m_, __VA_ARGS__); one(code_, m_); })
+#define PACKED(...) \
+    ({ \
+        gr_message *m_ = NULL; \
+        int code_ = gr_pack(&m_, __VA_ARGS__); \
+        one(code_, m_); \
+    })
 
 TEST(equal, compares_types_and_content)
 {

@@ -104,7 +104,8 @@ static void check_shared(gr_message *m, const char *text)
 
 TEST(message, shared_bodies_live_as_long_as_an_envelope)
 {
-    const char *texts[] = {"small", "exactly 21 bytes long", "exactly 22 bytes long!", "a text far beyond what an envelope holds"};
+    const char *texts[] = {"small", "exactly 21 bytes long", "exactly 22 bytes long!",
+                           "a text far beyond what an envelope holds"};
     for (int i = 0; i < 4; i++) {
         gr_message *m = NULL;
         CHECK_OK(gr_pack(&m, "s", texts[i]));

@@ -537,7 +537,8 @@ TEST(pack, made_up_formats_agree_with_json_pack)
         if (tree) {
             CHECK(gri_value_verify(gr_body(ours).at, gr_value_bytes(gr_body(ours))));
             CHECK_OK(gr_from_json(tree, &theirs, NULL));
-            if (!gr_equal(gr_body(ours), gr_body(theirs))) TEST_FAIL("seed %llu: \"%s\" differs", (unsigned long long)seed, m.format);
+            if (!gr_equal(gr_body(ours), gr_body(theirs)))
+                TEST_FAIL("seed %llu: \"%s\" differs", (unsigned long long)seed, m.format);
             made_count++;
         } else {
             CHECK(code == GR_EINVAL && detail.text[0]);
@@ -611,9 +612,9 @@ TEST(pack, arguments_are_evaluated_once)
 TEST(pack, forty_eight_arguments)
 {
     gr_message *m = NULL;
-    CHECK_OK(gr_pack(&m, "[iiiiiiii iiiiiiii iiiiiiii iiiiiiii iiiiiiii iiiiiiii]", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
-                     13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38,
-                     39, 40, 41, 42, 43, 44, 45, 46, 47, 48));
+    CHECK_OK(gr_pack(&m, "[iiiiiiii iiiiiiii iiiiiiii iiiiiiii iiiiiiii iiiiiiii]", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+                     12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36,
+                     37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48));
     for (int i = 0; i < 48; i++) CHECK_EQ(gr_int(gr_at(gr_body(m), (size_t)i), 0), i + 1);
     gr_message_free(&m);
 }
@@ -670,7 +671,7 @@ TEST(pack, text_in_arrays_is_read_each_time)
 
 TEST(pack, strings_around_the_limits_of_their_forms)
 {
-    for (size_t n = 0; n < 600; n += n > 240 && n < 270 ? 1 : 17) {
+    for (size_t n = 0; n<600; n += n> 240 && n < 270 ? 1 : 17) {
         char *text = malloc(n + 1);
         memset(text, 'a', n);
         text[n] = '\0';

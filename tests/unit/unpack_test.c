@@ -41,8 +41,8 @@ typedef struct call {
 
 #define W(c, i) (c)->words[i]
 #define ALL(c) \
-    W(c, 0), W(c, 1), W(c, 2), W(c, 3), W(c, 4), W(c, 5), W(c, 6), W(c, 7), W(c, 8), W(c, 9), W(c, 10), W(c, 11), W(c, 12), \
-        W(c, 13), W(c, 14), W(c, 15)
+    W(c, 0), W(c, 1), W(c, 2), W(c, 3), W(c, 4), W(c, 5), W(c, 6), W(c, 7), W(c, 8), W(c, 9), W(c, 10), W(c, 11), \
+        W(c, 12), W(c, 13), W(c, 14), W(c, 15)
 
 static gr_arg type_of_kind(char kind)
 {
@@ -114,7 +114,8 @@ static void print_variable(call *c, unsigned i, char *to)
     case 'V': print_json_value(x->V, to); break;
     case 'p': /* its length follows */
         if (c->variables[i + 1].z == 0) strcpy(to, "\"\"");
-        for (size_t k = 0; k < c->variables[i + 1].z; k++) sprintf(to + 2 * k, "%02x", ((const unsigned char *)x->p)[k]);
+        for (size_t k = 0; k < c->variables[i + 1].z; k++)
+            sprintf(to + 2 * k, "%02x", ((const unsigned char *)x->p)[k]);
         break;
     default: {
         char *text = json_dumps(x->O, JSON_ENCODE_ANY | JSON_COMPACT);
@@ -197,7 +198,8 @@ static void with_jansson(const test_case *t)
     bool clean = true;
     for (char *p = got; *p; p++) clean &= *p == '-' || *p == ' ';
     bool agrees = t->error[0] ? code != 0 && clean : code == 0 && strcmp(got, t->gives) == 0;
-    if (agrees == t->differs) TEST_FAIL("line %d: json_unpack %s: %s", t->line, agrees ? "agrees" : "differs", t->format);
+    if (agrees == t->differs)
+        TEST_FAIL("line %d: json_unpack %s: %s", t->line, agrees ? "agrees" : "differs", t->format);
     release(&c);
     json_decref(value);
 }
@@ -217,7 +219,8 @@ static void run_case(const test_case *t)
     expand(t->value, json);
     CHECK_OK(gr_parse(json, strlen(json), NULL, &m, NULL));
     for (int round = 0; round < 3; round++) { /* compiled; from the plan; without a site */
-        if (round == 2 && (strpbrk(t->args, "uU") || strstr(t->args, ">b") || strcmp(t->error, "GR_EFORMAT") == 0)) break;
+        if (round == 2 && (strpbrk(t->args, "uU") || strstr(t->args, ">b") || strcmp(t->error, "GR_EFORMAT") == 0))
+            break;
         call c;
         gr_detail detail = {.line = 0};
         make_call(&c, t->args);
@@ -287,8 +290,8 @@ TEST(unpack, macros_see_the_types)
     json_t *json = NULL;
     CHECK_OK(gr_pack(&m, "[i,i,i,i,i,b,f,s,s,B,B,A,V,n]", 1, 2, 3, 4, 5, true, 0.5, "s", "w", "ab", (size_t)2, "cd",
                      (size_t)2, (gr_address){9}, (gr_value){(const unsigned char *)"\4\7\0\0\0\0\0\0\0"}));
-    CHECK_OK(gr_unpack(gr_body(m), &detail, "[i,I,I,I,i,b,f,s,s,B,B,A,V,O!]", &i, &l, &ll, &z, &u, &b, &f, &s, &writable, &p,
-                       &n, &up, &n, &a, &v, &json));
+    CHECK_OK(gr_unpack(gr_body(m), &detail, "[i,I,I,I,i,b,f,s,s,B,B,A,V,O!]", &i, &l, &ll, &z, &u, &b, &f, &s,
+                       &writable, &p, &n, &up, &n, &a, &v, &json));
     CHECK(i == 1 && l == 2 && ll == 3 && z == 4 && u == 5 && b && f == 0.5 && a.id == 9 && n == 2 && up[0] == 'c');
     CHECK_STR(s, "s");
     CHECK_STR(writable, "w");

@@ -206,8 +206,7 @@ TEST(value, keys_of_one_hash_are_told_apart)
     gr_put_end(&b);
     gr_value v = finish(&b);
     CHECK(pairs > 0);
-    for (gr_iter it = gr_iterate(v); gr_next(&it);)
-        CHECK(gr_get_n(v, it.key, it.key_bytes).at == it.value.at);
+    for (gr_iter it = gr_iterate(v); gr_next(&it);) CHECK(gr_get_n(v, it.key, it.key_bytes).at == it.value.at);
 }
 
 TEST(value, get_n_takes_nul_inside)
