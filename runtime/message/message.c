@@ -69,7 +69,7 @@ void gri_message_init_embedded(gr_message *m, gr_value body, void (*release)(gr_
 static void body_unref(gri_body *body)
 {
     /* Alone: nobody can clone from a body that only we hold, so what we read is the truth. */
-    /* mo:body.alone acquire <- body.unref release: the readers are done */
+    /* mo:body.last acquire <- body.unref release: the readers are done */
     if (gri_load_acquire(&body->references) != 1) {
         /* mo:body.unref release -> body.last acquire: the readers are done */
         if (gri_sub_release(&body->references, 1) != 1) return;
