@@ -70,23 +70,28 @@ static bool is_value(const char *value)
 }
 
 /* These are the server's: an application that set them could contradict the framing. */
-static bool is_ours(const char *name)
+static bool is_ours(const char *name, size_t bytes)
 {
-    static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "keep-alive",
-                                       "date",           "trailer",           "upgrade",    "te"};
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        if (gri_http_same(name, strlen(name), ours[i], strlen(ours[i]))) return true;
-    return false;
+    switch (bytes) {
+    case 2: return gri_http_same(name, bytes, "te", 2);
+    case 4: return gri_http_same(name, bytes, "date", 4);
+    case 7: return gri_http_same(name, bytes, "trailer", 7) || gri_http_same(name, bytes, "upgrade", 7);
+    case 10: return gri_http_same(name, bytes, "connection", 10) || gri_http_same(name, bytes, "keep-alive", 10);
+    case 14: return gri_http_same(name, bytes, "content-length", 14);
+    case 17: return gri_http_same(name, bytes, "transfer-encoding", 17);
+    default: return false;
+    }
 }
 
 static int check_headers(const gr_header *headers, size_t count, size_t *ret_bytes)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!headers[i].name || !headers[i].value || !gri_http_is_token(headers[i].name, strlen(headers[i].name)) ||
-            !is_value(headers[i].value) || is_ours(headers[i].name))
-            return GR_EINVAL;
-        bytes += strlen(headers[i].name) + strlen(headers[i].value) + 4;
+        if (!headers[i].name || !headers[i].value) return GR_EINVAL;
+        size_t name_bytes = strlen(headers[i].name);
+        if (!gri_http_is_token(headers[i].name, name_bytes) || is_ours(headers[i].name, name_bytes)) return GR_EINVAL;
+        if (!is_value(headers[i].value)) return GR_EINVAL;
+        bytes += name_bytes + strlen(headers[i].value) + 4;
     }
     *ret_bytes = bytes;
     return 0;

@@ -6,11 +6,6 @@
 #include "rest/http_connection.h"
 #include "rest/http_target.h"
 
-static gr_deadline earlier(gr_deadline a, gr_deadline b)
-{
-    return a.ns < b.ns ? a : b;
-}
-
 bool gri_http_request_draining(gri_http_connection *c)
 {
     gr_message *message = NULL;
@@ -48,12 +43,12 @@ static int receive(gri_http_connection *c, gr_deadline deadline)
 static int wait_for_request(gri_http_connection *c)
 {
     const gr_http_options *options = &c->server->options;
-    gr_deadline deadline = gr_after_ms(c->requests ? options->idle_ms : options->head_ms);
-    for (;;) {
-        if (gri_http_request_draining(c)) return GR_ECLOSED;
-        int code = receive(c, earlier(deadline, gr_after_ms(GRI_HTTP_TICK_MS)));
+    int64_t now = gr_now_ns(), end = now + (int64_t)(c->requests ? options->idle_ms : options->head_ms) * 1000000;
+    for (;; now = gr_now_ns()) {
+        if (now >= end || gri_http_request_draining(c)) return GR_ECLOSED;
+        int64_t tick = now + (int64_t)GRI_HTTP_TICK_MS * 1000000;
+        int code = receive(c, (gr_deadline){tick < end ? tick : end});
         if (code != GR_ETIMEOUT) return code;
-        if (gr_now_ns() >= deadline.ns) return GR_ECLOSED;
     }
 }
 
@@ -64,7 +59,7 @@ int gri_http_request_read(gri_http_connection *c)
     c->held -= c->at;
     c->at = 0;
     int code = c->held ? 0 : wait_for_request(c);
-    gr_deadline deadline = gr_after_ms(c->server->options.head_ms);
+    gr_deadline deadline = GR_NOW; /* most heads are here at once and need none */
     while (code == 0) {
         enum gri_http_progress progress = gri_http_head_feed(&c->head, c->buffer, c->held);
         if (progress == GRI_HTTP_REFUSED) return GR_ESYNTAX;
@@ -73,6 +68,7 @@ int gri_http_request_read(gri_http_connection *c)
             size_t most = c->head.limits.head_bytes;
             code = grow(c, c->capacity * 2 < most ? c->capacity * 2 : most);
         }
+        if (deadline.ns == GR_NOW.ns) deadline = gr_after_ms(c->server->options.head_ms);
         if (code == 0) code = receive(c, deadline);
     }
     if (code != 0) return code;

@@ -12,21 +12,24 @@
 
 #include "rest/http_parse.h"
 
+static bool is_named(const gr_header *header, const char *name, size_t bytes)
+{
+    if ((header->name[0] ^ name[0]) & ~0x20) return false; /* most differ here */
+    return gri_http_same(header->name, strlen(header->name), name, bytes);
+}
+
 const char *gr_environ_header(const gr_environ *env, const char *name)
 {
     size_t bytes = strlen(name);
-    for (size_t i = 0; i < env->header_count; i++) {
-        const char *other = env->headers[i].name;
-        if (gri_http_same(other, strlen(other), name, bytes)) return env->headers[i].value;
-    }
+    for (size_t i = 0; i < env->header_count; i++)
+        if (is_named(&env->headers[i], name, bytes)) return env->headers[i].value;
     return NULL;
 }
 
 size_t gr_environ_header_count(const gr_environ *env, const char *name)
 {
     size_t bytes = strlen(name), count = 0;
-    for (size_t i = 0; i < env->header_count; i++)
-        count += gri_http_same(env->headers[i].name, strlen(env->headers[i].name), name, bytes);
+    for (size_t i = 0; i < env->header_count; i++) count += is_named(&env->headers[i], name, bytes);
     return count;
 }
 
