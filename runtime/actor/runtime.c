@@ -331,6 +331,7 @@ static int start_everything(const gr_options *options, gr_detail *detail)
     if (code != 0) goto no_handler;
     code = start_workers(r, detail);
     if (code != 0) goto no_workers;
+    if (r->settings.simulate) thread_begin(); /* the workers are this thread */
     /* mo:runtime.change release -> runtime.state acquire: everything that was built */
     gri_store_release(&r->state, GRI_RUNTIME_UP);
     return 0;
@@ -457,6 +458,7 @@ int gr_stop(gr_deadline deadline)
         gr_detach(&host);
         gri_store_relaxed(&r->state, GRI_RUNTIME_STOPPING); /* relaxed: nobody is left to read it */
         gri_scheduler_stop();
+        if (simulated) thread_end();
         if (!r->settings.no_signal_handler) gri_overflow_uninstall();
         stop_tables(r);
         gri_stacks_stop();
