@@ -28,13 +28,13 @@ GR_BEGIN_DECLS
 /* Zero means default; a NULL pointer means all zero. */
 typedef struct gr_parse_options {
     unsigned depth_max; /* containers inside each other; 0 and more than 512: 512, what values can hold */
-    size_t bytes_max; /* length of the text; 0: only the size of values limits it */
+    size_t bytes_max;   /* length of the text; 0: only the size of values limits it */
 } gr_parse_options;
 
 typedef struct gr_print_options {
     unsigned indent; /* spaces a level, a line per element; 0: one line without any space; at most 16 */
-    bool sorted; /* keys in the order of their bytes, else as in the object */
-    bool ascii; /* \u escapes for everything beyond ASCII */
+    bool sorted;     /* keys in the order of their bytes, else as in the object */
+    bool ascii;      /* \u escapes for everything beyond ASCII */
 } gr_print_options;
 
 /* Reads one value, with white space around it, from `bytes` bytes (no NUL needed) into a new message.

@@ -19,7 +19,8 @@ static gri_atomic_u32 incarnation;
 
 static gri_siphash_key key_now(void)
 {
-    return (gri_siphash_key){gri_load_relaxed(&key_halves[0]), gri_load_relaxed(&key_halves[1])}; /* relaxed: see above */
+    /* relaxed: nothing is published but the halves themselves */
+    return (gri_siphash_key){gri_load_relaxed(&key_halves[0]), gri_load_relaxed(&key_halves[1])};
 }
 
 static void start_life(gri_siphash_key key)
@@ -52,8 +53,7 @@ uint32_t gri_address_incarnation(void)
 static void print_group(uint64_t bits, char *text)
 {
     static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
-    for (int i = 0; i < 8; i++)
-        text[i] = alphabet[bits >> (35 - 5 * i) & 31];
+    for (int i = 0; i < 8; i++) text[i] = alphabet[bits >> (35 - 5 * i) & 31];
 }
 
 /* UINT64_MAX if a character is none of the alphabet. */

@@ -216,7 +216,8 @@ int gri_to_json_unchecked(gr_value value, json_t **ret_json)
         json_t *node = new_node(element);
         if (!add(level->container, &level->it, node))
             code = GR_ENOMEM;
-        else if (gr_count(element) > 0 && depth == room && !grow((void **)&levels, inline_levels, &room, sizeof *levels))
+        else if (gr_count(element) > 0 && depth == room &&
+                 !grow((void **)&levels, inline_levels, &room, sizeof *levels))
             code = GR_ENOMEM;
         else if (gr_count(element) > 0)
             levels[depth++] = (writing){node, gr_iterate(element)};
@@ -232,7 +233,7 @@ int gri_to_json_unchecked(gr_value value, json_t **ret_json)
 int gr_to_json(gr_value value, json_t **ret_json)
 {
     /* mo:jansson.to_json acquire <- jansson.headroom_set release */
-    size_t (*headroom)(void) = (size_t (*)(void))gri_load_acquire(&headroom_function);
+    size_t (*headroom)(void) = (size_t(*)(void))gri_load_acquire(&headroom_function);
     if (gr_type_of(value) == GR_MISSING) return GR_EINVAL;
     if (headroom && GRI_JANSSON_STACK_BYTES(gri_value_depth(value.at)) > headroom()) return GR_EDEPTH;
     return gri_to_json_unchecked(value, ret_json);

@@ -16,7 +16,7 @@ void gri_jansson_headroom_set(size_t (*headroom)(void));
 
 /* Bytes of stack that jansson may take for a tree of this depth (measured with 2.14 at depth 100 and 400, x86-64, arrays and
  * objects: dump 301 a level and 8,000, delete 80, load 80, deep copy 112). */
-#define GRI_JANSSON_STACK_BYTES(depth) ((size_t)(depth) * 320 + 12288)
+#define GRI_JANSSON_STACK_BYTES(depth) ((size_t)(depth)*320 + 12288)
 
 /* gr_to_json without the look at the stack. */
 int gri_to_json_unchecked(gr_value value, json_t **ret_json);

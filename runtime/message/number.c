@@ -14,9 +14,10 @@
 #define EXPONENT_MIN (-1074) /* of the last mantissa bit */
 #define INFINITY_BITS 0x7ff0000000000000u
 
-static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445"
-                                  "46474849505152535455565758596061626364656667686970717273747576777879808182838485868788899091"
-                                  "9293949596979899";
+static const char digit_pairs[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445"
+    "46474849505152535455565758596061626364656667686970717273747576777879808182838485868788899091"
+    "9293949596979899";
 
 /* floor(log2(10^e)), |e| <= 1233; floor(log10(2^q)) and floor(log10(3/4 * 2^q)), |q| <= 1500. */
 static int log2_of_power10(int e)
@@ -234,11 +235,9 @@ static void big_multiply_add(big *b, uint64_t factor, uint64_t add)
 
 static void big_multiply_power5(big *b, unsigned power)
 {
-    for (; power >= 27; power -= 27)
-        big_multiply_add(b, 7450580596923828125u, 0);
+    for (; power >= 27; power -= 27) big_multiply_add(b, 7450580596923828125u, 0);
     uint64_t rest = 1;
-    while (power--)
-        rest *= 5;
+    while (power--) rest *= 5;
     big_multiply_add(b, rest, 0);
 }
 
@@ -423,8 +422,7 @@ int gri_number_parse(const char *at, const char *end, const char **ret_end, gri_
         if (!is_digit(at, end)) return GR_ESYNTAX;
         if (s.significant == 0) {
             const char *fraction = at;
-            while (at < end && *at == '0')
-                at++;
+            while (at < end && *at == '0') at++;
             s.point = fraction - at;
             s.first = at;
         }

@@ -40,11 +40,11 @@ typedef struct gri_shape_step {
     uint8_t fetch, test;
     uint8_t level; /* of the slot to fetch from: how many containers are around the value */
     uint8_t parameter;
-    uint16_t tags; /* bits 1 << gri_tag */
+    uint16_t tags;     /* bits 1 << gri_tag */
     uint16_t key_look; /* the key's first byte in packed form, its length; GRI_LOOK_NEVER if it is a long one */
-    uint32_t jump; /* FETCH_EACH: where the array ends; FETCH_LOOP: the list's first step */
-    uint32_t around; /* the step of the container around it */
-    uint32_t ordinal; /* among the shapes of the container around it */
+    uint32_t jump;     /* FETCH_EACH: where the array ends; FETCH_LOOP: the list's first step */
+    uint32_t around;   /* the step of the container around it */
+    uint32_t ordinal;  /* among the shapes of the container around it */
     uint32_t key_bytes;
     const char *key;
     const char *text;

@@ -18,7 +18,7 @@
 enum { text_bytes_max = 65536 };
 
 typedef struct open_container {
-    char kind; /* '{', '[' or '(' */
+    char kind;             /* '{', '[' or '(' */
     uint32_t step, inside; /* how many shapes it has so far */
 } open_container;
 
@@ -148,16 +148,16 @@ static bool set_word(gri_shape_step *step, const char *word, size_t bytes)
 static bool take_word(compiler *c, gri_shape_step *step)
 {
     const char *word = c->at;
-    while (c->at < c->end && is_word_character(*c->at))
-        c->at++;
+    while (c->at < c->end && is_word_character(*c->at)) c->at++;
     if (set_word(step, word, (size_t)(c->at - word))) return true;
     char shown[40];
     gri_text_quote(word, (size_t)(c->at - word), shown, sizeof shown);
     c->error = GR_ESYNTAX;
-    gri_text_explain(c->detail, c->text, word,
-                     "expected true, false or a type (any, str, string, int, float, number, bool, bytes, null, address, "
-                     "list, dict), found '%s'",
-                     shown);
+    gri_text_explain(
+        c->detail, c->text, word,
+        "expected true, false or a type (any, str, string, int, float, number, bool, bytes, null, address, "
+        "list, dict), found '%s'",
+        shown);
     return false;
 }
 
@@ -301,9 +301,11 @@ static bool go_on(compiler *c)
             if (!close_container(c)) return false;
             continue;
         }
-        if (kind == '[') return fail(c, GR_ESYNTAX, c->at, "']' (a list has one shape for all elements; (...) tells them apart)");
+        if (kind == '[')
+            return fail(c, GR_ESYNTAX, c->at, "']' (a list has one shape for all elements; (...) tells them apart)");
         if (!next_is(c, ','))
-            return fail(c, GR_ESYNTAX, c->at, kind == '{' ? "',' or '}' after a member" : "',' or ')' after an element");
+            return fail(c, GR_ESYNTAX, c->at,
+                        kind == '{' ? "',' or '}' after a member" : "',' or ')' after an element");
         c->at++;
         return kind != '{' || take_key(c, "a key after ','");
     }
@@ -360,7 +362,11 @@ static gr_shape *finish(compiler *c, size_t bytes)
     if (!shape) return NULL;
     static gri_atomic_u64 serials;
     /* relaxed: a number nobody else gets */
-    *shape = (gr_shape){.serial = gri_add_relaxed(&serials, 1u) + 1, .count = c->count, .params = c->params, .steps = c->steps, .strings = c->strings};
+    *shape = (gr_shape){.serial = gri_add_relaxed(&serials, 1u) + 1,
+                        .count = c->count,
+                        .params = c->params,
+                        .steps = c->steps,
+                        .strings = c->strings};
     shape->text = c->strings + bytes + 1;
     write_compact(c->text, c->end, shape->text);
     return shape;

@@ -25,7 +25,7 @@ typedef struct slot {
 
 /* What a failed run leaves behind. */
 typedef struct trace {
-    const unsigned char *value; /* the one that failed; NULL: there is none */
+    const unsigned char *value;           /* the one that failed; NULL: there is none */
     size_t index[GR_SHAPE_DEPTH_MAX + 2]; /* of the current element of the list at each level */
 } trace;
 
@@ -90,8 +90,7 @@ GRI_INLINE bool test_parameter(const gri_shape_step *s, const unsigned char *val
     enter(&bound, params.at);
     if (bound.left <= s->parameter) return false;
     const unsigned char *expected = fetch_next(&bound);
-    for (uint32_t i = 0; i < s->parameter; i++)
-        expected = fetch_next(&bound);
+    for (uint32_t i = 0; i < s->parameter; i++) expected = fetch_next(&bound);
     if (*value == GRI_TAG_INT) return *expected == GRI_TAG_INT && gri_load64(value + 1) == gri_load64(expected + 1);
     return gr_equal((gr_value){value}, (gr_value){expected});
 }
@@ -283,7 +282,8 @@ static int add_expected(line *l, const gri_shape_step *s, gr_value found, gr_val
     switch (s->test) {
     case GRI_TEST_TAGS:
         add(l, "%s", tags_word(s->tags));
-        return gr_type_of(found) == GR_BOOL && (s->tags & (1u << GRI_TAG_FALSE | 1u << GRI_TAG_TRUE)) ? GR_EINVAL : GR_ETYPE;
+        return gr_type_of(found) == GR_BOOL && (s->tags & (1u << GRI_TAG_FALSE | 1u << GRI_TAG_TRUE)) ? GR_EINVAL
+                                                                                                      : GR_ETYPE;
     case GRI_TEST_INT:
     case GRI_TEST_DOUBLE: add_number(l, s); break;
     case GRI_TEST_STRING:

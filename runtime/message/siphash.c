@@ -52,8 +52,7 @@ GRI_INLINE uint64_t finish(lanes *s)
 static uint64_t load_little_endian(const unsigned char *at, size_t bytes)
 {
     uint64_t word = 0;
-    for (size_t i = 0; i < bytes; i++)
-        word |= (uint64_t)at[i] << (8 * i);
+    for (size_t i = 0; i < bytes; i++) word |= (uint64_t)at[i] << (8 * i);
     return word;
 }
 
@@ -67,8 +66,7 @@ uint64_t gri_siphash(gri_siphash_key key, const void *data, size_t bytes)
     const unsigned char *at = data;
     lanes s = start(key);
     size_t left = bytes;
-    for (; left >= 8; at += 8, left -= 8)
-        take_word(&s, load_little_endian(at, 8));
+    for (; left >= 8; at += 8, left -= 8) take_word(&s, load_little_endian(at, 8));
     take_word(&s, load_little_endian(at, left) | (uint64_t)bytes << 56);
     return finish(&s);
 }

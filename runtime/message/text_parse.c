@@ -308,8 +308,7 @@ static bool end_container(parser *p)
 static GRI_COLD bool fail_value(parser *p)
 {
     const char *before = p->at;
-    while (before > p->text && gri_text_is_space(before[-1]))
-        before--;
+    while (before > p->text && gri_text_is_space(before[-1])) before--;
     bool first = before > p->text && before[-1] == '[' && p->depth > 0 && !in_object(p);
     return fail(p, GR_ESYNTAX, p->at,
                 first ? "a value (object, array, string, number, true, false or null) or ']'"
@@ -352,8 +351,7 @@ static bool take_digits(parser *p)
     at += negative;
     digits = at;
     int64_t value = 0;
-    while (at < p->end && (unsigned char)(*at - '0') < 10 && at - digits < 18)
-        value = value * 10 + (*at++ - '0');
+    while (at < p->end && (unsigned char)(*at - '0') < 10 && at - digits < 18) value = value * 10 + (*at++ - '0');
     bool other = at == digits || (*digits == '0' && at - digits > 1) ||
                  (at < p->end && (*at == '.' || (*at | 0x20) == 'e' || (unsigned char)(*at - '0') < 10));
     if (other) return take_number(p);
@@ -494,8 +492,8 @@ int gr_parse(const char *string, size_t bytes, const gr_parse_options *options, 
     return code;
 }
 
-int gr_parse_into(const char *string, size_t bytes, const gr_parse_options *options, void *storage, size_t storage_bytes,
-                  gr_value *ret_value, gr_detail *ret_detail)
+int gr_parse_into(const char *string, size_t bytes, const gr_parse_options *options, void *storage,
+                  size_t storage_bytes, gr_value *ret_value, gr_detail *ret_detail)
 {
     if (is_missing(string, bytes, ret_detail)) return GR_EINVAL;
     gr_builder b;

@@ -25,8 +25,7 @@ static void new_line(printer *p)
 {
     static const char spaces[indent_max + 1] = "                ";
     gri_text_put_char(&p->out, '\n');
-    for (unsigned i = 0; i < p->depth; i++)
-        gri_text_put(&p->out, spaces, p->indent);
+    for (unsigned i = 0; i < p->depth; i++) gri_text_put(&p->out, spaces, p->indent);
 }
 
 static void print_key(printer *p, const void *key, size_t bytes)
@@ -56,7 +55,9 @@ GRI_INLINE void print_scalar(printer *p, const unsigned char *at)
     switch (*at) {
     case GRI_TAG_STRING: gri_text_put_string(s, (const char *)at + 2, at[1], p->ascii); break;
     case GRI_TAG_STRING_LONG: gri_text_put_string(s, (const char *)at + 5, gri_load32(at + 1), p->ascii); break;
-    case GRI_TAG_INT: s->at += gri_int_print((int64_t)gri_load64(at + 1), gri_text_room(s, GRI_NUMBER_TEXT_BYTES)); break;
+    case GRI_TAG_INT:
+        s->at += gri_int_print((int64_t)gri_load64(at + 1), gri_text_room(s, GRI_NUMBER_TEXT_BYTES));
+        break;
     case GRI_TAG_DOUBLE: print_double(s, at); break;
     case GRI_TAG_NULL: gri_text_put(s, "null", 4); break;
     case GRI_TAG_TRUE: gri_text_put(s, "true", 4); break;
@@ -69,7 +70,7 @@ GRI_INLINE void print_scalar(printer *p, const unsigned char *at)
 /* ---- in packed order ---- */
 
 typedef struct level {
-    uint32_t left; /* elements, the current one included */
+    uint32_t left;                         /* elements, the current one included */
     uint32_t index_bytes : 31, object : 1; /* the index lies behind the entries of large objects */
 } level;
 
@@ -131,7 +132,7 @@ static void print_in_order(printer *p, const unsigned char *at)
 /* ---- with sorted keys ---- */
 
 typedef struct sorted_level {
-    gr_iter it; /* of an array */
+    gr_iter it;       /* of an array */
     gr_iter *members; /* of an object */
     size_t next, count;
 } sorted_level;
@@ -152,8 +153,7 @@ static bool open_sorted(sorted_level *l, gr_value container)
     if (gr_type_of(container) == GR_ARRAY) return true;
     l->members = malloc(gr_count(container) * sizeof *l->members);
     if (!l->members) return false;
-    while (gr_next(&l->it))
-        l->members[l->count++] = l->it;
+    while (gr_next(&l->it)) l->members[l->count++] = l->it;
     qsort(l->members, l->count, sizeof *l->members, compare_members);
     return true;
 }
@@ -205,8 +205,7 @@ static bool print_sorted(printer *p, gr_value value)
         done = print_sorted_value(p, levels, item->value);
         first = p->depth > depth;
     }
-    while (p->depth > 0)
-        free(levels[--p->depth].members);
+    while (p->depth > 0) free(levels[--p->depth].members);
     free(levels);
     return done;
 }

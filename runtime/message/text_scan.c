@@ -20,8 +20,7 @@ static const unsigned char *skip_plain(const unsigned char *at, const unsigned c
         if (special) return at + __builtin_ctzll(special) / 8;
         at += 8;
     }
-    while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\')
-        at++;
+    while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\') at++;
     return at;
 }
 
@@ -119,8 +118,7 @@ bool gri_text_string_scan(const char *from, const char *text_end, gri_text_strin
 static unsigned decode_unit(const char *at)
 {
     unsigned unit = 0;
-    for (int i = 0; i < 4; i++)
-        unit = unit << 4 | (unsigned)hex_digit((unsigned char)at[i]);
+    for (int i = 0; i < 4; i++) unit = unit << 4 | (unsigned)hex_digit((unsigned char)at[i]);
     return unit;
 }
 
@@ -163,11 +161,9 @@ static void locate(gr_detail *detail, const char *text, const char *at)
     memset(detail, 0, sizeof *detail);
     const char *line = text;
     uint32_t lines = 1;
-    for (const char *newline; (newline = memchr(line, '\n', (size_t)(at - line))) != NULL; line = newline + 1)
-        lines++;
+    for (const char *newline; (newline = memchr(line, '\n', (size_t)(at - line))) != NULL; line = newline + 1) lines++;
     uint32_t column = 1;
-    for (; line < at; line++)
-        column += ((unsigned char)*line & 0xc0) != 0x80;
+    for (; line < at; line++) column += ((unsigned char)*line & 0xc0) != 0x80;
     detail->line = lines;
     detail->column = column;
     detail->byte = (uint64_t)(at - text);
@@ -177,8 +173,7 @@ static void locate(gr_detail *detail, const char *text, const char *at)
 static int word_bytes(const char *at, const char *end)
 {
     int bytes = 0;
-    while (bytes < 16 && at + bytes < end && (unsigned char)((at[bytes] | 0x20) - 'a') < 26)
-        bytes++;
+    while (bytes < 16 && at + bytes < end && (unsigned char)((at[bytes] | 0x20) - 'a') < 26) bytes++;
     return bytes ? bytes : 1;
 }
 

@@ -29,8 +29,7 @@ GRI_INLINE bool gri_text_is_space(char c)
 
 GRI_INLINE const char *gri_text_skip_space(const char *at, const char *end)
 {
-    while (at < end && gri_text_is_space(*at))
-        at++;
+    while (at < end && gri_text_is_space(*at)) at++;
     return at;
 }
 
@@ -47,7 +46,8 @@ bool gri_text_string_scan(const char *at, const char *end, gri_text_string *ret_
 size_t gri_text_string_decode(const char *at, const char *end, char *to);
 
 /* Fills line, column and byte for the place `at` in text..end, and as text "expected <expected>, found <what is there>". */
-void gri_text_explain_found(gr_detail *ret_detail, const char *text, const char *end, const char *at, const char *expected);
+void gri_text_explain_found(gr_detail *ret_detail, const char *text, const char *end, const char *at,
+                            const char *expected);
 
 /* The same with a text of its own. */
 GRI_PRINTF(4, 5)

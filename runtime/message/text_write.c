@@ -135,8 +135,7 @@ static size_t plain_bytes(const char *at, const char *end, bool ascii)
         if (special) return (size_t)(at - from) + (size_t)__builtin_ctzll(special) / 8;
         at += 8;
     }
-    while (at < end && !is_special((unsigned char)*at, ascii))
-        at++;
+    while (at < end && !is_special((unsigned char)*at, ascii)) at++;
     return (size_t)(at - from);
 }
 

@@ -16,10 +16,10 @@
 #define GRI_TEXT_PIECE_MAX 256
 
 typedef struct gri_text_sink {
-    char *at, *limit; /* where the next piece goes, and the end of the room */
-    char *base; /* where this room begins */
+    char *at, *limit;   /* where the next piece goes, and the end of the room */
+    char *base;         /* where this room begins */
     bool grows, failed; /* failed: out of memory; what is written is nonsense */
-    char *rest; /* of the caller's buffer, once the room is the small one */
+    char *rest;         /* of the caller's buffer, once the room is the small one */
     size_t rest_bytes;
     size_t counted; /* bytes before base */
     char small[GRI_TEXT_PIECE_MAX];

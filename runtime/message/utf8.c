@@ -51,8 +51,7 @@ uint32_t gri_utf8_code_point(const unsigned char *at, unsigned length)
 {
     if (length == 1) return at[0];
     uint32_t code_point = at[0] & (0x7fu >> length);
-    for (unsigned i = 1; i < length; i++)
-        code_point = code_point << 6 | (at[i] & 0x3f);
+    for (unsigned i = 1; i < length; i++) code_point = code_point << 6 | (at[i] & 0x3f);
     return code_point;
 }
 

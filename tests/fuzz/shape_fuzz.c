@@ -13,8 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 static const char *part_end(const char *at, const char *end)
 {
-    while (at < end && *at != '\n' && *at != '\0')
-        at++;
+    while (at < end && *at != '\n' && *at != '\0') at++;
     return at;
 }
 

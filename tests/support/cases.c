@@ -62,8 +62,7 @@ static char *expand(const char *at, const char *end, size_t *ret_bytes)
         }
         if (used + bytes * times + 1 > room) out = realloc(out, room = (used + bytes * times + 1) * 2);
         if (!out) TEST_FAIL("out of memory");
-        for (; times > 0; times--, used += bytes)
-            memcpy(out + used, piece, bytes);
+        for (; times > 0; times--, used += bytes) memcpy(out + used, piece, bytes);
         at = next;
     }
     out[used] = '\0';
@@ -121,15 +120,13 @@ static void finish_case(gr_case *c)
     if (c->count == 0) return;
     running.cases++;
     if (!running.body(c)) running.wrong++;
-    for (size_t i = 0; i < c->count; i++)
-        free(c->fields[i].text);
+    for (size_t i = 0; i < c->count; i++) free(c->fields[i].text);
     c->count = 0;
 }
 
 static void take_line(gr_case *c, const char *line, const char *end, int number)
 {
-    while (end > line && (end[-1] == ' ' || end[-1] == '\r'))
-        end--;
+    while (end > line && (end[-1] == ' ' || end[-1] == '\r')) end--;
     if (line == end) {
         finish_case(c);
         return;

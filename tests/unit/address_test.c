@@ -23,8 +23,7 @@ TEST(address, siphash_of_the_paper)
 {
     /* Appendix A: key 00 01 … 0f, message 00 01 … 0e. */
     unsigned char bytes[16];
-    for (int i = 0; i < 16; i++)
-        bytes[i] = (unsigned char)i;
+    for (int i = 0; i < 16; i++) bytes[i] = (unsigned char)i;
     gri_siphash_key k = gri_siphash_key_from(bytes);
     CHECK(gri_siphash(k, bytes, 15) == UINT64_C(0xa129ca6149be45e5));
     /* The form for two words is the general one. */
@@ -101,8 +100,7 @@ TEST(address, texts_tell_nothing)
         char a[GR_ADDRESS_TEXT_BYTES], b[GR_ADDRESS_TEXT_BYTES];
         gr_address_print((gr_address){id}, a), gr_address_print((gr_address){id + 1}, b);
         CHECK(memcmp(a, b, 6) == 0); /* 30 of the life's 32 bits */
-        for (int i = 7; a[i]; i++)
-            same += a[i] == b[i];
+        for (int i = 7; a[i]; i++) same += a[i] == b[i];
     }
     CHECK(same > 400 && same < 1300); /* 999 * 25 characters, one in 32 by chance: 780 */
 }

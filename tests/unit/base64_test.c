@@ -37,8 +37,7 @@ TEST(base64, every_length_and_in_place)
         unsigned char data[300];
         char text[404];
         size_t parsed;
-        for (size_t i = 0; i < bytes; i++)
-            data[i] = (unsigned char)gri_rng_below(&rng, 256);
+        for (size_t i = 0; i < bytes; i++) data[i] = (unsigned char)gri_rng_below(&rng, 256);
         gri_base64_print(data, bytes, text);
         CHECK_OK(gri_base64_parse(text, gri_base64_text_bytes(bytes), text, &parsed));
         CHECK(parsed == bytes && memcmp(text, data, bytes) == 0);

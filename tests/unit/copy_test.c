@@ -57,8 +57,7 @@ TEST(copy, keeps_the_envelope)
             CHECK(gr_equal(gr_body(m), gr_body(body)));
             CHECK(m->sender.id == 0x700000001 && m->reference == 99 && m->kind == GRI_MESSAGE_CALL);
             CHECK(m->tick == 5 && m->generation == 6 && m->trailer_bytes == trailer);
-            for (size_t j = 0; j < trailer; j++)
-                CHECK_EQ(((unsigned char *)gri_message_trailer(m))[j], 0x77);
+            for (size_t j = 0; j < trailer; j++) CHECK_EQ(((unsigned char *)gri_message_trailer(m))[j], 0x77);
             gr_message_free(&m);
             gr_message_free(&body);
         }
@@ -70,7 +69,8 @@ TEST(copy, addresses)
     gr_builder b;
     gr_message *m = NULL;
     gr_build(&b);
-    gr_put_array(&b), gr_put_address(&b, (gr_address){0x300000009}), gr_put_address(&b, GR_DEAD_ADDRESS), gr_put_end(&b);
+    gr_put_array(&b), gr_put_address(&b, (gr_address){0x300000009}), gr_put_address(&b, GR_DEAD_ADDRESS),
+        gr_put_end(&b);
     CHECK_OK(gr_build_message(&b, &m));
     CHECK(arrives_equal(&m));
     gr_message_free(&m);

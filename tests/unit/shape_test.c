@@ -40,8 +40,7 @@ static gr_message *parse_field(const gr_case_field *field)
     char text[4096], address[GR_ADDRESS_TEXT_BYTES];
     const char *me = strstr(field->text, "\"me\"");
     gr_address_print((gr_address){0x100000001}, address);
-    if (me)
-        snprintf(text, sizeof text, "%.*s\"%s\"%s", (int)(me - field->text), field->text, address, me + 4);
+    if (me) snprintf(text, sizeof text, "%.*s\"%s\"%s", (int)(me - field->text), field->text, address, me + 4);
     return parse(me ? text : field->text);
 }
 
@@ -144,17 +143,18 @@ TEST(shape, cases)
 TEST(shape, types_table)
 {
     static const char *const values[] = {
-        "null", "true", "1", "1.0", "\"x\"", "{\"_pyact_binary\":\"AA==\"}", "{\"_pyact_address\":\"x\"}", "[1]", "{\"a\":1}",
+        "null", "true",      "1", "1.0", "\"x\"", "{\"_pyact_binary\":\"AA==\"}", "{\"_pyact_address\":\"x\"}",
+        "[1]",  "{\"a\":1}",
     };
     static const struct {
         const char *type, *matches; /* a column of '1' and '.' for the values above */
     } types[] = {
-        {"any", "111111111"},    {"null", "1........"},   {"bool", ".1......."},   {"true", ".1......."},
-        {"false", "........."},  {"int", "..1......"},    {"1", "..1......"},      {"float", "...1....."},
-        {"1.0", "...1....."},    {"number", "..11....."}, {"str", "....1...."},    {"string", "....1...."},
-        {"\"x\"", "....1...."},  {"bytes", ".....1..."},  {"address", "......1.."}, {"list", ".......1."},
-        {"[]", ".......1."},     {"[int]", ".......1."},  {"(int)", ".......1."},  {"()", "........."},
-        {"dict", "........1"},   {"{}", "........1"},     {"{\"a\":int}", "........1"}, {"{\"b\":any}", "........."},
+        {"any", "111111111"},   {"null", "1........"},   {"bool", ".1......."},        {"true", ".1......."},
+        {"false", "........."}, {"int", "..1......"},    {"1", "..1......"},           {"float", "...1....."},
+        {"1.0", "...1....."},   {"number", "..11....."}, {"str", "....1...."},         {"string", "....1...."},
+        {"\"x\"", "....1...."}, {"bytes", ".....1..."},  {"address", "......1.."},     {"list", ".......1."},
+        {"[]", ".......1."},    {"[int]", ".......1."},  {"(int)", ".......1."},       {"()", "........."},
+        {"dict", "........1"},  {"{}", "........1"},     {"{\"a\":int}", "........1"}, {"{\"b\":any}", "........."},
     };
     for (size_t t = 0; t < GRI_ARRAY_COUNT(types); t++) {
         gr_shape *shape = compile(types[t].type);
@@ -178,7 +178,7 @@ TEST(shape, parameters)
         const char *params;
         bool matches;
     } cases[] = {
-        {"[7,\"x\"]", true}, {"[8,\"x\"]", false}, {"[7,\"y\"]", false}, {"[7.0,\"x\"]", false}, {"[7]", false},
+        {"[7,\"x\"]", true}, {"[8,\"x\"]", false}, {"[7,\"y\"]", false}, {"[7.0,\"x\"]", false},  {"[7]", false},
         {"[]", false},       {"7", false},         {"{}", false},        {"[7,\"x\",1,2]", true},
     };
     for (size_t i = 0; i < GRI_ARRAY_COUNT(cases); i++) {
@@ -241,15 +241,12 @@ TEST(shape, limits)
     for (int extra = 0; extra <= 1; extra++) {
         int depth = GR_SHAPE_DEPTH_MAX + extra;
         char *at = text;
-        for (int i = 0; i < depth; i++)
-            *at++ = i % 2 ? '(' : '[';
-        for (int i = depth; i-- > 0;)
-            *at++ = i % 2 ? ')' : ']';
+        for (int i = 0; i < depth; i++) *at++ = i % 2 ? '(' : '[';
+        for (int i = depth; i-- > 0;) *at++ = i % 2 ? ')' : ']';
         *at = '\0';
         CHECK_EQ(gr_shape_compile(text, &shape, &detail), extra ? GR_EDEPTH : 0);
         if (extra) break;
-        for (char *c = text; *c; c++)
-            *c = *c == '(' ? '[' : *c == ')' ? ']' : *c;
+        for (char *c = text; *c; c++) *c = *c == '(' ? '[' : *c == ')' ? ']' : *c;
         gr_message *m = parse(text);
         CHECK_OK(gr_shape_explain(shape, gr_body(m), MISSING, &detail));
         gr_shape_free(&shape);
@@ -259,8 +256,7 @@ TEST(shape, limits)
     /* Many keys, the last one twice. */
     char *at = text;
     *at++ = '{';
-    for (int i = 0; i < 5000; i++)
-        at += sprintf(at, "\"k%d\":1,", i);
+    for (int i = 0; i < 5000; i++) at += sprintf(at, "\"k%d\":1,", i);
     strcpy(at, "\"k777\":1}");
     CHECK_EQ(gr_shape_compile(text, &shape, &detail), GR_EINVAL);
     CHECK_EQ(detail.byte, at - text);
@@ -271,11 +267,9 @@ TEST(shape, limits)
 TEST(shape, long_paths_are_cut)
 {
     char text[3000], *at = text;
-    for (int i = 0; i < 20; i++)
-        at += sprintf(at, "{\"a_rather_long_key_%d\":", i);
+    for (int i = 0; i < 20; i++) at += sprintf(at, "{\"a_rather_long_key_%d\":", i);
     strcpy(at, "int");
-    for (int i = 0; i < 20; i++)
-        strcat(text, "}");
+    for (int i = 0; i < 20; i++) strcat(text, "}");
     gr_shape *shape = compile(text);
     char *type = strstr(text, "int");
     memcpy(type, "\"x\"", 3);
@@ -305,10 +299,8 @@ TEST(shape, shared_between_threads)
 {
     gr_shape *shape = compile("{\"a\":[int],\"b\":(int,str)}");
     pthread_t threads[3];
-    for (int i = 0; i < 3; i++)
-        CHECK_OK(pthread_create(&threads[i], NULL, match_often, shape));
-    for (int i = 0; i < 3; i++)
-        CHECK_OK(pthread_join(threads[i], NULL));
+    for (int i = 0; i < 3; i++) CHECK_OK(pthread_create(&threads[i], NULL, match_often, shape));
+    for (int i = 0; i < 3; i++) CHECK_OK(pthread_join(threads[i], NULL));
     gr_shape_free(&shape);
     gr_shape_free(&shape);
     gr_shape_free(NULL);

@@ -50,7 +50,8 @@ static long fail_in = -1, live;
 #endif
 
 static const char document[] =
-    "{\"text\":\"\\u00e9\\n a string with escapes that is longer than the small scratch memory of the reader, which holds one "
+    "{\"text\":\"\\u00e9\\n a string with escapes that is longer than the small scratch memory of the reader, which "
+    "holds one "
     "hundred and twenty-eight bytes, so that it has to be allocated\",\"b\":{\"_pyact_binary\":\"AAECAwQFBgcICQ==\"},"
     "\"z\":[1,2.5,{\"y\":null,\"x\":true}],\"a\":[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]}";
 
@@ -192,7 +193,8 @@ TEST(text_memory, every_allocation_fails_once)
     json_decref(tree);
     gr_message_free(&value);
 #else
-    (void)check_every_failure, (void)do_parse, (void)do_print, (void)do_print_sorted, (void)do_compile, (void)do_shape_of;
+    (void)check_every_failure, (void)do_parse, (void)do_print, (void)do_print_sorted, (void)do_compile,
+        (void)do_shape_of;
     (void)do_shape_call, (void)do_to_json, (void)do_from_json, (void)do_copy_text, (void)do_copy_jansson;
 #endif
 }

@@ -69,7 +69,8 @@ static bool check_good(const gr_case *c, gr_value value, const gr_case_field *te
 
 static bool run_case(const gr_case *c)
 {
-    const gr_case_field *text = gr_case_get(c, "text"), *gives = gr_case_get(c, "gives"), *fails = gr_case_get(c, "fails");
+    const gr_case_field *text = gr_case_get(c, "text"), *gives = gr_case_get(c, "gives"),
+                        *fails = gr_case_get(c, "fails");
     const gr_case_field *depth = gr_case_get(c, "depth"), *bytes_max = gr_case_get(c, "bytes");
     gr_parse_options options = {depth ? (unsigned)atoi(depth->text) : 0, bytes_max ? (size_t)atoi(bytes_max->text) : 0};
     gr_message *m = NULL;
@@ -86,7 +87,8 @@ static bool run_case(const gr_case *c)
     gr_detail detail_into = {0};
     int code_into = gr_parse_into(exact, text->bytes, &options, storage, sizeof storage, &value, &detail_into);
     bool good = true;
-    if (text->bytes * 5 + 16 <= sizeof storage && (code_into != code || memcmp(&detail, &detail_into, sizeof detail) != 0))
+    if (text->bytes * 5 + 16 <= sizeof storage &&
+        (code_into != code || memcmp(&detail, &detail_into, sizeof detail) != 0))
         good = gr_case_wrong(c, "into storage gives %s %s", gr_error_name(code_into), detail_into.text);
     free(exact);
     if (code == 0 && code_into == 0 && !gr_equal(value, gr_body(m))) good = gr_case_wrong(c, "into storage differs");
@@ -129,8 +131,7 @@ static void run_document(const char *folder, const char *name)
     /* No part of a text is a text, unless it is a scalar or ends in space. */
     if (gr_type_of(gr_body(m)) >= GR_ARRAY) {
         size_t end = bytes;
-        while (end > 0 && strchr(" \n\r\t", text[end - 1]))
-            end--;
+        while (end > 0 && strchr(" \n\r\t", text[end - 1])) end--;
         for (size_t part = 0; part < end; part += 1 + part / 256) {
             gr_message *no = NULL;
             char *exact = malloc(part + !part);
@@ -150,11 +151,12 @@ TEST(text, documents)
 
 TEST(text, printing_as_snprintf_does)
 {
-    gr_message *m = parse("{\"a\":[1,2.5,\"x\\u0001\\\"y\",null,true,{\"_pyact_binary\":\"AAECAw==\"}],\"key\":\"\xc3\xa4\","
-                          "\"b\":\"\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
-                          "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
-                          "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
-                          "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\"}");
+    gr_message *m =
+        parse("{\"a\":[1,2.5,\"x\\u0001\\\"y\",null,true,{\"_pyact_binary\":\"AAECAw==\"}],\"key\":\"\xc3\xa4\","
+              "\"b\":\"\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
+              "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
+              "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
+              "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\"}");
     char *whole = gr_print_new(gr_body(m), NULL, NULL), buffer[500];
     size_t length = strlen(whole), needed;
     for (size_t room = 0; room < sizeof buffer; room++) {
@@ -244,8 +246,7 @@ static void *run_deep(void *arg)
 {
     deep *d = arg;
     d->code = gr_parse(d->text, d->bytes, NULL, &d->message, &d->detail);
-    if (d->code == 0)
-        d->printed = gr_print_new(gr_body(d->message), &(gr_print_options){.sorted = true}, NULL);
+    if (d->code == 0) d->printed = gr_print_new(gr_body(d->message), &(gr_print_options){.sorted = true}, NULL);
     return NULL;
 }
 
@@ -271,12 +272,10 @@ static char *nested(const char *open, const char *inside, const char *close, siz
 {
     size_t open_bytes = strlen(open), close_bytes = strlen(close), inside_bytes = strlen(inside);
     char *text = malloc(depth * (open_bytes + close_bytes) + inside_bytes + 1), *at = text;
-    for (size_t i = 0; i < depth; i++, at += open_bytes)
-        memcpy(at, open, open_bytes);
+    for (size_t i = 0; i < depth; i++, at += open_bytes) memcpy(at, open, open_bytes);
     memcpy(at, inside, inside_bytes);
     at += inside_bytes;
-    for (size_t i = 0; i < depth; i++, at += close_bytes)
-        memcpy(at, close, close_bytes);
+    for (size_t i = 0; i < depth; i++, at += close_bytes) memcpy(at, close, close_bytes);
     *at = '\0';
     return text;
 }
@@ -331,8 +330,7 @@ TEST(text, many_keys_are_not_quadratic)
     enum { keys = 200000 };
     char *text = malloc(keys * 20), *at = text;
     *at++ = '{';
-    for (int i = 0; i < keys; i++)
-        at += sprintf(at, "\"k%d\":%d,", i, i);
+    for (int i = 0; i < keys; i++) at += sprintf(at, "\"k%d\":%d,", i, i);
     at[-1] = '}';
     gr_message *m = NULL;
     CHECK_OK(gr_parse(text, (size_t)(at - text), NULL, &m, NULL));
@@ -353,8 +351,7 @@ TEST(text, storage_too_small)
     gr_value value = {NULL};
     gr_detail detail;
     size_t needed = sizeof storage;
-    while (needed > 0 && gr_parse_into(text, strlen(text), NULL, storage, needed - 1, &value, &detail) == 0)
-        needed--;
+    while (needed > 0 && gr_parse_into(text, strlen(text), NULL, storage, needed - 1, &value, &detail) == 0) needed--;
     CHECK(needed > 0 && needed < 5 * sizeof text + 16);
     for (size_t room = 0; room < needed; room++) {
         memset(storage, 0xa5, sizeof storage);
@@ -385,10 +382,58 @@ TEST(text, odd_arguments)
 TEST(text, agrees_with_jansson)
 {
     static const char *const pieces[] = {
-        "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"\"", "1", "-0", "0", "-", "1.5", "-0.0", "1e5", "1E+2", "2e-3", ".",
-        "e", "true", "false", "null", "nul", " ", "\n", "\t", "\"\\u00e9\"", "\"\\ud83d\\ude00\"", "\"\\ud83d\"", "\"\\n\\/\"",
-        "\"\xc3\xa9\"", "\"\xff\"", "\"\\x\"", "\"", "\\", "01", "1.", "[1,2]", "{\"a\":1}", "9223372036854775807",
-        "-9223372036854775808", "9223372036854775808", "1e308", "1e309", "\x01", "\"\x1f\"", "\"\x7f\"", "[]", "{}", "[[", "]]",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"a\"",
+        "\"b\"",
+        "\"\"",
+        "1",
+        "-0",
+        "0",
+        "-",
+        "1.5",
+        "-0.0",
+        "1e5",
+        "1E+2",
+        "2e-3",
+        ".",
+        "e",
+        "true",
+        "false",
+        "null",
+        "nul",
+        " ",
+        "\n",
+        "\t",
+        "\"\\u00e9\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\ud83d\"",
+        "\"\\n\\/\"",
+        "\"\xc3\xa9\"",
+        "\"\xff\"",
+        "\"\\x\"",
+        "\"",
+        "\\",
+        "01",
+        "1.",
+        "[1,2]",
+        "{\"a\":1}",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "9223372036854775808",
+        "1e308",
+        "1e309",
+        "\x01",
+        "\"\x1f\"",
+        "\"\x7f\"",
+        "[]",
+        "{}",
+        "[[",
+        "]]",
     };
     gri_rng rng;
     gri_rng_seed(&rng, 11);

@@ -26,7 +26,11 @@ TEST(utf8, every_code_point)
 static unsigned length_by_value(const unsigned char *t, size_t count)
 {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned length = t[0] < 0x80 ? 1 : (t[0] & 0xe0) == 0xc0 ? 2 : (t[0] & 0xf0) == 0xe0 ? 3 : (t[0] & 0xf8) == 0xf0 ? 4 : 0;
+    unsigned length = t[0] < 0x80             ? 1
+                      : (t[0] & 0xe0) == 0xc0 ? 2
+                      : (t[0] & 0xf0) == 0xe0 ? 3
+                      : (t[0] & 0xf8) == 0xf0 ? 4
+                                              : 0;
     if (length <= 1) return length;
     if (length > count) return 0;
     uint32_t c = t[0] & (0xffu >> (length + 1));
