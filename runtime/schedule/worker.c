@@ -42,7 +42,8 @@ void gri_worker_push(gri_worker *worker, gri_task *task)
         gri_inject_push_chain(&worker->scheduler->inject, &((gri_task *)moved[0])->link);
         gri_count_owner(&worker->counters.spills, 1u); /* relaxed: a counter */
     }
-    /* Backlog: the current task runs, this one waits. The hint costs two loads; a sleeper it misses is found by the monitor. */
+    /* Backlog is what this worker will not run next. The hint costs two loads; a sleeper it misses is found by the monitor. */
+    if (gri_deque_count(&worker->deque) < 2 && gri_slot_is_empty(&worker->slot)) return;
     int sleeper = gri_idle_wake_hint(&worker->scheduler->idle);
     if (GRI_UNLIKELY(sleeper >= 0)) {
         gri_count_owner(&worker->counters.wakes, 1u); /* relaxed: a counter */
@@ -126,7 +127,7 @@ gri_task *gri_worker_next_local(gri_worker *worker)
     if (GRI_UNLIKELY(++worker->ticks % HOUSEKEEPING_TICKS == 0)) gri_worker_housekeeping(worker);
     if (GRI_UNLIKELY(gri_load_relaxed(&worker->yield))) { /* relaxed: a hint, see its declaration */
         gri_store_relaxed(&worker->yield, false);
-        gri_task *last = gri_slot_take_owner(&worker->slot);
+        gri_task *last = gri_deque_count(&worker->deque) > 0 ? gri_slot_take_owner(&worker->slot) : NULL;
         if (last) gri_worker_push(worker, last);
     }
     if (GRI_UNLIKELY(worker->ticks % PINNED_TICKS == 0)) {

@@ -8,6 +8,10 @@
 /* Looks before a waiter gives its core away. A guess: about as long as the sections the lock is for. */
 #define SPIN_LOOKS 64
 
+#if GRI_INVARIANTS >= 1 && !defined(GRI_EXPLORE)
+gri_atomic_u64 gri_spinlocks_taken;
+#endif
+
 void gri_spinlock_lock_slow(gri_spinlock *lock)
 {
     for (unsigned looks = 1; !gri_spinlock_try(lock); looks++) {

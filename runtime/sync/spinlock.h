@@ -30,8 +30,16 @@ static inline bool gri_spinlock_try(gri_spinlock *lock)
 
 void gri_spinlock_lock_slow(gri_spinlock *lock);
 
+#if GRI_INVARIANTS >= 1 && !defined(GRI_EXPLORE)
+/* How often any of these locks was taken, for the test that sending takes none. */
+extern gri_atomic_u64 gri_spinlocks_taken;
+#endif
+
 static inline void gri_spinlock_lock(gri_spinlock *lock)
 {
+#if GRI_INVARIANTS >= 1 && !defined(GRI_EXPLORE)
+    (void)gri_add_relaxed(&gri_spinlocks_taken, 1u); /* relaxed: a count */
+#endif
     if (GRI_UNLIKELY(!gri_spinlock_try(lock))) gri_spinlock_lock_slow(lock);
 }
 

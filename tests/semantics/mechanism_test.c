@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The mechanisms are the real ones: what the runtime does inside, asserted by its counters. */
+#include "support/test.h"
+
+#include "actor/runtime.h"
+#include "sync/spinlock.h"
+
+#include <dlfcn.h>
+#include <greenroom.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+/* ---- counting what the process does: malloc and mutexes are interposed, except where a sanitizer does that itself ---- */
+
+static atomic_ullong mallocs, mutexes;
+static atomic_bool counting;
+
+#if !GRI_ASAN && !GRI_TSAN
+#define INTERPOSED 1
+extern void *__libc_malloc(size_t);
+extern void *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t);
+
+__attribute__((visibility("default"))) void *malloc(size_t bytes)
+{
+    if (atomic_load_explicit(&counting, memory_order_relaxed)) atomic_fetch_add(&mallocs, 1);
+    return __libc_malloc(bytes);
+}
+
+__attribute__((visibility("default"))) void *calloc(size_t count, size_t bytes)
+{
+    if (atomic_load_explicit(&counting, memory_order_relaxed)) atomic_fetch_add(&mallocs, 1);
+    return __libc_calloc(count, bytes);
+}
+
+__attribute__((visibility("default"))) void *realloc(void *old, size_t bytes)
+{
+    if (atomic_load_explicit(&counting, memory_order_relaxed)) atomic_fetch_add(&mallocs, 1);
+    return __libc_realloc(old, bytes);
+}
+
+__attribute__((visibility("default"))) int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+    static int (*real)(pthread_mutex_t *);
+    if (!real) *(void **)&real = dlsym(RTLD_NEXT, "pthread_mutex_lock");
+    if (atomic_load_explicit(&counting, memory_order_relaxed)) atomic_fetch_add(&mutexes, 1);
+    return real(mutex);
+}
+#else
+#define INTERPOSED 0
+#endif
+
+/* stuck_ms: the tests of counters want no spare workers, which a busy machine would get them. */
+static gr_self *start_stuck(unsigned workers, int64_t stuck_ms)
+{
+    gr_detail detail;
+    gr_options options = {.workers = workers, .bind = "none", .stuck_ms = stuck_ms,
+                          .fixed = GR_FIXED(workers) | GR_FIXED(bind) | GR_FIXED(stuck_ms)};
+    if (gr_start(&options, &detail) != 0) TEST_FAIL("gr_start: %s", detail.text);
+    gr_self *self = NULL;
+    CHECK_OK(gr_attach(&self));
+    return self;
+}
+
+static gr_self *start(unsigned workers)
+{
+    return start_stuck(workers, 60000);
+}
+
+static gr_counters counters(void)
+{
+    gr_counters c;
+    CHECK_OK(gr_counters_read(&c));
+    return c;
+}
+
+static int64_t receive_int(gr_self *self)
+{
+    gr_message *m = NULL;
+    CHECK_OK(gr_receive(self, &m, gr_after_s(60)));
+    int64_t n = gr_int(gr_body(m), -1);
+    gr_message_free(&m);
+    return n;
+}
+
+/* ---- a pair that counts to a limit and reports to `parent` then ---- */
+
+static void count_up(gr_self *self, gr_address parent, int64_t limit)
+{
+    for (gr_message *m = NULL; gr_receive(self, &m, GR_FOREVER) == 0;) {
+        int64_t n = gr_int(gr_body(m), 0) + 1;
+        gr_address other = gr_sender(m);
+        gr_message_free(&m);
+        if (n == limit) GRI_IGNORE(gr_cast(self, parent, "I", n));
+        if (n >= limit + 1 || gr_cast(self, other, "I", n) != 0 || n == limit) break;
+    }
+}
+
+static void counter(gr_self *self, gr_value args)
+{
+    count_up(self, gr_address_in(gr_at(args, 0)), gr_int(gr_at(args, 1), 0));
+}
+
+static void counter_first(gr_self *self, gr_value args)
+{
+    CHECK_OK(gr_cast(self, gr_address_in(gr_at(args, 2)), "I", INT64_C(0)));
+    counter(self, args);
+}
+
+#define WARM INT64_C(20000)
+#define LIMIT INT64_C(200000)
+
+static void count_to(gr_self *self, int64_t limit)
+{
+    gr_address a, b, me = gr_self_address(self);
+    CHECK_OK(gr_spawn(self, &a, counter, "[A,I]", me, limit));
+    CHECK_OK(gr_spawn(self, &b, counter_first, "[A,I,A]", me, limit, a));
+    CHECK_EQ(receive_int(self), limit);
+}
+
+/* Counters around LIMIT messages, after everything is warm. */
+static void run_pair(gr_self *self, gr_counters *ret_before, gr_counters *ret_after)
+{
+    count_to(self, WARM);
+    *ret_before = counters();
+    atomic_store(&counting, true);
+    count_to(self, LIMIT);
+    atomic_store(&counting, false);
+    *ret_after = counters();
+}
+
+TEST(mechanism, no_allocation_per_message)
+{
+    gr_self *self = start(1);
+    gr_counters before, after;
+    run_pair(self, &before, &after);
+    CHECK(after.messages - before.messages > 100000);
+    CHECK_EQ(after.system_allocations, before.system_allocations);
+    /* The messages of this thread and its wait cost a few, the 200,000 others nothing. */
+    if (INTERPOSED) CHECK(atomic_load(&mallocs) < 20);
+    CHECK_OK(gr_stop(gr_after_s(10)));
+}
+
+TEST(mechanism, no_lock_per_message)
+{
+    gr_self *self = start(1);
+    gr_counters before, after;
+#if GRI_INVARIANTS >= 1
+    uint64_t locks = gri_load_relaxed(&gri_spinlocks_taken);
+#endif
+    run_pair(self, &before, &after);
+    if (INTERPOSED) CHECK(atomic_load(&mutexes) < 100);
+#if GRI_INVARIANTS >= 1
+    /* Spawning, the heap's first chunks and the main thread's few messages take some. */
+    CHECK(gri_load_relaxed(&gri_spinlocks_taken) - locks < 1000);
+#endif
+    CHECK_OK(gr_stop(gr_after_s(10)));
+}
+
+TEST(mechanism, local_messages_wake_no_thread)
+{
+    gr_self *self = start(2);
+    gr_counters before, after;
+    run_pair(self, &before, &after);
+    uint64_t messages = after.messages - before.messages;
+    CHECK(messages > 100000);
+    CHECK((after.wakes - before.wakes) * 1000000 <= 10 * messages + 2 * 1000000);
+    CHECK_OK(gr_stop(gr_after_s(10)));
+}
+
+/* ---- idle servers hold no stacks; those that block get some and give them back ---- */
+
+static void nap(gr_self *self, void *state, gr_value argument)
+{
+    (void)state, (void)argument;
+    gr_message *m = NULL;
+    int code = gr_receive(self, &m, GR_FOREVER);
+    gr_message_free(&m);
+    if (code == 0) GRI_IGNORE(gr_reply(self, "i", 1));
+}
+
+static void note(gr_self *self, void *state, gr_message *m)
+{
+    (void)state;
+    gr_address parent = gr_address_in(gr_body(m));
+    GRI_IGNORE(gr_cast(self, parent, "i", 1));
+}
+
+static const gr_method napping[] = {{"nap", nap}};
+static const gr_server sleeper = {.methods = napping, .method_count = 1, .on_message = note};
+
+static void caller(gr_self *self, gr_value args)
+{
+    gr_message *reply = NULL;
+    int code = gr_call(self, &reply, gr_address_in(gr_at(args, 1)), "nap", GR_FOREVER, "n");
+    gr_message_free(&reply);
+    GRI_IGNORE(gr_cast(self, gr_address_in(gr_at(args, 0)), "i", code));
+}
+
+#define BLOCKED 1000
+
+TEST(mechanism, idle_servers_hold_no_stacks)
+{
+    int64_t count = GRI_ASAN || GRI_TSAN || GRI_INVARIANTS ? 20000 : 1000000;
+    unsigned workers = 4;
+    gr_self *self = start(workers);
+    gr_address *servers = calloc((size_t)count, sizeof *servers), me = gr_self_address(self);
+    CHECK(servers != NULL);
+    for (int64_t i = 0; i < count; i++) CHECK_OK(gr_spawn_server(self, &servers[i], &sleeper, NULL, "n"));
+    for (int64_t i = 0; i < count; i++) CHECK_OK(gr_cast(self, servers[i], "A", me));
+    for (int64_t i = 0; i < count; i++) CHECK_EQ(receive_int(self), 1);
+    gr_counters idle = counters();
+    CHECK_EQ(idle.actors, (uint64_t)count + 1);
+    CHECK(idle.stacks_live <= workers + 1);
+    /* A thousand of them block inside a method, each called by a green thread. */
+    gr_address client;
+    for (int i = 0; i < BLOCKED; i++) CHECK_OK(gr_spawn(self, &client, caller, "[A,A]", me, servers[i]));
+    while (counters().stacks_live < 2 * BLOCKED + workers) CHECK_OK(gr_cooperate(self));
+    /* A third is killed, the others get what they wait for. */
+    for (int i = 0; i < BLOCKED; i++)
+        CHECK_OK(i % 3 == 0 ? gr_kill(servers[i]) : gr_cast(self, servers[i], "n"));
+    int dead = 0, answered = 0;
+    for (int i = 0; i < BLOCKED; i++) {
+        int64_t code = receive_int(self);
+        dead += code == GR_EDEAD;
+        answered += code == 0;
+    }
+    CHECK_EQ(dead, (BLOCKED + 2) / 3);
+    CHECK_EQ(answered, BLOCKED - (BLOCKED + 2) / 3);
+    while (counters().stacks_live > workers + 1) CHECK_OK(gr_cooperate(self));
+    while (counters().actors != (uint64_t)(count + 1 - dead)) CHECK_OK(gr_cooperate(self));
+    free(servers);
+    CHECK_EQ(gr_stop(GR_NOW), GR_ETIMEOUT);
+}
+
+/* ---- stealing ---- */
+
+static void work(gr_self *self, gr_value args)
+{
+    volatile unsigned x = 1;
+    for (int i = 0; i < 20000; i++) x = x * 1664525u + 1013904223u;
+    GRI_IGNORE(gr_cast(self, gr_address_in(args), "i", 1));
+}
+
+static void spawner(gr_self *self, gr_value args)
+{
+    gr_address child, parent = gr_address_in(args);
+    for (int i = 0; i < 4000; i++) CHECK_OK(gr_spawn(self, &child, work, "A", parent));
+}
+
+TEST(mechanism, thieves_take_many)
+{
+    gr_self *self = start(4);
+    gr_counters before = counters();
+    gr_address a;
+    CHECK_OK(gr_spawn(self, &a, spawner, "A", gr_self_address(self)));
+    for (int i = 0; i < 4000; i++) CHECK_EQ(receive_int(self), 1);
+    gr_counters after = counters();
+    uint64_t steals = after.steals - before.steals, stolen = after.stolen - before.stolen;
+    CHECK(steals > 0);
+    CHECK(stolen >= 2 * steals);
+    CHECK_OK(gr_stop(gr_after_s(10)));
+}
+
+TEST(mechanism, victims_in_order_of_the_synthetic_topology)
+{
+    setenv("HWLOC_SYNTHETIC", "numa:2 core:4 pu:2", 1);
+    gr_detail detail;
+    CHECK_OK(gr_start(&(gr_options){.workers = 16, .bind = "pu", .fixed = GR_FIXED(workers) | GR_FIXED(bind)}, &detail));
+    gri_scheduler *scheduler = gri_scheduler_now;
+    for (unsigned w = 0; w < 16; w++) {
+        unsigned distance = 0;
+        for (unsigned v = 0; v < 15; v++) {
+            unsigned now = (unsigned)gri_topology_distance(scheduler->config.topology, w, scheduler->workers[w].victims[v]);
+            CHECK(now >= distance);
+            distance = now;
+        }
+        CHECK(distance > (unsigned)gri_topology_distance(scheduler->config.topology, w, scheduler->workers[w].victims[0]));
+    }
+    CHECK_OK(gr_stop(gr_after_s(10)));
+    unsetenv("HWLOC_SYNTHETIC");
+}
+
+/* ---- an actor that blocks its thread ---- */
+
+static int gate[2];
+
+static void blocker(gr_self *self, gr_value args)
+{
+    char byte;
+    ssize_t got = read(gate[0], &byte, 1); /* what actors must not do: the thread blocks in the kernel */
+    GRI_IGNORE(gr_cast(self, gr_address_in(args), "i", (int)got + 100));
+}
+
+static void echo(gr_self *self, gr_value args)
+{
+    (void)args;
+    for (gr_message *m = NULL; gr_receive(self, &m, GR_FOREVER) == 0; gr_message_free(&m))
+        GRI_IGNORE(gr_cast(self, gr_sender(m), "V", gr_body(m)));
+}
+
+static void blocked_worker(unsigned workers)
+{
+    CHECK(pipe(gate) == 0);
+    gr_self *self = start_stuck(workers, 5);
+    gr_address a, me = gr_self_address(self);
+    for (unsigned i = 0; i < workers; i++) CHECK_OK(gr_spawn(self, &a, blocker, "A", me));
+    CHECK_OK(gr_spawn(self, &a, echo, "n"));
+    for (int i = 0; i < 10; i++) {
+        CHECK_OK(gr_cast(self, a, "i", i));
+        CHECK_EQ(receive_int(self), i);
+    }
+    CHECK(counters().rescues >= 1);
+    for (unsigned i = 0; i < workers; i++) CHECK(write(gate[1], "x", 1) == 1);
+    for (unsigned i = 0; i < workers; i++) CHECK_EQ(receive_int(self), 101);
+    CHECK_EQ(gr_stop(GR_NOW), GR_ETIMEOUT);
+}
+
+TEST(mechanism, a_blocked_worker_gets_a_spare)
+{
+    blocked_worker(1);
+}
+
+TEST(mechanism, all_workers_blocked_get_spares)
+{
+    blocked_worker(3);
+}
+
+TEST(mechanism, timers_of_a_blocked_worker_fire)
+{
+    CHECK(pipe(gate) == 0);
+    gr_self *self = start_stuck(1, 5);
+    gr_address a, me = gr_self_address(self);
+    gr_message *m = NULL;
+    CHECK_OK(gr_pack(&m, "i", 7));
+    CHECK_OK(gr_send_after(self, NULL, me, &m, gr_after_ms(30)));
+    CHECK_OK(gr_spawn(self, &a, blocker, "A", me));
+    CHECK_EQ(receive_int(self), 7);
+    CHECK(write(gate[1], "x", 1) == 1);
+    CHECK_EQ(receive_int(self), 101);
+    CHECK_OK(gr_stop(gr_after_s(10)));
+}
