@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "demos/demos.h"
+
+int demos_register(gr_detail *ret_detail)
+{
+    const gr_behaviour *const all[] = {&demo_counter, &demo_echo, &demo_chat};
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < sizeof all / sizeof *all; i++) code = gr_behaviour_register(all[i], ret_detail);
+    return code;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Behaviours to try Greenroom with: what `greenroom serve` lets anybody PUT, and what tests may use.
+ *
+ *   counter  args {"start": n}   messages {"add": n}   methods add (n or {"add": n}), get       state {"count": n}
+ *   echo     args any            methods echo (anything), fail (raises its argument), sleep ({"ms": n})
+ *   chat     args any            a room, see chat.c: methods join, leave, say                   state {"members", "said"}
+ *
+ * Each is a gr_server in a file of its own, written as a user would write it. */
+#ifndef GREENROOM_DEMOS_H
+#define GREENROOM_DEMOS_H
+
+#include <greenroom.h>
+
+extern const gr_behaviour demo_counter, demo_echo, demo_chat;
+
+/* Registers them all, before or after gr_start. Errors: those of gr_behaviour_register. */
+int demos_register(gr_detail *ret_detail);
+
+#endif

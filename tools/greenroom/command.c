@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* main: finds the subcommand. */
+#include "greenroom/command.h"
+
+#include <greenroom.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "greenroom/command_line.h"
+
+static int help_command(int argc, char **argv);
+
+static const struct subcommand {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *text;
+} subcommands[] = {
+    {"serve", serve_command, "shows actors over HTTP, with demo behaviours to try"},
+    {"topology", topology_command, "prints the machine, and where the workers would run"},
+    {"env", env_command, "prints the GREENROOM_ variables: default, value in force, where from, what each does"},
+    {"version", version_command, "prints the version"},
+    {"help", help_command, "prints this, or with a command's name its options"},
+};
+
+enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
+
+static void print_help(FILE *out)
+{
+    fputs("usage: greenroom COMMAND [OPTION]...\n\n"
+          "Greenroom, a work-stealing multicore actor runtime.\n\n",
+          out);
+    for (size_t i = 0; i < SUBCOMMANDS; i++) fprintf(out, "  %-9s %s\n", subcommands[i].name, subcommands[i].text);
+    fputs("\nEvery command has --help.\n", out);
+}
+
+static const struct subcommand *find(const char *name)
+{
+    for (size_t i = 0; i < SUBCOMMANDS; i++)
+        if (strcmp(subcommands[i].name, name) == 0) return &subcommands[i];
+    return NULL;
+}
+
+static int unknown(const char *name)
+{
+    const char *names[SUBCOMMANDS];
+    for (size_t i = 0; i < SUBCOMMANDS; i++) names[i] = subcommands[i].name;
+    const char *near = nearest_name(name, names, SUBCOMMANDS);
+    fprintf(stderr, "greenroom: there is no command '%s'", name);
+    if (near) fprintf(stderr, "; is '%s' meant?", near);
+    fputs(" (greenroom help)\n", stderr);
+    return EXIT_USAGE;
+}
+
+static int help_command(int argc, char **argv)
+{
+    if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "help") == 0) {
+        print_help(stdout);
+        return EXIT_CLEAN;
+    }
+    const struct subcommand *found = find(argv[0]);
+    char *arguments[] = {"--help", NULL};
+    return found ? found->run(1, arguments) : unknown(argv[0]);
+}
+
+static const cl_command version_line = {
+    .name = "version",
+    .text = "Prints the version of the library that the command runs with.",
+};
+
+int version_command(int argc, char **argv)
+{
+    cl_parser parser = {&version_line, argc, argv, 0};
+    const char *value;
+    int id = cl_next(&parser, &value);
+    if (id != CL_END) return cl_exit_code(id);
+    printf("greenroom %s\n", gr_version());
+    return cl_flush();
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
+    if (strcmp(name, "--version") == 0) name = "version";
+    const struct subcommand *found = find(name);
+    return found ? found->run(argc - 2, argv + 2) : unknown(name);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The greenroom command: its subcommands, and what its exit codes mean. It uses the public headers only, like any program. */
+#ifndef GREENROOM_COMMAND_H
+#define GREENROOM_COMMAND_H
+
+/* X(name, number, text) */
+#define EXIT_CODES(X) \
+    X(EXIT_CLEAN, 0, "done; all requests and actors ended in time") \
+    X(EXIT_FAILED, 1, "the runtime or the system failed; the reason is on stderr") \
+    X(EXIT_USAGE, 2, "wrong option, address, environment variable or token file; nothing was started") \
+    X(EXIT_IN_USE, 3, "somebody listens on the address already") \
+    X(EXIT_DEADLINE, 4, "the drain deadline passed: requests or actors were cut off")
+#define EXIT_ENUMERATOR(name, number, text) name = number,
+enum exit_code { EXIT_CODES(EXIT_ENUMERATOR) EXIT_BY_SIGNAL = 128 };
+#undef EXIT_ENUMERATOR
+
+/* Each gets the arguments behind its name and returns the exit code. */
+int serve_command(int argc, char **argv);
+int topology_command(int argc, char **argv);
+int env_command(int argc, char **argv);
+int version_command(int argc, char **argv);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "greenroom/command_line.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "greenroom/command.h"
+
+enum { NAME_BYTES_MAX = 32, DISTANCE_MAX = 3 /* guess: further ones are other words */ };
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* Edit distance (insert, remove, replace) of two names of at most NAME_BYTES_MAX bytes. */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[NAME_BYTES_MAX + 1];
+    size_t a_bytes = strlen(a), b_bytes = strlen(b);
+    for (size_t j = 0; j <= b_bytes; j++) row[j] = (unsigned)j;
+    for (size_t i = 1; i <= a_bytes; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= b_bytes; j++) {
+            unsigned replaced = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[b_bytes];
+}
+
+const char *nearest_name(const char *name, const char *const *names, size_t count)
+{
+    const char *best = NULL;
+    unsigned best_distance = DISTANCE_MAX + 1;
+    if (strlen(name) > NAME_BYTES_MAX) return NULL;
+    for (size_t i = 0; i < count; i++) {
+        unsigned d = strlen(names[i]) > NAME_BYTES_MAX ? DISTANCE_MAX + 1 : distance(name, names[i]);
+        if (d >= best_distance || d >= strlen(names[i])) continue;
+        best = names[i];
+        best_distance = d;
+    }
+    return best;
+}
+
+int cl_error(const cl_command *command, const char *format, ...)
+{
+    va_list args;
+    fprintf(stderr, "greenroom %s: ", command->name);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, " (greenroom %s --help)\n", command->name);
+    return CL_WRONG;
+}
+
+/* The text of an option may have several lines; each is indented. */
+static void print_option(const char *name, const char *argument, const char *text)
+{
+    char left[64];
+    snprintf(left, sizeof left, "%s%s%s", name, argument ? " " : "", argument ? argument : "");
+    printf("  %-22s ", left);
+    for (; *text; text++) {
+        putchar(*text);
+        if (*text == '\n') printf("%25s", "");
+    }
+    putchar('\n');
+}
+
+static void print_help(const cl_command *command)
+{
+    printf("usage: greenroom %s%s\n\n%s\n\n", command->name, command->count ? " [OPTION]..." : "", command->text);
+    for (size_t i = 0; i < command->count; i++)
+        print_option(command->options[i].name, command->options[i].argument, command->options[i].text);
+    print_option("--help", NULL, "prints this");
+    if (command->more) command->more();
+}
+
+static int unknown(const cl_command *command, const char *argument, size_t bytes)
+{
+    char name[NAME_BYTES_MAX + 2];
+    const char *names[32];
+    size_t count = 0;
+    for (; count < command->count && count < sizeof names / sizeof *names - 1; count++)
+        names[count] = command->options[count].name;
+    names[count++] = "--help";
+    snprintf(name, sizeof name, "%.*s", (int)bytes, argument);
+    const char *near = nearest_name(name, names, count);
+    if (argument[0] != '-') return cl_error(command, "unexpected argument '%s'", argument);
+    if (near) return cl_error(command, "unknown option %.*s; is %s meant?", (int)bytes, argument, near);
+    return cl_error(command, "unknown option %.*s", (int)bytes, argument);
+}
+
+int cl_next(cl_parser *parser, const char **ret_value)
+{
+    const cl_command *command = parser->command;
+    if (parser->at == parser->argc) return CL_END;
+    const char *argument = parser->argv[parser->at++];
+    size_t bytes = strcspn(argument, "=");
+    if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
+        print_help(command);
+        return CL_HELP;
+    }
+    for (size_t i = 0; i < command->count; i++) {
+        const cl_option *option = &command->options[i];
+        if (strlen(option->name) != bytes || strncmp(option->name, argument, bytes) != 0) continue;
+        bool inside = argument[bytes] == '=';
+        if (!option->argument) {
+            *ret_value = NULL;
+            return inside ? cl_error(command, "%s takes no value", option->name) : option->id;
+        }
+        if (!inside && parser->at == parser->argc)
+            return cl_error(command, "%s needs %s", option->name, option->argument);
+        *ret_value = inside ? argument + bytes + 1 : parser->argv[parser->at++];
+        return option->id;
+    }
+    return unknown(command, argument, bytes);
+}
+
+int cl_exit_code(int id)
+{
+    return id == CL_WRONG ? EXIT_USAGE : id == CL_HELP ? cl_flush() : EXIT_CLEAN;
+}
+
+int cl_flush(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return EXIT_CLEAN;
+    fprintf(stderr, "greenroom: stdout: %s\n", strerror(errno));
+    return EXIT_FAILED;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Stopping: close the gate, let requests finish, stop listening, let actors finish what they are doing, kill them, stop.
+ *
+ * Actors of a server do not end by themselves, so waiting for their ends would always take the whole deadline. An actor has
+ * finished when it waits and has nothing in its mailbox. */
+#include <stdio.h>
+#include <string.h>
+
+#include "greenroom/command.h"
+#include "greenroom/logger.h"
+#include "greenroom/serving.h"
+#include "greenroom/signals.h"
+
+enum {
+    TICK_MS = 5,
+    LIST_MAX = 1000,
+    KILL_MS = 500,     /* at least so long for killed actors to clean up */
+    OVERTIME_MS = 3000 /* after that the process ends, even if an actor holds its worker */
+};
+
+typedef struct count {
+    gr_address self;
+    uint64_t busy;
+} count;
+
+static int count_busy(void *arg, gr_address address)
+{
+    count *c = arg;
+    gr_actor_info info;
+    if (gr_address_equal(address, c->self) || gr_inspect(address, &info) != 0) return 0;
+    c->busy += strcmp(info.state, "waiting") != 0;
+    return 0;
+}
+
+static bool somebody_is_busy(gr_self *self)
+{
+    count c = {gr_self_address(self), 0};
+    (void)gr_each(count_busy, &c);
+    return c.busy > 0;
+}
+
+static int kill_other(void *arg, gr_address address)
+{
+    gr_self *self = arg;
+    if (!gr_address_equal(address, gr_self_address(self))) (void)gr_kill(address);
+    return 0;
+}
+
+static bool passed(gr_deadline deadline)
+{
+    return gr_now_ns() >= deadline.ns;
+}
+
+int serving_drain(serving *s)
+{
+    gr_deadline deadline = gr_after_ms(s->options->drain_ms);
+    bool late = false;
+    gate_close(s->gate);
+    signals_expire(s->options->drain_ms + KILL_MS + OVERTIME_MS);
+    if (gr_attach(&s->self) != 0) return EXIT_FAILED;
+    while (gate_count(s->gate) > 0 && !passed(deadline)) (void)gr_sleep(s->self, gr_after_ms(TICK_MS));
+    if (gate_count(s->gate) > 0) {
+        gr_log(GR_LOG_WARN, "%u requests are cut off: the drain deadline has passed", gate_count(s->gate));
+        late = true;
+    }
+    (void)gr_http_stop(s->self, &s->server, late ? GR_NOW : deadline); /* what it cuts off was counted */
+    while (somebody_is_busy(s->self) && !passed(deadline)) (void)gr_sleep(s->self, gr_after_ms(TICK_MS));
+    if (!late && somebody_is_busy(s->self)) {
+        gr_log(GR_LOG_WARN, "actors are still busy: the drain deadline has passed");
+        late = true;
+    }
+    gr_deadline end = gr_after_ms(KILL_MS);
+    if (deadline.ns > end.ns) end = deadline;
+    (void)gr_each(kill_other, s->self);
+    signals_forbid_list();
+    gr_rest_free(&s->rest);
+    gate_free(s->gate);
+    s->gate = NULL;
+    s->self = NULL; /* stopping detaches it */
+    if (gr_stop(end) == GR_ETIMEOUT) {
+        gr_log(GR_LOG_WARN, "actors ignored that they were killed");
+        late = true;
+    }
+    return late ? EXIT_DEADLINE : EXIT_CLEAN;
+}
+
+static int list_one(void *arg, gr_address address)
+{
+    uint64_t *listed = arg;
+    gr_actor_info info;
+    char text[512];
+    if (gr_inspect(address, &info) != 0) return 0;
+    if (++*listed > LIST_MAX) return 0;
+    snprintf(text, sizeof text, "actor %s: %s %s, %s, %llu messages", info.name[0] ? info.name : "without a name",
+             info.behaviour[0] ? info.behaviour : "-", info.is_server ? "server" : "thread", info.state,
+             (unsigned long long)info.messages);
+    logger_write(NULL, GR_LOG_INFO, address, text);
+    return 0;
+}
+
+void serving_list(void)
+{
+    uint64_t listed = 0;
+    gr_counters c;
+    if (gr_counters_read(&c) != 0) return;
+    (void)gr_each(list_one, &listed);
+    if (listed > LIST_MAX) logger_print(GR_LOG_INFO, "and %llu more actors", (unsigned long long)(listed - LIST_MAX));
+    logger_print(GR_LOG_INFO, "%llu actors on %llu workers; %llu messages, %llu spawned, %llu ended",
+                 (unsigned long long)c.actors, (unsigned long long)c.workers, (unsigned long long)c.messages,
+                 (unsigned long long)c.spawned, (unsigned long long)c.ended);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* What `greenroom serve` was asked for, and what it has running. */
+#ifndef GREENROOM_SERVING_H
+#define GREENROOM_SERVING_H
+
+#include <greenroom.h>
+#include <greenroom/rest.h>
+
+#include "greenroom/gate.h"
+
+enum { HOSTS_MAX = 64, PATH_BYTES = 4096 };
+
+typedef struct serve_options {
+    const char *listen; /* as gr_listen takes it */
+    const char *hosts[HOSTS_MAX];
+    size_t host_count;
+    const char *token_file;
+    bool open, insecure, json;
+    const char *log_level; /* NULL: GREENROOM_LOG, or info */
+    int64_t drain_ms;
+} serve_options;
+
+typedef struct serving {
+    const serve_options *options;
+    gr_self *self; /* the main thread */
+    gr_rest *rest;
+    gate *gate;
+    gr_http_server *server;
+    char token[GR_REST_TOKEN_BYTES];
+    char token_path[PATH_BYTES];   /* the file it is in; empty if in none */
+    char token_folder[PATH_BYTES]; /* made for it, removed at the end; empty if the file was asked for */
+} serving;
+
+/* Where to find the server and what to try, on stdout; the token itself only to a terminal. With JSON logs and no terminal a
+ * log line says where. */
+void banner_print(const serving *s);
+
+/* Puts the token into a file that was asked for, or, if nobody would see it otherwise, into one of its own. An exit code. */
+int token_prepare(serving *s);
+void token_forget(serving *s);
+
+/* Lets requests and actors finish until the deadline and stops everything. An exit code. */
+int serving_drain(serving *s);
+
+/* A log line per actor. */
+void serving_list(void);
+
+#endif
