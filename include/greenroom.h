@@ -20,6 +20,7 @@
 #include <greenroom/shape.h>
 #include <greenroom/text.h>
 #include <greenroom/time.h>
+#include <greenroom/topology.h>
 #include <greenroom/value.h>
 
 #endif
