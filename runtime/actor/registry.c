@@ -53,12 +53,10 @@ static GRI_THREAD_LOCAL bool is_reader;
 
 gr_self *gri_self_here(void)
 {
-    gr_self *self = gri_attached_here();
-    if (self) return self;
     gri_worker *worker = gri_worker_here();
     /* relaxed: this thread's own write */
     gri_task *task = worker ? gri_load_relaxed(&worker->current) : NULL;
-    return task ? gri_actor_of_task(task) : NULL;
+    return task ? gri_actor_of_task(task) : gri_attached_here();
 }
 
 static void reader_end(void *unused)
