@@ -122,7 +122,8 @@ GRI_INLINE const char *closing_quote(const char *at, const char *end)
         }
         at += 8;
     }
-    return NULL;
+    while (at < end && (unsigned char)(*at - 0x20) < 0x60 && *at != '"' && *at != '\\') at++;
+    return at < end && *at == '"' ? at : NULL;
 }
 
 static GRI_NOINLINE bool take_string_slowly(parser *p, text *ret_text)
