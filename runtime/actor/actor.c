@@ -136,6 +136,16 @@ static void run_green_thread(gri_task *task)
 
 /* ---- spawning ---- */
 
+uint32_t gri_actor_save(const void *slot)
+{
+    return gri_load_relaxed(&((gr_self *)(uintptr_t)slot)->generation); /* relaxed: a free slot is nobody's */
+}
+
+void gri_actor_restore(void *slot, uint32_t generation)
+{
+    gri_store_relaxed(&((gr_self *)slot)->generation, generation); /* relaxed: as above */
+}
+
 static gr_self *take_slot(void)
 {
     uint32_t index;
@@ -145,7 +155,7 @@ static gr_self *take_slot(void)
     uint32_t limit = gri_load_relaxed(&gri_runtime_now.actor_limit);
     while (index >= limit && !gri_cas_weak_relaxed(&gri_runtime_now.actor_limit, &limit, index + 1)) continue;
     gr_self *self = gri_table_at(&gri_runtime_now.actors, index);
-    self->task.id = index;
+    if (self->task.id != index) self->task.id = index; /* once in the life of a slot: the monitor reads it at any time */
     return self;
 }
 
@@ -167,9 +177,12 @@ static void begin_life(gr_self *self)
 {
     uint32_t generation = gri_load_relaxed(&self->generation) + 1; /* relaxed: ours */
     GRI_ASSERT(generation & 1);
-    uint32_t id = self->task.id;
     gri_store_relaxed(&self->mailbox_max, 0); /* relaxed: published with the address */
-    self->task = (gri_task){.id = id};
+    self->task.stack = NULL;
+    self->task.worker = NULL;
+    self->task.home = 0;
+    self->task.own_stack_class = 0;
+    self->task.foreign = false;
     self->handed = NULL;
     self->inbox = self->inbox_last = self->held = self->reply = NULL;
     self->awaited = 0;

@@ -119,6 +119,10 @@ struct gri_more {
 
 /* ---- finding actors ---- */
 
+/* What the table keeps of a free slot whose memory it gives back: zeros are a dead actor to all who look. */
+uint32_t gri_actor_save(const void *slot);
+void gri_actor_restore(void *slot, uint32_t generation);
+
 /* The block an address points to, if it is in use by that very life at this moment; NULL for stale, dead, none. */
 gr_self *gri_actor_find(gr_address address);
 gr_address gri_actor_address(const gr_self *self);

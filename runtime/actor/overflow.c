@@ -94,8 +94,8 @@ static uintptr_t program_counter(const ucontext_t *context)
 /* On the actor's own stack, from its top: everything that was on it is lost. */
 GRI_NORETURN static void end_overflown(gr_self *self)
 {
-    gri_task *task = &self->task;
-    task->stack = NULL;
+    self->task.stack = NULL;
+    gri_stack_close_yellow(gri_worker_here()->stack); /* the end of an actor has a whole stack before it */
     gri_actor_finish(self, GRI_STACK_OVERFLOW);
     gri_worker_loop(gri_worker_here());
 }

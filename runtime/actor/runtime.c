@@ -229,7 +229,8 @@ static int start_tables(gri_runtime *r, gr_detail *detail)
         snprintf(detail->text, sizeof detail->text, "no address space for the table of actors");
         return code;
     }
-    code = gri_timers_start();
+    code = gri_table_keep(&r->actors, gri_actor_save, gri_actor_restore);
+    if (code == 0) code = gri_timers_start();
     if (code == 0) {
         code = gri_registry_start();
         if (code != 0) gri_timers_stop();
@@ -446,7 +447,8 @@ int gr_stop(gr_deadline deadline)
 {
     if (gri_runtime_forked()) return GR_EFORKED;
     gr_self *host = gri_attached_here();
-    if (!host && gri_worker_here()) return GR_ECONTEXT;
+    gr_self *caller = gri_self_here();
+    if (caller && !(caller->flags & GRI_ATTACHED)) return GR_ECONTEXT;
     pthread_mutex_lock(&start_lock);
     int code = starts == 0 ? GR_ENOTRUNNING : 0;
     if (code == 0 && --starts == 0) {

@@ -87,7 +87,7 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
     gri_worker *worker = &scheduler->workers[index];
     watch *w = &m->watches[index];
     uint32_t epoch = gri_load_relaxed(&worker->epoch);  /* relaxed: a moment's picture */
-    gri_task *task = gri_load_relaxed(&worker->current); /* relaxed: tasks are type-stable, only id is read */
+    gri_task *task = gri_load_relaxed(&worker->current); /* relaxed: tasks are type-stable, only the constant id is read */
     if (!is_busy(worker) || !task) {
         w->epoch = epoch;
         w->since = now;
@@ -111,18 +111,20 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
     return true;
 }
 
+/* Is there something to do that the workers who are awake do not get to? */
 static bool nobody_attends(monitor *m, gri_instant now)
 {
     gri_scheduler *scheduler = m->scheduler;
     unsigned count = gri_load_relaxed(&scheduler->worker_count); /* relaxed: only the monitor changes it */
-    if (gri_load_relaxed(&scheduler->poll_deadline) != GRI_INSTANT_PAST) return false; /* relaxed: a picture; one sleeps there */
+    bool polled = gri_load_relaxed(&scheduler->poll_deadline) != GRI_INSTANT_PAST; /* relaxed: a moment's picture */
     for (unsigned i = 0; i < count; i++) {
         gri_worker *worker = &scheduler->workers[i];
-        bool held = m->watches[i].since + scheduler->config.slice_ns <= now && is_busy(worker);
+        bool held = is_busy(worker) && now - m->watches[i].since >= scheduler->config.slice_ns;
         if (gri_deque_count(&worker->deque) > 0) return true;
+        if (held && !gri_slot_is_empty(&worker->slot)) return true;
+        if (polled) continue; /* who sleeps in the poller looks after timers and descriptors */
         if (gri_wheel_earliest(&worker->wheel) < now - scheduler->config.slice_ns) return true;
-        /* relaxed: a hint */
-        if (held && (!gri_slot_is_empty(&worker->slot) || gri_load_relaxed(&scheduler->watched) > 0)) return true;
+        if (held && gri_load_relaxed(&scheduler->watched) > 0) return true; /* relaxed: a hint */
     }
     return !gri_inject_is_empty(&scheduler->inject);
 }
@@ -164,6 +166,7 @@ void gri_monitor_main(void *arg)
             trimmed = now;
             gri_heap_trim(false);
             gri_stack_trim(false);
+            if (scheduler->config.slots) gri_table_trim(scheduler->config.slots, false);
         }
         if (idle_ticks <= IDLE_TICKS_BEFORE_SLEEP) {
             gri_parker_wait(&scheduler->monitor_parker, gri_instant_add(now, scheduler->config.slice_ns));

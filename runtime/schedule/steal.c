@@ -172,7 +172,7 @@ static gri_task *sleep_until_woken(gri_worker *worker)
     /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
     if (all_work_is_gone(worker, &task) && !gri_load_acquire(&scheduler->stopping)) {
         gri_count_owner(&worker->counters.parks, 1u); /* relaxed: a counter */
-        gri_heap_flush();
+        gri_heap_bind(NULL); /* flushes, and lets others trim it while we sleep */
         gri_stack_cache_trim(&worker->stacks);
         if (gri_spinlock_try(&scheduler->poller_lock)) {
             sleep_in_poller(worker);
@@ -180,6 +180,7 @@ static gri_task *sleep_until_woken(gri_worker *worker)
         } else {
             gri_parker_wait(&worker->parker, GRI_INSTANT_NEVER);
         }
+        gri_heap_bind(worker->heap);
     }
     if (!gri_idle_cancel(&scheduler->idle, worker->index)) worker->searching = true;
     return task;
@@ -202,11 +203,12 @@ static void be_absent(gri_worker *worker)
     gri_worker_give_up(worker);
     /* mo:spare.absent release -> monitor.put_in acquire: it may be put in from now on */
     gri_store_release(&worker->phase, GRI_WORKER_ABSENT);
-    gri_heap_flush();
+    gri_heap_bind(NULL);
     gri_stack_cache_trim(&worker->stacks);
     /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
     while (!gri_load_acquire(&scheduler->stopping) && gri_load_relaxed(&worker->retire)) /* relaxed: the parker orders it */
         gri_parker_wait(&worker->parker, GRI_INSTANT_NEVER);
+    gri_heap_bind(worker->heap);
 }
 
 void gri_worker_give_up(gri_worker *worker)
