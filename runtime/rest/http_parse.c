@@ -75,7 +75,7 @@ void gri_http_head_init(gri_http_head *head, const gri_http_limits *limits, gri_
 
 bool gri_http_head_started(const gri_http_head *head)
 {
-    return head->scan > 0 || head->lines > 0;
+    return head->scan > 0;
 }
 
 /* http://authority[/path][?query] */
@@ -110,7 +110,7 @@ static enum gri_http_progress read_target(gri_http_head *head, const char *buffe
     const char *mark = memchr(buffer + path, '?', to - path);
     size_t path_end = mark ? (size_t)(mark - buffer) : to;
     head->path = span_of(path, path_end);
-    if (path_end > path || head->form == GRI_HTTP_ORIGIN) {
+    if (path_end > path) { /* only absolute-form may be without */
         const char *why = gri_http_path_check(buffer + path, path_end - path, &where);
         if (why) return refuse(head, 400, why, path + where);
     }

@@ -30,13 +30,21 @@ static int grow(gri_http_connection *c, size_t bytes)
     return 0;
 }
 
+static int receive_into(gri_http_connection *c, char *buffer, size_t room, size_t *ret_bytes, gr_deadline deadline)
+{
+    size_t bytes = 0;
+    int code = gr_read(c->self, c->socket, buffer, room, &bytes, deadline);
+    if (code == 0 && bytes == 0) return GR_ECLOSED;
+    if (code == 0) *ret_bytes = bytes;
+    return code == 0 || code == GR_ETIMEOUT || code == GR_EKILLED ? code : GR_ECLOSED;
+}
+
 static int receive(gri_http_connection *c, gr_deadline deadline)
 {
     size_t bytes = 0;
-    int code = gr_read(c->self, c->socket, c->buffer + c->held, c->capacity - c->held, &bytes, deadline);
-    if (code == 0 && bytes == 0) return GR_ECLOSED;
-    if (code == 0) c->held += bytes;
-    return code == 0 || code == GR_ETIMEOUT || code == GR_EKILLED ? code : GR_ECLOSED;
+    int code = receive_into(c, c->buffer + c->held, c->capacity - c->held, &bytes, deadline);
+    c->held += bytes;
+    return code;
 }
 
 /* Waits for the first byte of a request. The mailbox wakes nobody who reads, so a draining server is noticed by looking. */
@@ -52,12 +60,28 @@ static int wait_for_request(gri_http_connection *c)
     }
 }
 
+/* What is left belongs to the next request. A buffer that had to grow a lot gives way to a small one. */
+static void drop_used(gri_http_connection *c)
+{
+    size_t left = c->held - c->at;
+    bool shrinks = c->capacity > 4 * GRI_HTTP_BUFFER_BYTES && left <= GRI_HTTP_BUFFER_BYTES;
+    char *buffer = shrinks ? gr_alloc(c->self, GRI_HTTP_BUFFER_BYTES) : NULL;
+    if (buffer) {
+        memcpy(buffer, c->buffer + c->at, left);
+        gr_free(c->self, c->buffer);
+        c->buffer = buffer;
+        c->capacity = GRI_HTTP_BUFFER_BYTES;
+    } else {
+        memmove(c->buffer, c->buffer + c->at, left);
+    }
+    c->held = left;
+    c->at = 0;
+}
+
 int gri_http_request_read(gri_http_connection *c)
 {
     gri_http_head_init(&c->head, &c->server->limits, c->fields);
-    memmove(c->buffer, c->buffer + c->at, c->held - c->at);
-    c->held -= c->at;
-    c->at = 0;
+    drop_used(c);
     int code = c->held ? 0 : wait_for_request(c);
     gr_deadline deadline = GR_NOW; /* most heads are here at once and need none */
     while (code == 0) {
@@ -77,11 +101,17 @@ int gri_http_request_read(gri_http_connection *c)
     return c->body.done ? 0 : grow(c, c->at + GRI_HTTP_BUFFER_BYTES); /* room behind the head, which stays */
 }
 
-/* Reads body bytes into the buffer, which has been used up. */
-static int refill(gri_http_connection *c)
+/* The client sends its body only when told to go on. */
+static int let_it_come(gri_http_connection *c)
 {
     if (c->input.expects && gri_http_answer_send_continue(c) != 0) return GR_ECLOSED;
     c->input.expects = false;
+    return 0;
+}
+
+/* Reads body bytes into the buffer, which has been used up. */
+static int refill(gri_http_connection *c)
+{
     c->at = c->held = c->head.bytes;
     return receive(c, c->input.deadline);
 }
@@ -99,28 +129,43 @@ static int input_begin(gri_http_input *input)
     return input->error;
 }
 
-static int input_read(gr_input *base, void *buffer, size_t bytes, size_t *ret_bytes)
+/* A run of body bytes out of what has been received; *ret_bytes 0: there is none. */
+static int take_received(gri_http_connection *c, char *buffer, size_t room, size_t *ret_bytes)
+{
+    const char *data;
+    size_t used, given = c->held - c->at < room ? c->held - c->at : room;
+    enum gri_http_progress progress = gri_http_body_feed(&c->body, c->buffer + c->at, given, &used, &data, ret_bytes);
+    c->at += used;
+    if (progress == GRI_HTTP_REFUSED) return c->body.status == 413 ? GR_ETOOBIG : GR_ESYNTAX;
+    memcpy(buffer, data, *ret_bytes);
+    return 0;
+}
+
+/* A body of known length needs no framing taken off: straight to its place. */
+static int take_directly(gri_http_connection *c, char *buffer, size_t room, size_t *ret_bytes)
+{
+    const char *data;
+    size_t used, run;
+    int code = receive_into(c, buffer, room < c->body.left ? room : (size_t)c->body.left, ret_bytes, c->input.deadline);
+    if (code == 0) (void)gri_http_body_feed(&c->body, buffer, *ret_bytes, &used, &data, &run);
+    return code;
+}
+
+static int input_read(gr_input *base, void *buffer, size_t room, size_t *ret_bytes)
 {
     gri_http_input *input = (gri_http_input *)base;
     gri_http_connection *c = input->connection;
-    if (input_begin(input) != 0) return input->error;
-    while (!c->body.done && bytes) {
-        const char *data;
-        size_t used, run, given = c->held - c->at < bytes ? c->held - c->at : bytes;
-        enum gri_http_progress progress = gri_http_body_feed(&c->body, c->buffer + c->at, given, &used, &data, &run);
-        c->at += used;
-        if (progress == GRI_HTTP_REFUSED) return input_fail(input, c->body.status == 413 ? GR_ETOOBIG : GR_ESYNTAX);
-        if (run) {
-            memcpy(buffer, data, run);
-            *ret_bytes = run;
-            return 0;
+    size_t bytes = 0;
+    int code = input_begin(input);
+    while (code == 0 && bytes == 0 && !c->body.done && room > 0) {
+        if (c->at < c->held) {
+            code = take_received(c, buffer, room, &bytes);
+        } else if ((code = let_it_come(c)) == 0) {
+            code = c->body.chunked ? refill(c) : take_directly(c, buffer, room, &bytes);
         }
-        if (progress == GRI_HTTP_DONE) break;
-        int code = c->at == c->held ? refill(c) : 0;
-        if (code != 0) return input_fail(input, code);
     }
-    *ret_bytes = 0;
-    return 0;
+    if (code == 0) *ret_bytes = bytes;
+    return code == 0 ? 0 : input_fail(input, code);
 }
 
 /* A body of known length that is here already is used where it is. */
@@ -146,7 +191,8 @@ static int input_all(gr_input *base, const char **ret_body, size_t *ret_bytes)
     if (input->text) gr_free(c->self, input->text);
     input->text = NULL;
     if (all_is_here(c, ret_body, ret_bytes)) return 0;
-    size_t capacity = c->body.chunked ? 4096 : (size_t)c->body.left, count = 0;
+    /* Room for what arrives, not for what is announced: announcing costs the client nothing. */
+    size_t capacity = !c->body.chunked && c->body.left < 16384 ? (size_t)c->body.left : 16384, count = 0;
     while (!c->body.done) {
         if (!input->text || count == capacity) {
             if (input->text) capacity *= 2;

@@ -31,6 +31,8 @@ TEST(http_target, paths)
     CHECK_EQ(path_bad_at("/a%"), 2);
     CHECK_EQ(path_bad_at("/a%2"), 2);
     CHECK_EQ(path_bad_at("/a%zz"), 2);
+    CHECK_EQ(path_bad_at("/a%1z"), 2);
+    CHECK_EQ(path_bad_at("/a%1/"), 2);
     CHECK_EQ(path_bad_at("/a%00"), 2);
     CHECK_EQ(path_bad_at("/a%2fb"), 2);
     CHECK_EQ(path_bad_at("/a%2Fb"), 2);
@@ -88,6 +90,13 @@ TEST(http_target, authorities)
     CHECK(!authority_ok(":80"));
     CHECK(!authority_ok("a:"));
     CHECK(!authority_ok("a:x"));
+    CHECK(!authority_ok("a:+1"));
+    CHECK(!authority_ok("[::g]"));
+    CHECK(authority_ok("[::ffff:127.0.0.1]:1"));
+    char text[270];
+    memset(text, 'a', sizeof text);
+    CHECK(gri_http_authority_valid(text, 261));
+    CHECK(!gri_http_authority_valid(text, 262));
     CHECK(!authority_ok("a:65536"));
     CHECK(!authority_ok("a:000080"));
     CHECK(!authority_ok("a:1:2"));
@@ -110,4 +119,14 @@ TEST(http_target, decoding_happens_once_and_in_place)
     size_t bytes = gri_http_percent_decode(text, strlen(text), text);
     CHECK_EQ(bytes, 8);
     CHECK(memcmp(text, "/a%41\xc3\xa9%", bytes) == 0);
+}
+
+TEST(http_target, encoding)
+{
+    char out[64];
+    size_t bytes = gri_http_percent_encode("/a b%\xc3\xa9~", 8, out);
+    CHECK_EQ(bytes, 16);
+    CHECK(memcmp(out, "/a%20b%25%C3%A9~", 16) == 0);
+    CHECK_EQ(gri_http_percent_decode(out, bytes, out), 8);
+    CHECK(memcmp(out, "/a b%\xc3\xa9~", 8) == 0);
 }
