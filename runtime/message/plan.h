@@ -73,7 +73,6 @@ typedef struct gri_plan_op {
 
 /* How to read an argument of a template. */
 enum gri_plan_read {
-    GRI_READ_SKIP, /* a literal: it is in the template */
     GRI_READ_INT,
     GRI_READ_UINT,
     GRI_READ_LONG,
@@ -86,16 +85,17 @@ enum gri_plan_read {
     GRI_READ_VALUE,
 };
 
-/* One argument of a template (with the length behind it). */
+/* An argument (with the length behind it) that fills a slot; literals have none, they are in the template. */
 typedef struct gri_plan_step {
     uint8_t read;             /* gri_plan_read */
     uint8_t flags, size_kind; /* of texts and bytes */
+    uint16_t place;           /* which of the words it is, or which of the doubles (arguments.h) */
     uint16_t op;              /* for error messages */
     uint16_t depth;           /* containers around it */
     uint32_t at; /* where in the template; fixed slots have their bytes there, variable ones are inserted */
 } gri_plan_step;
 
-/* A slot in the order of the template: of the fixed ones, or of the variable ones. Slots are numbered together. */
+/* A slot, which is what a step fills: of the fixed ones, or of the variable ones. Both are numbered together, as steps. */
 typedef struct gri_plan_slot {
     uint32_t at;
     uint16_t slot;
@@ -115,9 +115,11 @@ typedef struct gri_plan {
     uint32_t ops_count;
     /* The template; bytes is NULL if there is none. */
     uint32_t template_bytes;
-    uint16_t steps_count, slots_count, fixed_count, variable_count, containers_count;
+    uint16_t steps_count, fixed_count, variable_count, containers_count;
+    uint16_t arguments_count, doubles_count;
+    const unsigned char *types; /* of the arguments, the site's own */
     void *memory;               /* holds what follows */
-    const gri_plan_step *steps; /* in the order of the arguments */
+    const gri_plan_step *steps;
     const gri_plan_slot *fixed, *variable;
     const gri_plan_container *containers;
     const unsigned char *bytes;

@@ -191,8 +191,9 @@ typedef struct maker {
         uint32_t at;
         uint16_t first, variable; /* slots, and variable slots, before it */
     } open[TEMPLATE_DEPTH_MAX];
-    uint16_t steps_count, slots_count, variable_count, containers_count;
-    bool fits; /* false: this format needs the operations */
+    uint16_t steps_count, variable_count, containers_count;
+    uint16_t words, doubles; /* arguments before the next */
+    bool fits;               /* false: this format needs the operations */
 } maker;
 
 static uint32_t offset_now(const maker *k)
@@ -200,21 +201,29 @@ static uint32_t offset_now(const maker *k)
     return (uint32_t)(k->b.at - k->b.base);
 }
 
-static void add_step(maker *k, uint32_t op, enum gri_plan_read read, uint32_t tag_bytes)
+/* Passes over an argument; returns its place. */
+static uint16_t pass(maker *k, unsigned kind)
+{
+    gri_arguments_skip(&k->args, kind);
+    return kind == GR_ARG_DOUBLE ? k->doubles++ : k->words++;
+}
+
+static void add_step(maker *k, uint32_t op, enum gri_plan_read read, uint16_t place, uint32_t tag_bytes)
 {
     const gri_plan_op *from = &k->ops[op];
     k->steps[k->steps_count++] = (gri_plan_step){.read = (uint8_t)read,
                                                  .flags = from->flags,
                                                  .size_kind = from->size_kind,
+                                                 .place = place,
                                                  .op = (uint16_t)op,
                                                  .depth = k->b.depth,
                                                  .at = offset_now(k) + tag_bytes - k->variable_count};
-    if (read != GRI_READ_SKIP) k->slots_count++;
 }
 
 static void variable_slot(maker *k, uint32_t op, enum gri_plan_read read)
 {
-    add_step(k, op, read, 0);
+    add_step(k, op, read, pass(k, k->ops[op].kind), 0);
+    if (k->ops[op].size_kind) (void)pass(k, k->ops[op].size_kind);
     gr_put_null(&k->b);
     k->variable_count++;
 }
@@ -226,14 +235,11 @@ static void text_slot(maker *k, uint32_t i)
     if ((op->flags & (GRI_PLAN_MORE | GRI_PLAN_OR_NOTHING | GRI_PLAN_KEY_MAYBE)) ||
         (op->code == GRI_PLAN_KEY && !literal)) {
         k->fits = false;
-        return;
-    }
-    const char *text = va_arg(k->args.list, const char *);
-    if (!literal) {
-        if (op->flags & GRI_PLAN_SIZED) gri_arguments_skip(&k->args, op->size_kind);
+    } else if (!literal) {
         variable_slot(k, i, GRI_READ_TEXT);
     } else {
-        add_step(k, i, GRI_READ_SKIP, 0);
+        const char *text = va_arg(k->args.list, const char *);
+        k->words++;
         if (op->code == GRI_PLAN_KEY) {
             gr_put_key(&k->b, text);
         } else {
@@ -244,27 +250,27 @@ static void text_slot(maker *k, uint32_t i)
 
 static void fixed_slot(maker *k, uint32_t i)
 {
-    const gri_plan_op *op = &k->ops[i];
     static const uint8_t read_of_kind[GR_ARG_KINDS] = {[GR_ARG_BOOL] = GRI_READ_INT,
                                                        [GR_ARG_INT] = GRI_READ_INT,
                                                        [GR_ARG_UINT] = GRI_READ_UINT,
                                                        [GR_ARG_LONG] = GRI_READ_LONG,
                                                        [GR_ARG_ULONG] = GRI_READ_ULONG};
-    gri_arguments_skip(&k->args, op->kind);
+    const gri_plan_op *op = &k->ops[i];
+    uint16_t place = pass(k, op->kind);
     switch (op->code) {
     case GRI_PLAN_BOOL: /* the tag is the value */
-        add_step(k, i, GRI_READ_BOOL, 0);
+        add_step(k, i, GRI_READ_BOOL, place, 0);
         gr_put_bool(&k->b, false);
         break;
     case GRI_PLAN_INT:
-        add_step(k, i, (enum gri_plan_read)read_of_kind[op->kind], 1);
+        add_step(k, i, (enum gri_plan_read)read_of_kind[op->kind], place, 1);
         gr_put_int(&k->b, 0);
         break;
     case GRI_PLAN_DOUBLE:
-        add_step(k, i, GRI_READ_DOUBLE, 1);
+        add_step(k, i, GRI_READ_DOUBLE, place, 1);
         gr_put_double(&k->b, 0);
         break;
-    default: add_step(k, i, GRI_READ_ADDRESS, 1); gr_put_address(&k->b, GR_NO_ADDRESS);
+    default: add_step(k, i, GRI_READ_ADDRESS, place, 1); gr_put_address(&k->b, GR_NO_ADDRESS);
     }
 }
 
@@ -275,7 +281,7 @@ static void begin_container(maker *k, bool object)
         return;
     }
     k->open[k->b.depth].at = offset_now(k);
-    k->open[k->b.depth].first = k->slots_count;
+    k->open[k->b.depth].first = k->steps_count;
     k->open[k->b.depth].variable = k->variable_count;
     if (object) {
         gr_put_object(&k->b);
@@ -300,7 +306,7 @@ static void end_container(maker *k)
     container->at = at - before;
     container->bytes = offset_now(k) - at - (uint32_t)(k->variable_count - before);
     container->first = first;
-    container->end = k->slots_count;
+    container->end = k->steps_count;
 }
 
 static void add_to_template(maker *k, uint32_t i)
@@ -316,15 +322,8 @@ static void add_to_template(maker *k, uint32_t i)
     case GRI_PLAN_INT:
     case GRI_PLAN_DOUBLE:
     case GRI_PLAN_ADDRESS: fixed_slot(k, i); break;
-    case GRI_PLAN_BYTES:
-        gri_arguments_skip(&k->args, k->ops[i].kind);
-        gri_arguments_skip(&k->args, k->ops[i].size_kind);
-        variable_slot(k, i, GRI_READ_BYTES);
-        break;
-    case GRI_PLAN_VALUE:
-        gri_arguments_skip(&k->args, k->ops[i].kind);
-        variable_slot(k, i, GRI_READ_VALUE);
-        break;
+    case GRI_PLAN_BYTES: variable_slot(k, i, GRI_READ_BYTES); break;
+    case GRI_PLAN_VALUE: variable_slot(k, i, GRI_READ_VALUE); break;
     default: k->fits = false;
     }
 }
@@ -346,43 +345,43 @@ static size_t close_gaps(const maker *k, const unsigned char *body, size_t bytes
 
 static int keep_template(gri_plan *plan, const maker *k, const unsigned char *body, size_t bytes)
 {
-    size_t steps_bytes = k->steps_count * sizeof(gri_plan_step), slots_bytes = k->slots_count * sizeof(gri_plan_slot);
+    size_t steps_bytes = k->steps_count * sizeof(gri_plan_step), slots_bytes = k->steps_count * sizeof(gri_plan_slot);
     size_t containers_bytes = k->containers_count * sizeof(gri_plan_container);
     unsigned char *memory = malloc(steps_bytes + slots_bytes + containers_bytes + bytes + 1);
     if (!memory) return GR_ENOMEM;
-    gri_plan_slot *slots = (gri_plan_slot *)(void *)(memory + steps_bytes);
-    unsigned char *kept = memory + steps_bytes + slots_bytes + containers_bytes;
+    gri_plan_slot *fixed = (gri_plan_slot *)(void *)(memory + steps_bytes);
+    gri_plan_slot *variable = fixed + (k->steps_count - k->variable_count);
+    unsigned char *containers = memory + steps_bytes + slots_bytes, *kept = containers + containers_bytes;
     memcpy(memory, k->steps, steps_bytes);
-    memcpy(memory + steps_bytes + slots_bytes, k->containers, containers_bytes);
+    memcpy(containers, k->containers, containers_bytes);
     plan->memory = memory;
     plan->steps = (const gri_plan_step *)(const void *)memory;
-    plan->containers = (const gri_plan_container *)(const void *)(memory + steps_bytes + slots_bytes);
+    plan->fixed = fixed;
+    plan->variable = variable;
+    plan->containers = (const gri_plan_container *)(const void *)containers;
     plan->bytes = kept;
     plan->template_bytes = (uint32_t)close_gaps(k, body, bytes, kept);
     plan->steps_count = k->steps_count;
-    plan->slots_count = k->slots_count;
-    plan->containers_count = k->containers_count;
+    plan->fixed_count = (uint16_t)(k->steps_count - k->variable_count);
     plan->variable_count = k->variable_count;
-    plan->fixed_count = (uint16_t)(k->slots_count - k->variable_count);
-    gri_plan_slot *fixed = slots, *variable = slots + plan->fixed_count;
-    plan->fixed = fixed;
-    plan->variable = variable;
-    for (uint16_t i = 0, slot = 0; i < k->steps_count; i++) {
-        const gri_plan_step *step = &k->steps[i];
-        if (step->read == GRI_READ_SKIP) continue;
-        gri_plan_slot **next = step->read < GRI_READ_TEXT ? &fixed : &variable;
-        *(*next)++ = (gri_plan_slot){.at = step->at, .slot = slot++, .read = step->read};
+    plan->containers_count = k->containers_count;
+    plan->doubles_count = k->doubles;
+    for (uint16_t i = 0; i < k->steps_count; i++) {
+        gri_plan_slot **next = k->steps[i].read < GRI_READ_TEXT ? &fixed : &variable;
+        *(*next)++ = (gri_plan_slot){.at = k->steps[i].at, .slot = i, .read = k->steps[i].read};
     }
     return 0;
 }
 
 /* 0 too if there is no template for this format, or if its constants are wrong: the operations then say what is. */
-static int make_template(gri_plan *plan, gri_arguments *args)
+static int make_template(gri_plan *plan, const gr_site *site, gri_arguments *args)
 {
     maker k = {.ops = plan->ops, .fits = true};
     gr_message *made = NULL;
     int error = 0;
     va_copy(k.args.list, args->list);
+    plan->types = site->types;
+    plan->arguments_count = site->count;
     gr_build(&k.b);
     for (uint32_t i = 0; i < plan->ops_count && k.fits && !error; i++) {
         add_to_template(&k, i);
@@ -418,7 +417,7 @@ int gri_plan_compile(const gr_site *site, const char *format, gri_arguments *arg
     error = gri_format_begin(&p.format, site, format, ret_detail);
     if (!error) error = parse(&p);
     GRI_ASSERT(error == 0 && p.ops_count == plan->ops_count);
-    if (site && !p.stolen) error = make_template(plan, args);
+    if (site && !p.stolen) error = make_template(plan, site, args);
     if (error) {
         gri_plan_free(plan);
         return error;

@@ -3,6 +3,7 @@
 #include "message/plan.h"
 
 #include "base/check.h"
+#include "message/arguments.h"
 #include "message/build.h"
 #include "message/jansson.h"
 #include "message/message.h"
@@ -80,39 +81,44 @@ static int check_value(const target *t, const gri_plan_step *step, gr_value valu
     return 0;
 }
 
-/* Reads the argument of a fixed slot. */
-GRI_INLINE int read_fixed(const target *t, const gri_plan_step *step, gri_arguments *args, uint64_t *ret_bits)
+/* The argument of a fixed slot. */
+GRI_INLINE int read_fixed(const target *t, const gri_plan_step *step, const gri_argument_places *places,
+                          uint64_t *ret_bits)
 {
+    if (GRI_UNLIKELY(step->read == GRI_READ_DOUBLE)) {
+        uint64_t bits = *ret_bits = gri_argument_double(places, step->place);
+        return GRI_UNLIKELY((bits >> 52 & 0x7ff) == 0x7ff) ? refuse(t, step, GR_EINVAL, " is not finite") : 0;
+    }
+    uint64_t word = gri_argument_word(places, step->place);
     switch (step->read) {
-    case GRI_READ_INT: *ret_bits = (uint64_t)(int64_t)va_arg(args->list, int); return 0;
-    case GRI_READ_UINT: *ret_bits = va_arg(args->list, unsigned); return 0;
-    case GRI_READ_LONG: *ret_bits = (uint64_t)va_arg(args->list, long); return 0;
+    case GRI_READ_INT: word = (uint64_t)(int64_t)(int32_t)word; break;
+    case GRI_READ_UINT: word = (uint32_t)word; break;
+    case GRI_READ_BOOL: word = (uint32_t)word ? GRI_TAG_TRUE : GRI_TAG_FALSE; break;
     case GRI_READ_ULONG:
-        *ret_bits = va_arg(args->list, unsigned long);
-        return GRI_UNLIKELY(*ret_bits > INT64_MAX) ? refuse(t, step, GR_ERANGE, " is above INT64_MAX") : 0;
-    case GRI_READ_BOOL: *ret_bits = va_arg(args->list, int) ? GRI_TAG_TRUE : GRI_TAG_FALSE; return 0;
-    case GRI_READ_ADDRESS: *ret_bits = va_arg(args->list, gr_address).id; return 0;
-    default: {
-        double x = va_arg(args->list, double);
-        memcpy(ret_bits, &x, sizeof x);
-        return GRI_UNLIKELY((*ret_bits >> 52 & 0x7ff) == 0x7ff) ? refuse(t, step, GR_EINVAL, " is not finite") : 0;
+        if (GRI_UNLIKELY(word > INT64_MAX)) return refuse(t, step, GR_ERANGE, " is above INT64_MAX");
+        break;
+    default: break;
     }
-    }
+    *ret_bits = word;
+    return 0;
 }
 
-/* The same of a variable slot; *variable grows by what it takes. */
-GRI_INLINE int read_variable(const target *t, const gri_plan_step *step, gri_arguments *args, slot *s,
+/* The length behind a text or bytes; SIZE_MAX if it is negative. */
+GRI_INLINE size_t size_word(const gri_plan_step *step, const gri_argument_places *places)
+{
+    uint64_t word = gri_argument_word(places, step->place + 1u);
+    if (step->size_kind == GR_ARG_UINT) return (uint32_t)word;
+    int64_t bytes = step->size_kind == GR_ARG_INT ? (int32_t)word : (int64_t)word;
+    return bytes < 0 ? SIZE_MAX : (size_t)bytes;
+}
+
+/* The argument of a variable slot; *variable grows by what it takes. */
+GRI_INLINE int read_variable(const target *t, const gri_plan_step *step, const gri_argument_places *places, slot *s,
                              uint64_t *variable)
 {
-    size_t bytes;
-    const void *at = va_arg(args->list, const void *); /* a gr_value is passed as a pointer is, and read below */
-    s->at = at;
+    const void *at = s->at = (const void *)(uintptr_t)gri_argument_word(places, step->place);
     if (GRI_LIKELY(step->read == GRI_READ_TEXT)) {
-        if (step->flags & GRI_PLAN_SIZED) {
-            bytes = read_size(args, step->size_kind);
-        } else {
-            bytes = at ? strlen(at) : 0;
-        }
+        size_t bytes = step->flags & GRI_PLAN_SIZED ? size_word(step, places) : at ? strlen(at) : 0;
         if (GRI_UNLIKELY(!at || bytes > GRI_VALUE_BYTES_MAX || !gri_is_ascii(at, bytes))) {
             int error = refuse_text(t, step, at, bytes);
             if (error) return error;
@@ -122,7 +128,7 @@ GRI_INLINE int read_variable(const target *t, const gri_plan_step *step, gri_arg
         return 0;
     }
     if (step->read == GRI_READ_BYTES) {
-        bytes = read_size(args, step->size_kind);
+        size_t bytes = size_word(step, places);
         if (GRI_UNLIKELY(bytes > GRI_VALUE_BYTES_MAX || !at)) {
             int error = refuse_bytes(t, step, at, bytes);
             if (error) return error;
@@ -138,33 +144,21 @@ GRI_INLINE int read_variable(const target *t, const gri_plan_step *step, gri_arg
     return 0;
 }
 
-_Static_assert(sizeof(gr_value) == sizeof(void *), "read_variable takes a gr_value for the pointer it is");
-
 /* Reads every argument, checks it, and adds up the sizes. */
-static int read_slots(const target *t, gri_arguments *list, slot *slots, uint64_t *ret_variable)
+static int read_slots(const target *t, const gri_argument_places *places, slot *slots, uint64_t *ret_variable)
 {
     const gri_plan_step *step = t->plan->steps, *end = step + t->plan->steps_count;
-    gri_arguments args; /* nobody else sees it, so that it may live in registers */
     uint64_t variable = 0;
-    int error = 0;
-    va_copy(args.list, list->list);
-    for (; step < end; step++) {
-        if (step->read == GRI_READ_SKIP) {
-            (void)va_arg(args.list, const char *);
-            continue;
-        }
+    for (; step < end; step++, slots++) {
         slots->before = (uint32_t)variable;
-        error = step->read < GRI_READ_TEXT ? read_fixed(t, step, &args, &slots->bits)
-                                           : read_variable(t, step, &args, slots, &variable);
-        if (GRI_UNLIKELY(error)) break;
-        slots++;
+        int error = step->read < GRI_READ_TEXT ? read_fixed(t, step, places, &slots->bits)
+                                               : read_variable(t, step, places, slots, &variable);
+        if (GRI_UNLIKELY(error)) return error;
     }
-    va_end(args.list);
-    /* 48 slots of 2^30 bytes do not overflow it; `before` may have, but is not used then. */
-    if (GRI_UNLIKELY(variable > GRI_VALUE_BYTES_MAX - t->plan->template_bytes) && !error)
-        error = refuse(t, end - 1, GR_ETOOBIG, " makes the value too big");
     *ret_variable = variable;
-    return error;
+    /* 48 slots of 2^30 bytes do not overflow the sum; `before` may have, but then it is not used. */
+    if (GRI_LIKELY(variable <= GRI_VALUE_BYTES_MAX - t->plan->template_bytes)) return 0;
+    return refuse(t, end - 1, GR_ETOOBIG, " makes the value too big");
 }
 
 /* ---- templates: slots to bytes ---- */
@@ -217,31 +211,23 @@ static void emit(const gri_plan *plan, const slot *slots, uint32_t variable, uns
         fill_fixed(to + f->at + slots[f->slot].before, f->read, slots[f->slot].bits);
     for (const gri_plan_container *c = plan->containers, *end = c + plan->containers_count; c < end; c++) {
         uint32_t before = slots[c->first].before;
-        uint32_t through = c->end < plan->slots_count ? slots[c->end].before : variable;
+        uint32_t through = c->end < plan->steps_count ? slots[c->end].before : variable;
         gri_store32(to + c->at + before + 1, c->bytes + through - before);
     }
 }
 
 /* Where all slots are fixed the arguments go straight to their places. */
-static int emit_fixed(const target *t, gri_arguments *list, unsigned char *to)
+static int emit_fixed(const target *t, const gri_argument_places *places, unsigned char *to)
 {
     const gri_plan_step *step = t->plan->steps, *end = step + t->plan->steps_count;
-    gri_arguments args;
-    uint64_t bits;
-    int error = 0;
-    va_copy(args.list, list->list);
     gri_copy_short(to, t->plan->bytes, t->plan->template_bytes);
     for (; step < end; step++) {
-        if (step->read == GRI_READ_SKIP) {
-            (void)va_arg(args.list, const char *);
-            continue;
-        }
-        error = read_fixed(t, step, &args, &bits);
-        if (GRI_UNLIKELY(error)) break;
+        uint64_t bits;
+        int error = read_fixed(t, step, places, &bits);
+        if (GRI_UNLIKELY(error)) return error;
         fill_fixed(to + step->at, step->read, bits);
     }
-    va_end(args.list);
-    return error;
+    return 0;
 }
 
 /* ---- operations ---- */
@@ -443,14 +429,14 @@ static GRI_NOINLINE int message_by_ops(const gri_plan *plan, gri_arguments *args
     return error;
 }
 
-static int message_by_template(const target *t, gri_arguments *args, gr_message **ret_message)
+static int message_by_template(const target *t, const gri_argument_places *places, gr_message **ret_message)
 {
     const gri_plan *plan = t->plan;
     gr_message *m;
     if (plan->variable_count == 0) {
         m = gri_message_new(plan->template_bytes);
         if (GRI_UNLIKELY(!m)) return no_memory(t->ret_detail);
-        int error = emit_fixed(t, args, gri_message_room(m));
+        int error = emit_fixed(t, places, gri_message_room(m));
         if (GRI_UNLIKELY(error)) {
             gr_message_free(&m);
             return error;
@@ -458,7 +444,7 @@ static int message_by_template(const target *t, gri_arguments *args, gr_message 
     } else {
         slot slots[GRI_FORMAT_ARGUMENTS_MAX];
         uint64_t variable;
-        int error = read_slots(t, args, slots, &variable);
+        int error = read_slots(t, places, slots, &variable);
         if (GRI_UNLIKELY(error)) return error;
         m = gri_message_new(plan->template_bytes + variable);
         if (GRI_UNLIKELY(!m)) return no_memory(t->ret_detail);
@@ -467,6 +453,14 @@ static int message_by_template(const target *t, gri_arguments *args, gr_message 
     GRI_FULL_ASSERT(gri_value_verify(gri_message_room(m), m->body_bytes));
     *ret_message = m;
     return 0;
+}
+
+static GRI_NOINLINE int message_from_copies(const target *t, gri_arguments *args, gr_message **ret_message)
+{
+    gri_argument_copies copies;
+    gri_argument_places places;
+    gri_arguments_copy(args, t->plan->types, t->plan->arguments_count, &copies, &places);
+    return message_by_template(t, &places, ret_message);
 }
 
 int gri_pack_message(gr_site *site, const char *format, va_list list, gr_message **ret_message, gr_detail *ret_detail)
@@ -478,7 +472,10 @@ int gri_pack_message(gr_site *site, const char *format, va_list list, gr_message
     va_copy(args.list, list);
     if (GRI_LIKELY(f.plan->bytes != NULL)) {
         target t = {f.plan, ret_detail, 0};
-        error = message_by_template(&t, &args, ret_message);
+        gri_argument_places places;
+        error = GRI_LIKELY(gri_arguments_find(&args, f.plan->doubles_count, &places))
+                    ? message_by_template(&t, &places, ret_message)
+                    : message_from_copies(&t, &args, ret_message);
     } else {
         error = message_by_ops(f.plan, &args, ret_message, ret_detail);
     }
@@ -487,18 +484,18 @@ int gri_pack_message(gr_site *site, const char *format, va_list list, gr_message
     return error;
 }
 
-static int run_template(const target *t, gr_builder *b, gri_arguments *args)
+static int run_template(const target *t, gr_builder *b, const gri_argument_places *places)
 {
     slot slots[GRI_FORMAT_ARGUMENTS_MAX];
     uint64_t variable = 0;
     size_t bytes = t->plan->template_bytes;
     int error = 0;
     if (t->plan->variable_count > 0) {
-        error = read_slots(t, args, slots, &variable);
+        error = read_slots(t, places, slots, &variable);
         bytes += variable;
     }
     if (!error && !gri_build_room(b, bytes)) return gr_build_error(b, t->ret_detail);
-    if (!error && t->plan->variable_count == 0) error = emit_fixed(t, args, b->at);
+    if (!error && t->plan->variable_count == 0) error = emit_fixed(t, places, b->at);
     if (error) {
         gri_build_fail(b, error, "a format call failed");
         return error;
@@ -507,6 +504,14 @@ static int run_template(const target *t, gr_builder *b, gri_arguments *args)
     b->at += bytes;
     gri_build_placed(b);
     return 0;
+}
+
+static GRI_NOINLINE int run_from_copies(const target *t, gr_builder *b, gri_arguments *args)
+{
+    gri_argument_copies copies;
+    gri_argument_places places;
+    gri_arguments_copy(args, t->plan->types, t->plan->arguments_count, &copies, &places);
+    return run_template(t, b, &places);
 }
 
 int gri_plan_run(gr_builder *b, gr_site *site, const char *format, va_list list, gr_detail *ret_detail)
@@ -521,7 +526,9 @@ int gri_plan_run(gr_builder *b, gr_site *site, const char *format, va_list list,
     va_copy(args.list, list);
     if (f.plan->bytes && b->depth < GRI_VALUE_DEPTH_MAX / 2 && gri_build_expects_value(b)) {
         target t = {f.plan, ret_detail, b->depth};
-        error = run_template(&t, b, &args);
+        gri_argument_places places;
+        error = GRI_LIKELY(gri_arguments_find(&args, f.plan->doubles_count, &places)) ? run_template(&t, b, &places)
+                                                                                      : run_from_copies(&t, b, &args);
     } else {
         error = run_ops(f.plan, b, &args, ret_detail);
     }

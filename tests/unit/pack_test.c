@@ -619,6 +619,32 @@ TEST(pack, forty_eight_arguments)
     gr_message_free(&m);
 }
 
+/* More doubles than there are registers for: they share the stack with what comes between them. */
+TEST(pack, many_doubles_among_other_arguments)
+{
+    for (int round = 0; round < 2; round++) {
+        gr_message *m = NULL;
+        char x[] = "x", y[] = "y";
+        CHECK_OK(gr_pack(&m, "[fi fs fI fA fs ff fi fb fi fs fI]", 0.5, 1, 1.5, x, 2.5, INT64_C(2), 3.5,
+                         (gr_address){3}, 4.5, y, 5.5, 6.5, 7.5, 4, 8.5, true, 9.5, 5, 10.5, "literal", 11.5,
+                         INT64_C(6)));
+        gr_value v = gr_body(m);
+        const int doubles[] = {0, 2, 4, 6, 8, 10, 11, 12, 14, 16, 18, 20};
+        for (int i = 0; i < 12; i++) CHECK(gr_double(gr_at(v, (size_t)doubles[i]), -1) == i + 0.5);
+        CHECK_EQ(gr_int(gr_at(v, 1), 0), 1);
+        CHECK_STR(gr_string(gr_at(v, 3), ""), "x");
+        CHECK_EQ(gr_int(gr_at(v, 5), 0), 2);
+        CHECK_EQ(gr_address_in(gr_at(v, 7)).id, 3);
+        CHECK_STR(gr_string(gr_at(v, 9), ""), "y");
+        CHECK_EQ(gr_int(gr_at(v, 13), 0), 4);
+        CHECK(gr_bool(gr_at(v, 15), false));
+        CHECK_EQ(gr_int(gr_at(v, 17), 0), 5);
+        CHECK_STR(gr_string(gr_at(v, 19), ""), "literal");
+        CHECK_EQ(gr_int(gr_at(v, 21), 0), 6);
+        gr_message_free(&m);
+    }
+}
+
 static int pack_any(gr_message **ret_message, const char *format, int x)
 {
     return gr_pack(ret_message, format, x);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Variadic arguments by number instead of one after the other, so that a plan reads only those it needs.
+ *
+ * Both calling conventions we run on hand integers, pointers, and structs of one of them over as 64-bit words, first in
+ * registers, then on the stack, and doubles in registers of their own, of which there are eight: a word's place follows from
+ * how many words come before it. (System V AMD64 ABI, 3.5.7; Procedure Call Standard for the Arm 64-bit Architecture,
+ * "Variable argument lists".) More than eight doubles share the stack with words; then, and on other machines, the
+ * arguments are first read into arrays, one after the other, by their types. */
+#ifndef GRI_MESSAGE_ARGUMENTS_H
+#define GRI_MESSAGE_ARGUMENTS_H
+
+#include "message/format.h"
+
+#include <string.h>
+
+typedef struct gri_argument_places {
+    const unsigned char *first; /* the words in registers */
+    const unsigned char *rest;  /* the others, as if all were here */
+    uint32_t first_count;       /* words in registers */
+    uint32_t double_step;       /* bytes from one double to the next */
+    const unsigned char *doubles;
+} gri_argument_places;
+
+/* Room for what could not be found in place. */
+typedef struct gri_argument_copies {
+    uint64_t words[GRI_FORMAT_ARGUMENTS_MAX];
+    double doubles[GRI_FORMAT_ARGUMENTS_MAX];
+} gri_argument_copies;
+
+/* The way that works everywhere: reads `count` arguments of these types. */
+void gri_arguments_copy(gri_arguments *args, const unsigned char *types, unsigned count, gri_argument_copies *copies,
+                        gri_argument_places *ret_places);
+
+/* Where the arguments are in place; false if they have to be copied. Does not advance the list. */
+GRI_INLINE bool gri_arguments_find(const gri_arguments *args, unsigned doubles_count, gri_argument_places *ret_places)
+{
+#if defined(__x86_64__) && !defined(GRI_PORTABLE_ARGUMENTS)
+    struct {
+        uint32_t words_offset, doubles_offset;
+        const unsigned char *stack, *registers;
+    } list;
+    _Static_assert(sizeof list == sizeof args->list, "a va_list is what the ABI says");
+    memcpy(&list, &args->list, sizeof list);
+    ret_places->first = list.registers + list.words_offset;
+    ret_places->first_count = (48 - list.words_offset) / 8;
+    ret_places->rest = list.stack - (size_t)ret_places->first_count * 8;
+    ret_places->doubles = list.registers + list.doubles_offset;
+    ret_places->double_step = 16;
+    return doubles_count <= (176 - list.doubles_offset) / 16;
+#elif defined(__aarch64__) && !defined(GRI_PORTABLE_ARGUMENTS)
+    struct {
+        const unsigned char *stack, *words_end, *doubles_end;
+        int32_t words_offset, doubles_offset;
+    } list;
+    _Static_assert(sizeof list == sizeof args->list, "a va_list is what the ABI says");
+    memcpy(&list, &args->list, sizeof list);
+    uint32_t words = list.words_offset < 0 ? (uint32_t)-list.words_offset / 8 : 0;
+    uint32_t doubles = list.doubles_offset < 0 ? (uint32_t)-list.doubles_offset / 16 : 0;
+    ret_places->first = list.words_end - (size_t)words * 8;
+    ret_places->first_count = words;
+    ret_places->rest = list.stack - (size_t)words * 8;
+    ret_places->doubles = list.doubles_end - (size_t)doubles * 16;
+    ret_places->double_step = 16;
+    return doubles_count <= doubles;
+#else
+    (void)args;
+    (void)doubles_count;
+    (void)ret_places;
+    return false;
+#endif
+}
+
+GRI_INLINE uint64_t gri_argument_word(const gri_argument_places *places, unsigned place)
+{
+    const unsigned char *from = place < places->first_count ? places->first : places->rest;
+    uint64_t word;
+    memcpy(&word, from + (size_t)place * 8, sizeof word);
+    return word;
+}
+
+/* The bits of a double. */
+GRI_INLINE uint64_t gri_argument_double(const gri_argument_places *places, unsigned place)
+{
+    uint64_t bits;
+    memcpy(&bits, places->doubles + (size_t)place * places->double_step, sizeof bits);
+    return bits;
+}
+
+#endif
