@@ -29,8 +29,8 @@ GR_ANY_THREAD bool gr_is_call(const gr_message *message);
 GR_ANY_THREAD const char *gr_call_method(const gr_message *message); /* NULL when it is no call */
 GR_ANY_THREAD gr_value gr_call_argument(const gr_message *message);  /* gr_missing when it is no call */
 
-/* Answers a call; each call once, then GR_ENOTCALL. The call still has to be freed. A call freed unanswered leaves its caller
- * waiting for the deadline or this actor's death.
+/* Answers a call; each call once, then GR_ENOTCALL. The call still has to be freed. A call that is freed or sent on unanswered
+ * is answered with the exception "unanswered"; one that is still held when the actor ends, with GR_EDEAD.
  *     int gr_respond(gr_self *self, gr_message *call, const char *format, ...)
  * Errors: GR_ENOTCALL, GR_EDEAD (the caller has gone), GR_EFORMAT, GR_ENOMEM. */
 #define gr_respond(self, call, ...) gr_respond_site((self), (call), GR_SITE(__VA_ARGS__), __VA_ARGS__)

@@ -75,6 +75,11 @@ __attribute__((noreturn, format(printf, 3, 4))) void gr_test_fail(const char *fi
                       gr_e); \
     } while (0)
 
-#define CHECK_OK(call) CHECK_EQ((call), 0)
+/* Says the call as it is written: what the macros of pack.h make of it is a screen of text. */
+#define CHECK_OK(call) \
+    do { \
+        long long gr_code = (long long)(call); \
+        if (gr_code != 0) TEST_FAIL("%s:%d: %s is %lld, expected 0", __FILE__, __LINE__, #call, gr_code); \
+    } while (0)
 
 #endif
