@@ -135,8 +135,8 @@ def _compile(tree, path, language, command):
 @check("alone", "public headers compile alone as C11 -pedantic and C++17; internal ones as GNU C11")
 def alone(tree):
     inside = ["gcc", "-std=gnu11", "-D_GNU_SOURCE=", "-Iruntime", "-Itests", "-x", "c"]
-    work = [(path, language, command) for path in tree.match(r"include/.*\.h") for language, command in LANGUAGES.items()]
-    work += [(path, "GNU C11", inside) for path in tree.match(r"runtime/[^/]+/.*\.h")]
+    work = [(path, language, command) for path in tree.each(r"include/.*\.h") for language, command in LANGUAGES.items()]
+    work += [(path, "GNU C11", inside) for path in tree.each(r"runtime/[^/]+/.*\.h")]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for finding in pool.map(lambda one: _compile(tree, *one), work):
             if finding:

@@ -43,7 +43,7 @@ def format_(tree):
         yield Finding(".clang-format", 0, "clang-format 14 is not installed")
         return
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for finding in pool.map(lambda path: _first_difference(tree, path, tool), tree.match(FORMATTED)):
+        for finding in pool.map(lambda path: _first_difference(tree, path, tool), tree.each(FORMATTED)):
             if finding:
                 yield finding
 
