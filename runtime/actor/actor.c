@@ -138,12 +138,13 @@ static void run_green_thread(gri_task *task)
 
 uint32_t gri_actor_save(const void *slot)
 {
-    return gri_load_relaxed(&((gr_self *)(uintptr_t)slot)->generation); /* relaxed: a free slot is nobody's */
+    /* relaxed: a free slot is nobody's. Even, as it is free; zero if it never lived: the low bit makes it none */
+    return gri_load_relaxed(&((gr_self *)(uintptr_t)slot)->generation) | 1;
 }
 
 void gri_actor_restore(void *slot, uint32_t generation)
 {
-    gri_store_relaxed(&((gr_self *)slot)->generation, generation); /* relaxed: as above */
+    gri_store_relaxed(&((gr_self *)slot)->generation, generation & ~UINT32_C(1)); /* relaxed: as above */
 }
 
 static gr_self *take_slot(void)
@@ -155,7 +156,8 @@ static gr_self *take_slot(void)
     uint32_t limit = gri_load_relaxed(&gri_runtime_now.actor_limit);
     while (index >= limit && !gri_cas_weak_relaxed(&gri_runtime_now.actor_limit, &limit, index + 1)) continue;
     gr_self *self = gri_table_at(&gri_runtime_now.actors, index);
-    if (self->task.id != index) self->task.id = index; /* once in the life of a slot: the monitor reads it at any time */
+    if (self->task.id != index)
+        self->task.id = index; /* once in the life of a slot: the monitor reads it at any time */
     return self;
 }
 
@@ -197,8 +199,8 @@ static void begin_life(gr_self *self)
     self->frame = NULL;
     self->more = NULL;
     self->received = 0;
-    gri_store_relaxed(&self->queued, 0);               /* relaxed: a count */
-    gri_store_relaxed(&self->generation, generation);  /* relaxed: published with the address */
+    gri_store_relaxed(&self->queued, 0);              /* relaxed: a count */
+    gri_store_relaxed(&self->generation, generation); /* relaxed: published with the address */
     gri_mailword_init(&self->mailbox, generation);
 }
 
@@ -207,11 +209,16 @@ static int check_options(gr_self *self, const gr_spawn_options *options)
     if (!options) return 0;
     const unsigned known = GR_LINK | GR_LINK_TRAP_EXIT | GR_LINK_PROPAGATE;
     if (options->link & ~known)
-        return gri_fail(self, GR_EINVAL, "spawn option link = 0x%x: allowed are GR_LINK, GR_LINK_TRAP_EXIT and GR_LINK_PROPAGATE", options->link);
-    if (options->stack_bytes && (options->stack_bytes < GRI_STACK_BYTES_MIN || options->stack_bytes > GRI_STACK_BYTES_MAX))
-        return gri_fail(self, GR_EINVAL, "spawn option stack_bytes = %zu: allowed are 16 KiB to 16 MiB, or 0", options->stack_bytes);
+        return gri_fail(self, GR_EINVAL,
+                        "spawn option link = 0x%x: allowed are GR_LINK, GR_LINK_TRAP_EXIT and GR_LINK_PROPAGATE",
+                        options->link);
+    if (options->stack_bytes &&
+        (options->stack_bytes < GRI_STACK_BYTES_MIN || options->stack_bytes > GRI_STACK_BYTES_MAX))
+        return gri_fail(self, GR_EINVAL, "spawn option stack_bytes = %zu: allowed are 16 KiB to 16 MiB, or 0",
+                        options->stack_bytes);
     if (options->kill != GR_KILL_RETURNS && options->kill != GR_KILL_RAISES)
-        return gri_fail(self, GR_EINVAL, "spawn option kill = %d: allowed are GR_KILL_RETURNS and GR_KILL_RAISES", (int)options->kill);
+        return gri_fail(self, GR_EINVAL, "spawn option kill = %d: allowed are GR_KILL_RETURNS and GR_KILL_RAISES",
+                        (int)options->kill);
     return 0;
 }
 
@@ -224,7 +231,8 @@ static void apply_options(gr_self *child, const gr_spawn_options *options)
         if (options->kill == GR_KILL_RAISES) child->flags |= GRI_KILL_RAISING;
         if (options->stack_bytes) {
             int size_class = gri_stack_class(options->stack_bytes);
-            if ((unsigned)size_class != gri_scheduler_now->config.stack_class) child->task.own_stack_class = (uint8_t)(size_class + 1);
+            if ((unsigned)size_class != gri_scheduler_now->config.stack_class)
+                child->task.own_stack_class = (uint8_t)(size_class + 1);
         }
         if (options->pinned) child->task.home = gri_scheduler_home();
     }
@@ -269,7 +277,8 @@ int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *wha
     if (GRI_UNLIKELY(!gri_self_is_here(self))) return GR_ECONTEXT;
     if (GRI_UNLIKELY(gri_runtime_forked())) return GR_EFORKED;
     if (GRI_UNLIKELY(!gri_runtime_is_up())) return gri_fail(self, GR_ENOTRUNNING, "the runtime is stopping");
-    if (GRI_UNLIKELY(!what->entry && !what->server)) return gri_fail(self, GR_EINVAL, "gr_spawn needs a function or a server");
+    if (GRI_UNLIKELY(!what->entry && !what->server))
+        return gri_fail(self, GR_EINVAL, "gr_spawn needs a function or a server");
     const gr_spawn_options *options = what->options;
     int code = check_options(self, options);
     if (code != 0) return code;
@@ -284,8 +293,10 @@ int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *wha
         child->task.run = gri_serve_run;
         if (what->server->state_bytes) {
             child->state = gri_block_alloc(what->server->state_bytes);
-            if (!child->state) code = gri_fail(self, GR_ENOMEM, "no memory for the server's state");
-            else memset(child->state, 0, what->server->state_bytes);
+            if (!child->state)
+                code = gri_fail(self, GR_ENOMEM, "no memory for the server's state");
+            else
+                memset(child->state, 0, what->server->state_bytes);
         }
     } else {
         child->entry = what->entry;
@@ -314,7 +325,8 @@ int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *wha
     return 0;
 }
 
-static int spawn_format(gr_self *self, gr_address *ret_address, gri_spawn *what, gr_site *site, const char *format, va_list args)
+static int spawn_format(gr_self *self, gr_address *ret_address, gri_spawn *what, gr_site *site, const char *format,
+                        va_list args)
 {
     gr_message *m = NULL;
     int code = gri_pack_for(self, &m, site, format, args);
@@ -338,8 +350,8 @@ static int spawn_value(gr_self *self, gr_address *ret_address, gri_spawn *what, 
     return code;
 }
 
-int gr_spawn_site(gr_self *self, gr_address *ret_address, gr_entry entry, const gr_spawn_options *options, gr_site *site,
-                  const char *format, ...)
+int gr_spawn_site(gr_self *self, gr_address *ret_address, gr_entry entry, const gr_spawn_options *options,
+                  gr_site *site, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -348,13 +360,14 @@ int gr_spawn_site(gr_self *self, gr_address *ret_address, gr_entry entry, const 
     return code;
 }
 
-int gr_spawn_value(gr_self *self, gr_address *ret_address, gr_entry entry, const gr_spawn_options *options, gr_value args)
+int gr_spawn_value(gr_self *self, gr_address *ret_address, gr_entry entry, const gr_spawn_options *options,
+                   gr_value args)
 {
     return spawn_value(self, ret_address, &(gri_spawn){.entry = entry, .options = options}, args);
 }
 
-int gr_spawn_server_site(gr_self *self, gr_address *ret_address, const gr_server *server, const gr_spawn_options *options,
-                         gr_site *site, const char *format, ...)
+int gr_spawn_server_site(gr_self *self, gr_address *ret_address, const gr_server *server,
+                         const gr_spawn_options *options, gr_site *site, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -363,7 +376,8 @@ int gr_spawn_server_site(gr_self *self, gr_address *ret_address, const gr_server
     return code;
 }
 
-int gr_spawn_server_value(gr_self *self, gr_address *ret_address, const gr_server *server, const gr_spawn_options *options, gr_value args)
+int gr_spawn_server_value(gr_self *self, gr_address *ret_address, const gr_server *server,
+                          const gr_spawn_options *options, gr_value args)
 {
     return spawn_value(self, ret_address, &(gri_spawn){.server = server, .options = options}, args);
 }

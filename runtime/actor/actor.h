@@ -40,18 +40,18 @@ typedef struct gri_serving gri_serving;
 
 enum gri_actor_flag {
     GRI_SERVER = 1,
-    GRI_ATTACHED = 2,       /* a host thread: blocks instead of switching */
-    GRI_KILLED = 4,         /* a kill has been seen and not taken back */
+    GRI_ATTACHED = 2, /* a host thread: blocks instead of switching */
+    GRI_KILLED = 4,   /* a kill has been seen and not taken back */
     GRI_KILLED_NOW = 8,
-    GRI_KILL_HELD = 16,     /* cleanups are running: kills wait */
-    GRI_KILL_RAISING = 32,  /* spawn option kill = GR_KILL_RAISES */
+    GRI_KILL_HELD = 16,    /* cleanups are running: kills wait */
+    GRI_KILL_RAISING = 32, /* spawn option kill = GR_KILL_RAISES */
     GRI_RETAIN = 64,
-    GRI_OVERFLOWED = 128,   /* the stack's yellow zone was opened: dies at its next runtime call */
-    GRI_STARTED = 256,      /* server: start has succeeded */
-    GRI_ENDING = 512,       /* server: gr_server_end; any: finish has begun */
-    GRI_FRESH = 1024,       /* has not run yet */
-    GRI_FINISHING = 4096,   /* past its cleanups: watches are gone */
-    GRI_ABORTED = 2048,     /* simulation: nothing can run, the host's wait gives up */
+    GRI_OVERFLOWED = 128, /* the stack's yellow zone was opened: dies at its next runtime call */
+    GRI_STARTED = 256,    /* server: start has succeeded */
+    GRI_ENDING = 512,     /* server: gr_server_end; any: finish has begun */
+    GRI_FRESH = 1024,     /* has not run yet */
+    GRI_FINISHING = 4096, /* past its cleanups: watches are gone */
+    GRI_ABORTED = 2048,   /* simulation: nothing can run, the host's wait gives up */
 };
 
 /* How an actor ended. */
@@ -67,53 +67,53 @@ struct gri_frame {
 struct gr_self {
     /* Everybody: senders swap the word, read generation and bound, and schedule the task they woke. */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_mailword mailbox;
-    gri_atomic_u32 generation;   /* written by spawn and at the end of a life; read by everyone with an address */
-    gri_atomic_u32 mailbox_max;  /* constant while alive; 0: unbounded */
+    gri_atomic_u32 generation;  /* written by spawn and at the end of a life; read by everyone with an address */
+    gri_atomic_u32 mailbox_max; /* constant while alive; 0: unbounded */
     gri_task task;
-    gr_message *handed;          /* newest first: left by whoever woke the actor, before it was queued */
+    gr_message *handed; /* newest first: left by whoever woke the actor, before it was queued */
 
     /* The owner. */
     GRI_ALIGNED(GRI_CACHE_LINE) gr_message *inbox; /* oldest first; what receive looks at */
     gr_message *inbox_last;
-    gr_message *held;            /* received and not freed, newest first: freed at the end */
-    gr_message *reply;           /* the answer to `awaited`, arrived */
-    uint64_t awaited;            /* reference of the call, wait or blocking operation under way; 0: none */
-    gri_serving *serving;        /* server: the message being served, on the stack that serves it */
-    gri_atomic_u64 published;    /* state.c: the snapshot that gr_state reads; readers pin it here */
-    gri_atomic_u32 attention;    /* set by others after a flag went into the word; cleared by the owner */
-    uint16_t flags;              /* enum gri_actor_flag */
-    uint16_t kill_returns;       /* how often GR_EKILLED was returned for this kill */
+    gr_message *held;         /* received and not freed, newest first: freed at the end */
+    gr_message *reply;        /* the answer to `awaited`, arrived */
+    uint64_t awaited;         /* reference of the call, wait or blocking operation under way; 0: none */
+    gri_serving *serving;     /* server: the message being served, on the stack that serves it */
+    gri_atomic_u64 published; /* state.c: the snapshot that gr_state reads; readers pin it here */
+    gri_atomic_u32 attention; /* set by others after a flag went into the word; cleared by the owner */
+    uint16_t flags;           /* enum gri_actor_flag */
+    uint16_t kill_returns;    /* how often GR_EKILLED was returned for this kill */
 
     /* The owner, rarely. */
     GRI_ALIGNED(GRI_CACHE_LINE) union {
         gr_entry entry;
         const gr_server *server;
     };
-    gr_message *args;            /* NULL: null */
-    void *state;                 /* server: its state */
-    struct gri_watch *watchers;  /* who wants to know of the end; guarded by gri_watch_lock, see watch.h */
-    gri_frame *frame;            /* innermost protect */
-    gri_more *more;              /* what few actors have; NULL until needed */
-    gr_message *result;          /* gr_return's value, then the exit record */
-    uint32_t received;           /* messages delivered; wraps */
-    gri_atomic_u32 queued;       /* ordinary messages waiting, counted only if bounded: senders add, the owner subtracts */
+    gr_message *args;           /* NULL: null */
+    void *state;                /* server: its state */
+    struct gri_watch *watchers; /* who wants to know of the end; guarded by gri_watch_lock, see watch.h */
+    gri_frame *frame;           /* innermost protect */
+    gri_more *more;             /* what few actors have; NULL until needed */
+    gr_message *result;         /* gr_return's value, then the exit record */
+    uint32_t received;          /* messages delivered; wraps */
+    gri_atomic_u32 queued; /* ordinary messages waiting, counted only if bounded: senders add, the owner subtracts */
 };
 _Static_assert(sizeof(struct gr_self) == 3 * GRI_CACHE_LINE, "three lines: the target for an idle server is 192 bytes");
 
 /* What is allocated when an actor first needs any of it. Owner only, but for what `lock` in watch.h guards. */
 struct gri_more {
-    uint64_t references;         /* last reference given to a call, monitor or wait */
-    gri_list watching;           /* gri_watch.own: links and monitors this actor holds on others; owner only */
-    struct gri_defer *defers;    /* newest first */
-    gri_list memory;             /* gr_alloc */
+    uint64_t references;      /* last reference given to a call, monitor or wait */
+    gri_list watching;        /* gri_watch.own: links and monitors this actor holds on others; owner only */
+    struct gri_defer *defers; /* newest first */
+    gri_list memory;          /* gr_alloc */
     struct gri_deadline *deadline;
-    gr_message *report;          /* what was raised, on its way to a protect */
-    gr_detail *detail;           /* of the last failure */
-    gr_message *scanned;         /* the last message that select looked at in vain */
-    uint64_t scanned_for;        /* fingerprint of what it looked for */
+    gr_message *report;   /* what was raised, on its way to a protect */
+    gr_detail *detail;    /* of the last failure */
+    gr_message *scanned;  /* the last message that select looked at in vain */
+    uint64_t scanned_for; /* fingerprint of what it looked for */
     uint16_t no_suspend;
     const gr_behaviour *behaviour;
-    gri_list sockets;            /* io: what to close at the end */
+    gri_list sockets; /* io: what to close at the end */
     void (*sockets_close)(gr_self *self);
 };
 
@@ -138,11 +138,11 @@ uint64_t gri_actor_reference(gr_self *self); /* a new one; 0 when out of memory 
 /* ---- spawning and ending ---- */
 
 typedef struct gri_spawn {
-    gr_entry entry;          /* or */
+    gr_entry entry; /* or */
     const gr_server *server;
     const gr_spawn_options *options;
     const gr_behaviour *behaviour;
-    gr_message *args;        /* moved in on success */
+    gr_message *args; /* moved in on success */
 } gri_spawn;
 GR_MUST_CHECK int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *what);
 

@@ -68,7 +68,8 @@ static int check_name(const char *name, gr_detail *ret_detail)
     for (size_t i = 0; i < bytes; i++) {
         unsigned char c = (unsigned char)name[i];
         if (c < 0x80 && (isalnum(c) || strchr("_-.", c))) continue;
-        return refuse(ret_detail, GR_EINVAL, "a behaviour's name has letters, digits, '_', '-' and '.': byte %zu is none", i);
+        return refuse(ret_detail, GR_EINVAL,
+                      "a behaviour's name has letters, digits, '_', '-' and '.': byte %zu is none", i);
     }
     return 0;
 }
@@ -133,7 +134,8 @@ static gr_spawn_options merged(const gr_spawn_options *defaults, const gr_spawn_
     return all;
 }
 
-int gr_spawn_behaviour(gr_self *self, gr_address *ret_address, const char *name, const gr_spawn_options *options, gr_value args)
+int gr_spawn_behaviour(gr_self *self, gr_address *ret_address, const char *name, const gr_spawn_options *options,
+                       gr_value args)
 {
     if (!gri_self_is_here(self)) return GR_ECONTEXT;
     const gr_shape *shape = NULL;

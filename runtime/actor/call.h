@@ -23,7 +23,8 @@ GR_MUST_CHECK int gri_call_answer(gr_self *self, gr_message *call, enum gri_mess
 /* Waits for the answer to self->awaited. */
 GR_MUST_CHECK int gri_await(gr_self *self, gr_deadline deadline, gr_message **ret_reply);
 /* Builds an answer message of this kind around a value. */
-GR_MUST_CHECK int gri_answer_new(gr_self *self, uint64_t reference, enum gri_message_kind kind, gr_value value, gr_message **ret);
+GR_MUST_CHECK int gri_answer_new(gr_self *self, uint64_t reference, enum gri_message_kind kind, gr_value value,
+                                 gr_message **ret);
 /* Counted against a mailbox bound: what user code sends, not replies and exits. */
 static inline bool gri_counts_for_bound(const gr_message *m)
 {

@@ -57,7 +57,8 @@ static int open_answer(gr_self *self, gr_message *answer, gr_message **ret_reply
     case GRI_MESSAGE_REPLY: break;
     case GRI_MESSAGE_REPLY_EXCEPTION: code = GR_EEXCEPTION, key = "exception"; break;
     case GRI_MESSAGE_REPLY_INVALID_METHOD:
-        code = gri_fail(self, GR_EMETHOD, "the receiver has no method \"%s\"", gr_string(gr_get(gr_body(answer), "invalid_method"), "?"));
+        code = gri_fail(self, GR_EMETHOD, "the receiver has no method \"%s\"",
+                        gr_string(gr_get(gr_body(answer), "invalid_method"), "?"));
         key = NULL;
         break;
     default: code = gri_fail(self, GR_EDEAD, "the receiver died before it answered"), key = NULL; break;
@@ -73,7 +74,8 @@ static int open_answer(gr_self *self, gr_message *answer, gr_message **ret_reply
     return code;
 }
 
-static int ask(gr_self *self, gr_address to, gr_message **request, uint64_t reference, gr_deadline deadline, gr_message **ret_reply)
+static int ask(gr_self *self, gr_address to, gr_message **request, uint64_t reference, gr_deadline deadline,
+               gr_message **ret_reply)
 {
     gr_message *m = *request;
     m->kind = GRI_MESSAGE_CALL;
@@ -95,12 +97,13 @@ static int may_ask(gr_self *self, gr_address to, const char *method)
     int code = gri_suspend_enter(self);
     if (code != 0) return code;
     if (!method) return gri_fail(self, GR_EINVAL, "a call needs a method name");
-    if (gr_address_equal(to, gri_actor_address(self))) return gri_fail(self, GR_EDEADLK, "an actor cannot call itself: it could never answer");
+    if (gr_address_equal(to, gri_actor_address(self)))
+        return gri_fail(self, GR_EDEADLK, "an actor cannot call itself: it could never answer");
     return 0;
 }
 
-int gr_call_site(gr_self *self, gr_message **ret_reply, gr_address to, const char *method, gr_deadline deadline, gr_site *site,
-                 const char *format, ...)
+int gr_call_site(gr_self *self, gr_message **ret_reply, gr_address to, const char *method, gr_deadline deadline,
+                 gr_site *site, const char *format, ...)
 {
     int code = may_ask(self, to, method);
     if (GRI_UNLIKELY(code != 0)) return code;
@@ -124,7 +127,8 @@ int gr_call_site(gr_self *self, gr_message **ret_reply, gr_address to, const cha
     return ask(self, to, &request, reference, deadline, ret_reply);
 }
 
-int gr_call_value(gr_self *self, gr_message **ret_reply, gr_address to, const char *method, gr_value message, gr_deadline deadline)
+int gr_call_value(gr_self *self, gr_message **ret_reply, gr_address to, const char *method, gr_value message,
+                  gr_deadline deadline)
 {
     int code = may_ask(self, to, method);
     if (code != 0) return code;
@@ -275,7 +279,8 @@ void gri_call_abandon(gr_self *self, gr_message *m)
 {
     gri_unhold(self, m);
     if (m->kind != GRI_MESSAGE_CALL) return;
-    gr_message *report = gri_report_new(NULL, "unanswered", (gr_value){NULL}, "the call was given away without an answer", false);
+    gr_message *report =
+        gri_report_new(NULL, "unanswered", (gr_value){NULL}, "the call was given away without an answer", false);
     if (report) (void)gr_respond_exception(self, m, gr_body(report)); /* GR_EDEAD: nobody waits */
     gr_message_free(&report);
     m->kind = GRI_MESSAGE_CAST;

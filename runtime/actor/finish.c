@@ -22,7 +22,9 @@
 void gri_unwind(gr_self *self, enum gri_outcome outcome)
 {
     gri_frame *frame = self->frame;
-    if (!frame) gri_panic("%s on an attached thread outside gr_protect", outcome == GRI_RAISED ? "gr_raise" : "an unwinding kill");
+    if (!frame)
+        gri_panic("%s on an attached thread outside gr_protect",
+                  outcome == GRI_RAISED ? "gr_raise" : "an unwinding kill");
     frame->outcome = outcome;
     gri_jump_to(&frame->jump, 1);
 }
@@ -61,8 +63,11 @@ gr_message *gri_report_take(gr_self *self, enum gri_outcome outcome)
     gr_message_free(&report);
     switch (outcome) {
     case GRI_WAS_KILLED: return gri_report_new(NULL, "killed", (gr_value){NULL}, "the actor was killed", false);
-    case GRI_STACK_OVERFLOW: return gri_report_new(NULL, "stack_overflow", (gr_value){NULL}, "the actor's stack was too small", false);
-    default: return gri_report_new(NULL, "no_memory", (gr_value){NULL}, "it raised, but there was no memory for the report", false);
+    case GRI_STACK_OVERFLOW:
+        return gri_report_new(NULL, "stack_overflow", (gr_value){NULL}, "the actor's stack was too small", false);
+    default:
+        return gri_report_new(NULL, "no_memory", (gr_value){NULL}, "it raised, but there was no memory for the report",
+                              false);
     }
 }
 
@@ -209,7 +214,9 @@ void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
     gri_watch_remove_all(self);
     close_mailbox(self);
     gri_registry_release_last(self); /* what somebody registered in between */
-    gr_value value = outcome != GRI_RETURNED ? gr_body(report) : self->result ? gr_body(self->result) : gri_runtime_null();
+    gr_value value = outcome != GRI_RETURNED ? gr_body(report)
+                     : self->result          ? gr_body(self->result)
+                                             : gri_runtime_null();
     gri_watch_tell_all(self, outcome, value);
     gr_message_free(&report);
     release_memory(self);

@@ -138,7 +138,8 @@ gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m)
     m->node.link = NULL;
     self->received++;
     /* relaxed, both: the bound counts, it does not publish; senders may see it late and refuse one more */
-    if (GRI_UNLIKELY(gri_load_relaxed(&self->mailbox_max) != 0) && gri_counts_for_bound(m)) gri_sub_relaxed(&self->queued, 1u);
+    if (GRI_UNLIKELY(gri_load_relaxed(&self->mailbox_max) != 0) && gri_counts_for_bound(m))
+        gri_sub_relaxed(&self->queued, 1u);
     return m;
 }
 
@@ -163,7 +164,8 @@ int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
         gr_message *m = gri_inbox_pop(self);
         if (m) {
             gri_hold(self, m);
-            if (!(self->flags & GRI_ATTACHED) && GRI_UNLIKELY(gri_task_should_yield(&self->task))) gri_task_yield(&self->task);
+            if (!(self->flags & GRI_ATTACHED) && GRI_UNLIKELY(gri_task_should_yield(&self->task)))
+                gri_task_yield(&self->task);
             *ret_message = m;
             return 0;
         }
@@ -236,7 +238,8 @@ int gr_select(gr_self *self, const gr_pattern *patterns, size_t count, gr_messag
 {
     int code = gri_suspend_enter(self);
     if (code != 0) return code;
-    if (count == 0 || count > INT32_MAX || !patterns) return gri_fail(self, GR_EINVAL, "gr_select needs at least one pattern");
+    if (count == 0 || count > INT32_MAX || !patterns)
+        return gri_fail(self, GR_EINVAL, "gr_select needs at least one pattern");
     for (size_t i = 0; i < count; i++)
         if (!patterns[i].shape) return gri_fail(self, GR_EINVAL, "pattern %zu has no shape", i);
     if (!gri_actor_more(self)) return gri_fail(self, GR_ENOMEM, "no memory to remember what was looked at");

@@ -12,7 +12,8 @@
 #if GRI_TSAN
 __attribute__((no_sanitize("thread")))
 #endif
-static GRI_NOINLINE void peek(gr_self *self, gr_actor_info *info)
+static GRI_NOINLINE void
+peek(gr_self *self, gr_actor_info *info)
 {
     const volatile gr_self *look = self;
     info->messages = look->received;
@@ -50,9 +51,9 @@ int gr_inspect(gr_address address, gr_actor_info *ret_info)
 int gr_each(int (*visit)(void *arg, gr_address address), void *arg)
 {
     if (gri_runtime_forked()) return GR_EFORKED;
-    if (gri_load_acquire(&gri_runtime_now.state) == GRI_RUNTIME_DOWN) return GR_ENOTRUNNING; /* mo:actors.up acquire <- runtime.change release */
-    /* mo:actors.each acquire <- actors.limit release */
-    uint32_t limit = gri_load_acquire(&gri_runtime_now.actor_limit);
+    if (gri_runtime_is_down()) return GR_ENOTRUNNING;
+    uint32_t limit =
+        gri_load_relaxed(&gri_runtime_now.actor_limit); /* relaxed: a bound; the table's slots are always there */
     for (uint32_t index = 0; index < limit; index++) {
         gr_self *self = gri_table_at(&gri_runtime_now.actors, index);
         /* relaxed: gr_alive looks properly; an actor spawned meanwhile may be missed */

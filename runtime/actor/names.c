@@ -35,8 +35,8 @@ static int check_characters(const char *name, size_t bytes, gr_detail *ret_detai
         if (length == 0) return refuse(ret_detail, "a name is UTF-8: this one is not at byte %zu", offset);
         uint32_t code_point = gri_utf8_code_point(at, length);
         if (is_control(code_point))
-            return refuse(ret_detail, "a name has no control characters: this one has U+%04X at byte %zu", (unsigned)code_point,
-                          offset);
+            return refuse(ret_detail, "a name has no control characters: this one has U+%04X at byte %zu",
+                          (unsigned)code_point, offset);
         at += length;
     }
     return 0;
@@ -47,11 +47,13 @@ static int check_segments(const char *name, gr_detail *ret_detail)
     for (const char *segment = name;; segment++) {
         size_t bytes = strcspn(segment, "/");
         if (bytes == 0)
-            return refuse(ret_detail, "a name has no empty segments (no slash first, last or doubled): this one does at byte %zu",
+            return refuse(ret_detail,
+                          "a name has no empty segments (no slash first, last or doubled): this one does at byte %zu",
                           (size_t)(segment - name));
         if (bytes <= 2 && (strncmp(segment, "-", bytes) == 0 || strncmp(segment, "..", bytes) == 0))
-            return refuse(ret_detail, "\"%.*s\" is no segment of a name: \"-\", \".\" and \"..\" mean something in paths", (int)bytes,
-                          segment);
+            return refuse(ret_detail,
+                          "\"%.*s\" is no segment of a name: \"-\", \".\" and \"..\" mean something in paths",
+                          (int)bytes, segment);
         segment += bytes;
         if (*segment == '\0') return 0;
     }

@@ -43,9 +43,10 @@ static GRI_THREAD_LOCAL void *signal_stack;
 
 static bool is_runtime_object(const char *path)
 {
-    static const char *const names[] = {"/libc.so",      "/libc-",       "/ld-linux", "/libm.so",    "/libpthread", "/libjansson",
-                                        "/liburcu",      "/libhwloc",    "/libdw",    "/libelf",     "/libgreenroom", "/libgcc_s",
-                                        "/libasan",      "/libubsan",    "/libtsan",  "linux-vdso",  "/libstdc++",  "/libdl"};
+    static const char *const names[] = {"/libc.so",      "/libc-",     "/ld-linux", "/libm.so",  "/libpthread",
+                                        "/libjansson",   "/liburcu",   "/libhwloc", "/libdw",    "/libelf",
+                                        "/libgreenroom", "/libgcc_s",  "/libasan",  "/libubsan", "/libtsan",
+                                        "linux-vdso",    "/libstdc++", "/libdl"};
     for (size_t i = 0; i < GRI_ARRAY_COUNT(names); i++)
         if (strstr(path, names[i])) return true;
     return false;
@@ -200,7 +201,8 @@ void gri_overflow_thread_begin(void)
 {
     stack_t now;
     if (sigaltstack(NULL, &now) != 0 || !(now.ss_flags & SS_DISABLE)) return; /* somebody has set one: good enough */
-    void *memory = mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    void *memory =
+        mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED) return; /* overflows on this thread end the process then */
     stack_t alternate = {.ss_sp = memory, .ss_size = SIGNAL_STACK_BYTES};
     if (sigaltstack(&alternate, NULL) == 0)

@@ -32,15 +32,15 @@ typedef struct name {
 } name;
 
 typedef struct aside {
-    gri_atomic_ptr names; /* name: the first; written under the lock, read by the actor when it ends */
+    gri_atomic_ptr names;     /* name: the first; written under the lock, read by the actor when it ends */
     gri_atomic_ptr behaviour; /* const gr_behaviour; the same */
 } aside;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static gri_atomic_ptr table; /* struct cds_lfht, NULL: down. Written under the lock */
-static gri_siphash_key hash_key; /* constant while up */
+static gri_atomic_ptr table;        /* struct cds_lfht, NULL: down. Written under the lock */
+static gri_siphash_key hash_key;    /* constant while up */
 static size_t names_count, buckets; /* under the lock */
-static name *waiting; /* removed, to be freed after a grace period; under the lock */
+static name *waiting;               /* removed, to be freed after a grace period; under the lock */
 static size_t waiting_count;
 static gri_atomic_ptr asides[ASIDE_CHUNKS]; /* arrays of aside; written under the lock */
 
@@ -415,7 +415,8 @@ int gri_registry_note_behaviour(gr_address address, const gr_behaviour *behaviou
     int code = a ? 0 : GR_ENOMEM;
     if (a) {
         void *before = gri_load_relaxed(&a->behaviour); /* relaxed: under the lock */
-        gri_store_relaxed(&a->behaviour, (void *)(uintptr_t)behaviour); /* relaxed: the fence of will_release orders it */
+        gri_store_relaxed(&a->behaviour,
+                          (void *)(uintptr_t)behaviour); /* relaxed: the fence of will_release orders it */
         if (!will_release(address)) {
             gri_store_relaxed(&a->behaviour, before); /* relaxed: as above */
             code = GR_EDEAD;
@@ -467,7 +468,7 @@ void gri_registry_stop(void)
     waiting = NULL;
     names_count = waiting_count = 0;
     for (size_t i = 0; i < ASIDE_CHUNKS; i++) {
-        void *chunk = gri_load_relaxed(&asides[i]); /* relaxed: no actor lives */
+        void *chunk = gri_load_relaxed(&asides[i]);     /* relaxed: no actor lives */
         if (chunk) gri_store_relaxed(&asides[i], NULL); /* the same */
         free(chunk);
     }

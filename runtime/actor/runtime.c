@@ -53,6 +53,12 @@ bool gri_runtime_is_up(void)
     return gri_load_acquire(&gri_runtime_now.state) == GRI_RUNTIME_UP;
 }
 
+bool gri_runtime_is_down(void)
+{
+    /* mo:runtime.state acquire <- runtime.change release: everything that was built */
+    return gri_load_acquire(&gri_runtime_now.state) == GRI_RUNTIME_DOWN;
+}
+
 bool gri_runtime_forked(void)
 {
     return gri_load_relaxed(&forked); /* relaxed: set in a child that has one thread */
@@ -119,12 +125,15 @@ void gri_runtime_count_ended(void)
     /* mo:runtime.ended seq_cst <-> runtime.wait seq_cst: count, then look whether somebody waits; he says that he waits, then
      * looks at the count */
     gri_fence_seq_cst();
-    if (GRI_UNLIKELY(gri_load_relaxed(&gri_runtime_now.stop_waits))) gri_parker_notify(&gri_runtime_now.stopper); /* relaxed: the fence orders it */
+    /* relaxed: the fence orders it */
+    if (GRI_UNLIKELY(gri_load_relaxed(&gri_runtime_now.stop_waits)))
+        gri_parker_notify(&gri_runtime_now.stopper);
 }
 
 static uint64_t upper_sum(enum upper what, gri_atomic_u64 *elsewhere)
 {
-    return gri_scheduler_sum(offsetof(gri_worker, upper) + (size_t)what * sizeof(gri_atomic_u64)) + gri_load_relaxed(elsewhere); /* relaxed: a counter */
+    return gri_scheduler_sum(offsetof(gri_worker, upper) + (size_t)what * sizeof(gri_atomic_u64)) +
+           gri_load_relaxed(elsewhere); /* relaxed: a counter */
 }
 
 static uint64_t alive(void)
@@ -198,8 +207,8 @@ static void report_stuck(unsigned worker, uint32_t task_id, int64_t held_ns)
     char name[GR_NAME_BYTES_MAX + 1];
     const gr_behaviour *behaviour;
     gri_registry_about(gri_actor_address(self), name, &behaviour);
-    gri_log(GR_LOG_WARN, gri_actor_address(self), "actor %s%s%u has held worker %u for %lld ms", name, name[0] ? " #" : "#", task_id,
-            worker, (long long)(held_ns / GRI_NS_PER_MS));
+    gri_log(GR_LOG_WARN, gri_actor_address(self), "actor %s%s%u has held worker %u for %lld ms", name,
+            name[0] ? " #" : "#", task_id, worker, (long long)(held_ns / GRI_NS_PER_MS));
 }
 
 static void thread_begin(void)
@@ -254,7 +263,9 @@ static int start_workers(gri_runtime *r, gr_detail *detail)
 {
     const gri_settings *s = &r->settings;
     gri_schedule_config config = {
-        .workers = s->workers ? (unsigned)s->workers : s->simulate ? 2 : r->topology->workers,
+        .workers = s->workers    ? (unsigned)s->workers
+                   : s->simulate ? 2
+                                 : r->topology->workers,
         .steal = (enum gri_steal_policy)s->steal,
         .spin_ns = s->spin_us * GRI_NS_PER_US,
         .slice_ns = s->slice_us * GRI_NS_PER_US,
@@ -272,7 +283,8 @@ static int start_workers(gri_runtime *r, gr_detail *detail)
         .poll_report = poll_report,
     };
     int code = gri_scheduler_start(&config);
-    if (code != 0) snprintf(detail->text, sizeof detail->text, "the worker threads could not be started: %s", gr_error_text(code));
+    if (code != 0)
+        snprintf(detail->text, sizeof detail->text, "the worker threads could not be started: %s", gr_error_text(code));
     return code;
 }
 
@@ -317,7 +329,8 @@ static int start_everything(const gr_options *options, gr_detail *detail)
     code = gri_topology_read(NULL, &r->topology);
     if (code == 0) code = gri_topology_place(r->topology, r->settings.bind_text, (uint32_t)r->settings.workers);
     if (code != 0) {
-        snprintf(detail->text, sizeof detail->text, "GREENROOM_BIND=%.64s cannot be placed on this machine: %s", r->settings.bind_text, gr_error_text(code));
+        snprintf(detail->text, sizeof detail->text, "GREENROOM_BIND=%.64s cannot be placed on this machine: %s",
+                 r->settings.bind_text, gr_error_text(code));
         goto no_topology;
     }
     gri_log(GR_LOG_INFO, GR_NO_ADDRESS, "%u workers: %s", r->topology->workers, r->topology->reason);
@@ -437,7 +450,8 @@ static int drain(gr_deadline deadline)
         }
     }
     while (!clean) {
-        gri_log(GR_LOG_ERROR, GR_NO_ADDRESS, "gr_stop waits for %llu actors that do not reach a suspending call", (unsigned long long)alive());
+        gri_log(GR_LOG_ERROR, GR_NO_ADDRESS, "gr_stop waits for %llu actors that do not reach a suspending call",
+                (unsigned long long)alive());
         clean = simulated || kill_all(true, 10 * GRI_NS_PER_S);
     }
     return GR_ETIMEOUT;

@@ -16,9 +16,9 @@ typedef struct gri_runtime {
     gri_settings settings;
     gri_table actors;
     gri_topology *topology;
-    gri_atomic_u32 state;          /* enum gri_runtime_state; written under the start lock */
-    gri_atomic_u32 actor_limit;    /* one past the highest index ever used; grows only */
-    gri_parker stopper;            /* notified when an actor ends while somebody waits in gr_stop */
+    gri_atomic_u32 state;       /* enum gri_runtime_state; written under the start lock */
+    gri_atomic_u32 actor_limit; /* one past the highest index ever used; grows only */
+    gri_parker stopper;         /* notified when an actor ends while somebody waits in gr_stop */
     gri_atomic_bool stop_waits;
     /* Counted where no worker's own counter will do: by attached and foreign threads, and for rare things. */
     gri_atomic_u64 spawned, ended, messages, dead_letters, discarded, dropped, overflows;
@@ -30,6 +30,7 @@ extern gri_runtime gri_runtime_now;
 extern gri_poller_report *gri_poll_reporter;
 
 bool gri_runtime_is_up(void);
+bool gri_runtime_is_down(void);
 /* Is this process a fork of the one that started the runtime? One load. */
 bool gri_runtime_forked(void);
 gr_value gri_runtime_null(void);

@@ -29,8 +29,9 @@ static int reserve(gr_self *target)
     uint32_t max = gri_load_relaxed(&target->mailbox_max); /* relaxed: constant while alive */
     if (GRI_LIKELY(max == 0)) return 0;
     /* relaxed: counts, publishes nothing. Two senders that both find the last place free both take it back or one stays. */
+    /* relaxed: as above */
     if (gri_add_relaxed(&target->queued, 1u) < max) return 0;
-    gri_sub_relaxed(&target->queued, 1u); /* relaxed: as above */
+    gri_sub_relaxed(&target->queued, 1u);
     return GR_EFULL;
 }
 
@@ -109,7 +110,8 @@ int gr_cast_value(gr_self *self, gr_address to, gr_value value)
 {
     gr_message *m = NULL;
     int code = gr_message_copy(value, &m);
-    if (code != 0) return gri_fail(self, code, code == GR_EINVAL ? "there is no value to send" : "no memory for the message");
+    if (code != 0)
+        return gri_fail(self, code, code == GR_EINVAL ? "there is no value to send" : "no memory for the message");
     code = gri_deliver(self, to, &m);
     gr_message_free(&m);
     return code;
@@ -117,7 +119,8 @@ int gr_cast_value(gr_self *self, gr_address to, gr_value value)
 
 int gr_multicast(gr_self *self, const gr_address *to, size_t count, gr_message **message)
 {
-    if (!message || !*message || (count > 0 && !to)) return gri_fail(self, GR_EINVAL, "gr_multicast needs a message and addresses");
+    if (!message || !*message || (count > 0 && !to))
+        return gri_fail(self, GR_EINVAL, "gr_multicast needs a message and addresses");
     gr_message *original = *message;
     if (original->flags & GRI_MESSAGE_HELD) gri_call_abandon(self, original);
     int code = gri_message_share(message);

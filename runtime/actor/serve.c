@@ -19,8 +19,8 @@
 #include <string.h>
 
 struct gri_serving {
-    gr_message *call;      /* the message that is being served; NULL once taken over */
-    gr_message *answer;    /* what gr_reply has built */
+    gr_message *call;   /* the message that is being served; NULL once taken over */
+    gr_message *answer; /* what gr_reply has built */
     bool is_call, in_method;
 };
 
@@ -79,7 +79,8 @@ static void serve_call(gr_self *self, gri_serving *serving)
     serving->answer = NULL;
     int code = 0;
     if (!answer) code = gri_answer_new(self, serving->call->reference, GRI_MESSAGE_REPLY, gri_runtime_null(), &answer);
-    if (code == 0) GRI_IGNORE(gri_call_answer(self, serving->call, GRI_MESSAGE_REPLY, answer)); /* GR_EDEAD: the caller has gone */
+    if (code == 0)
+        GRI_IGNORE(gri_call_answer(self, serving->call, GRI_MESSAGE_REPLY, answer)); /* GR_EDEAD: the caller has gone */
 }
 
 static void serve_message(gr_self *self, gri_serving *serving)
@@ -141,7 +142,8 @@ GRI_NOINLINE static enum gri_outcome serve_batch(gr_self *self, gri_serving *ser
         gri_hold(self, m);
         serving->call = m;
         serve_message(self, serving);
-        if (GRI_UNLIKELY((self->flags & GRI_KILLED) && serving->call && serving->call->kind == GRI_MESSAGE_CALL)) return GRI_WAS_KILLED;
+        if (GRI_UNLIKELY((self->flags & GRI_KILLED) && serving->call && serving->call->kind == GRI_MESSAGE_CALL))
+            return GRI_WAS_KILLED;
         drop_serving(self, serving);
         if (GRI_UNLIKELY(gri_load_relaxed(&self->attention))) { /* relaxed: seen late is seen at the next message */
             gri_store_relaxed(&self->attention, 0);             /* relaxed: as in gri_suspend_enter */
@@ -204,7 +206,8 @@ void gri_serve_release(gr_self *self)
 int gr_reply_site(gr_self *self, gr_site *site, const char *format, ...)
 {
     gri_serving *serving = self->serving;
-    if (!serving || !serving->in_method || !serving->call) return gri_fail(self, GR_ENOTCALL, "gr_reply outside a method, or after gr_call_take");
+    if (!serving || !serving->in_method || !serving->call)
+        return gri_fail(self, GR_ENOTCALL, "gr_reply outside a method, or after gr_call_take");
     gr_builder b;
     gr_detail detail;
     gr_build(&b);
@@ -231,7 +234,8 @@ int gr_reply_site(gr_self *self, gr_site *site, const char *format, ...)
 int gr_reply_value(gr_self *self, gr_value value)
 {
     gri_serving *serving = self->serving;
-    if (!serving || !serving->in_method || !serving->call) return gri_fail(self, GR_ENOTCALL, "gr_reply outside a method, or after gr_call_take");
+    if (!serving || !serving->in_method || !serving->call)
+        return gri_fail(self, GR_ENOTCALL, "gr_reply outside a method, or after gr_call_take");
     gr_message *answer = NULL;
     int code = gri_answer_new(self, serving->call->reference, GRI_MESSAGE_REPLY, value, &answer);
     if (code != 0) return code;

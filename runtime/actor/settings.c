@@ -149,7 +149,8 @@ static size_t print_value(const gri_settings *settings, size_t index, char *text
     if (index == GR_FIXED_INDEX_bind) {
         length = snprintf(text, bytes, "%s", settings->bind_text);
     } else if (index == GR_FIXED_INDEX_simulate) {
-        length = value ? snprintf(text, bytes, "%llu", (unsigned long long)settings->seed) : snprintf(text, bytes, "%s", "");
+        length =
+            value ? snprintf(text, bytes, "%llu", (unsigned long long)settings->seed) : snprintf(text, bytes, "%s", "");
     } else if (row->kind == KIND_TEXT) {
         size_t word_bytes = 0;
         const char *word = range_word(row->range, value, &word_bytes);
@@ -217,12 +218,14 @@ static int load_option(const gr_options *options, size_t index, gri_settings *se
         int64_t number = option_number(options, row);
         if (number == 0) return 0;
         if (store_number(settings, index, number)) return 1;
-        return refuse(ret_detail, GR_EINVAL, "option %s is %lld: allowed is %s", row->name, (long long)number, row->range);
+        return refuse(ret_detail, GR_EINVAL, "option %s is %lld: allowed is %s", row->name, (long long)number,
+                      row->range);
     }
     const char *value = option_text(options, row);
     if (!value) return 0;
     if (store_text(settings, index, value)) return 1;
-    return refuse(ret_detail, GR_EINVAL, "option %s is \"%s\": allowed is %s", row->name, quoted(value, text), row->range);
+    return refuse(ret_detail, GR_EINVAL, "option %s is \"%s\": allowed is %s", row->name, quoted(value, text),
+                  row->range);
 }
 
 static int load_row(const gr_options *options, size_t index, gri_settings *settings, gr_detail *ret_detail)
@@ -238,7 +241,8 @@ static int load_row(const gr_options *options, size_t index, gri_settings *setti
     const char *value = environment(row);
     if (!value) return 0;
     if (!store_text(settings, index, value))
-        return refuse(ret_detail, GR_EENV, "%s is \"%s\": allowed is %s", row->variable, quoted(value, text), row->range);
+        return refuse(ret_detail, GR_EENV, "%s is \"%s\": allowed is %s", row->variable, quoted(value, text),
+                      row->range);
     settings->source[index] = GRI_SETTING_ENVIRONMENT;
     return 0;
 }
@@ -285,11 +289,12 @@ int gri_settings_conflict(const gri_settings *running, const gr_options *options
         char wanted[64], has[64];
         print_value(&asked, i, wanted, sizeof wanted);
         print_value(running, i, has, sizeof has);
-        return refuse(ret_detail, GR_ECONFLICT, "option %s is \"%s\", but the runtime is up with \"%s\"", rows[i].name, wanted,
-                      has);
+        return refuse(ret_detail, GR_ECONFLICT, "option %s is \"%s\", but the runtime is up with \"%s\"", rows[i].name,
+                      wanted, has);
     }
     if (options->no_signal_handler && !running->no_signal_handler)
-        return refuse(ret_detail, GR_ECONFLICT, "option no_signal_handler, but the runtime is up with its signal handlers");
+        return refuse(ret_detail, GR_ECONFLICT,
+                      "option no_signal_handler, but the runtime is up with its signal handlers");
     return 0;
 }
 

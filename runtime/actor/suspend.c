@@ -72,6 +72,7 @@ static int deadline_arm(gr_self *self, gri_instant at)
      * mo:actor.arm seq_cst <-> deadline.fire seq_cst: see above
      * mo:actor.arm seq_cst <-> wheel.insert seq_cst: its own earlier insertion */
     gri_store_seq_cst(&deadline->at, at);
+    /* mo:actor.arm seq_cst <-> wheel.unlink seq_cst: see above */
     bool linked = gri_load_seq_cst(&deadline->entry.wheel) != NULL;
     /* relaxed: when was written by this owner's insertion */
     if (!linked || gri_load_relaxed(&deadline->entry.when) > at) gri_scheduler_arm(&deadline->entry, at);
@@ -174,7 +175,8 @@ int gri_suspend_enter(gr_self *self)
         return refuse(self);
     /* relaxed: a flag that comes later is seen at the next call, or makes the park fail */
     if (GRI_UNLIKELY(gri_load_relaxed(&self->attention))) {
-        gri_store_relaxed(&self->attention, 0); /* relaxed: cleared before the word is taken, set after it was swapped */
+        gri_store_relaxed(&self->attention,
+                          0); /* relaxed: cleared before the word is taken, set after it was swapped */
         gri_inbox_collect(self);
     }
     return gri_kill_check(self);

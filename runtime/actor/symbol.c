@@ -32,7 +32,8 @@ typedef struct entry {
     gri_symbol symbol;
 } entry;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all below; held by the one who waits for the helper */
+static pthread_mutex_t lock =
+    PTHREAD_MUTEX_INITIALIZER; /* guards all below; held by the one who waits for the helper */
 static entry *buckets[BUCKETS];
 static size_t entries_count;
 
@@ -151,7 +152,8 @@ static bool is_ours(const gri_symbol *symbol)
 static void find_dynamic(gri_symbol *symbol)
 {
     Dl_info info;
-    if (dladdr((void *)symbol->pc, &info) != 0 && info.dli_sname && *info.dli_sname) symbol->method = method_of(info.dli_sname);
+    if (dladdr((void *)symbol->pc, &info) != 0 && info.dli_sname && *info.dli_sname)
+        symbol->method = method_of(info.dli_sname);
 }
 
 #ifdef GRI_DWARF

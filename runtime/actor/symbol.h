@@ -24,11 +24,11 @@
 /* Valid UTF-8 all of it; immutable; lives until gri_symbols_stop. */
 typedef struct gri_symbol {
     uintptr_t pc;
-    const char *method, *file; /* "?" if unknown */
-    int line;                  /* 0 if unknown */
-    int lines_first;           /* number of the first line below */
+    const char *method, *file;           /* "?" if unknown */
+    int line;                            /* 0 if unknown */
+    int lines_first;                     /* number of the first line below */
     const char *lines[GRI_SYMBOL_LINES]; /* without newline; NULL where there is none */
-    bool ours;                 /* the runtime's own */
+    bool ours;                           /* the runtime's own */
 } gri_symbol;
 
 /* Addresses of the frames above the caller's, innermost first; at most `capacity`. Ends where the green thread began.

@@ -83,7 +83,8 @@ int gr_send_after(gr_self *self, gr_timer *ret_timer, gr_address to, gr_message 
     return 0;
 }
 
-int gr_cast_after_site(gr_self *self, gr_timer *ret_timer, gr_address to, gr_deadline when, gr_site *site, const char *format, ...)
+int gr_cast_after_site(gr_self *self, gr_timer *ret_timer, gr_address to, gr_deadline when, gr_site *site,
+                       const char *format, ...)
 {
     va_list args;
     va_start(args, format);

@@ -217,7 +217,9 @@ static void tell(gri_watch *watch, gr_message *exit, enum gri_outcome outcome)
     m->sender = watch->watched;
     m->reference = watch->reference;
     bool urgent = watch->kind == GRI_WATCH_WAIT;
-    m->kind = (uint8_t)(urgent ? wait_kind(outcome) : watch->kind == GRI_WATCH_LINK ? GRI_MESSAGE_EXIT : GRI_MESSAGE_DOWN);
+    m->kind = (uint8_t)(urgent                          ? wait_kind(outcome)
+                        : watch->kind == GRI_WATCH_LINK ? GRI_MESSAGE_EXIT
+                                                        : GRI_MESSAGE_DOWN);
     if (gri_push(watcher, m, urgent) != 0) gr_message_free(&m);
 }
 
@@ -263,7 +265,8 @@ static gri_watch *detach_all(gr_self *self, gr_message *record)
 }
 
 /* Takes the exit record of a retained actor into the slot, and gives another envelope of it. */
-static gri_watch *record_and_detach(gr_self *self, enum gri_outcome outcome, gr_value result_or_report, gr_message **ret_exit)
+static gri_watch *record_and_detach(gr_self *self, enum gri_outcome outcome, gr_value result_or_report,
+                                    gr_message **ret_exit)
 {
     gr_message *record = exit_record_new(gri_actor_address(self), outcome, result_or_report);
     /* Somebody may take and free it the moment it is there; without memory, who watches learns of an end without reason. */
@@ -286,7 +289,8 @@ void gri_watch_tell_all(gr_self *self, enum gri_outcome outcome, gr_value result
     while (watch) {
         gri_watch *next = watch->next;
         gr_address watcher = watch->watcher;
-        bool propagates = watch->kind == GRI_WATCH_LINK && (watch->link_flags & GR_LINK_PROPAGATE) && outcome != GRI_RETURNED;
+        bool propagates =
+            watch->kind == GRI_WATCH_LINK && (watch->link_flags & GR_LINK_PROPAGATE) && outcome != GRI_RETURNED;
         /* Without a message the record must still travel: it hangs in its watcher's own list. */
         watch->silent = !wants(watch, outcome);
         tell(watch, exit, outcome);
@@ -313,12 +317,16 @@ int gr_link(gr_self *self, gr_address to, unsigned flags)
 {
     if (!gri_self_is_here(self)) return GR_ECONTEXT;
     if ((flags & (GR_LINK | GR_LINK_TRAP_EXIT | GR_LINK_PROPAGATE)) != flags || flags == 0)
-        return gri_fail(self, GR_EINVAL, "link flags 0x%x: allowed are GR_LINK, GR_LINK_TRAP_EXIT and GR_LINK_PROPAGATE", flags);
-    if (gr_address_equal(to, gri_actor_address(self))) return gri_fail(self, GR_EDEADLK, "an actor cannot link to itself");
+        return gri_fail(self, GR_EINVAL,
+                        "link flags 0x%x: allowed are GR_LINK, GR_LINK_TRAP_EXIT and GR_LINK_PROPAGATE", flags);
+    if (gr_address_equal(to, gri_actor_address(self)))
+        return gri_fail(self, GR_EDEADLK, "an actor cannot link to itself");
     gri_watch *old = find_link(self, to);
     int code = gri_watch_add(self, to, GRI_WATCH_LINK, flags, 0, NULL);
-    if (code != 0) return gri_fail(self, code, code == GR_EDEAD ? "cannot link: the actor is dead" : "no memory for a link");
-    if (old && !gri_watch_remove(self, old)) old->unwanted = true; /* it died meanwhile; the new link would be EDEAD then */
+    if (code != 0)
+        return gri_fail(self, code, code == GR_EDEAD ? "cannot link: the actor is dead" : "no memory for a link");
+    if (old && !gri_watch_remove(self, old))
+        old->unwanted = true; /* it died meanwhile; the new link would be EDEAD then */
     return 0;
 }
 
@@ -335,7 +343,8 @@ int gr_unlink(gr_self *self, gr_address to)
 
 static int send_down_of_dead(gr_self *self, gr_address address, uint64_t reference)
 {
-    gr_message *report = gri_report_new(NULL, "dead", (gr_value){NULL}, "the actor was dead when it was monitored", false);
+    gr_message *report =
+        gri_report_new(NULL, "dead", (gr_value){NULL}, "the actor was dead when it was monitored", false);
     gr_message *exit = report ? exit_record_new(address, GRI_RAISED, gr_body(report)) : NULL;
     gr_message_free(&report);
     if (!exit) return gri_fail(self, GR_ENOMEM, "no memory for a monitor");
@@ -400,7 +409,9 @@ int gr_demonitor(gr_self *self, gr_monitor_ref ref, bool flush)
 /* The answer to a wait is the exit record; what the caller wants is what is in it. */
 static int unpack_exit(gr_self *self, gr_message *exit, gr_message **ret_result)
 {
-    int code = exit->kind == GRI_MESSAGE_REPLY ? 0 : exit->kind == GRI_MESSAGE_REPLY_KILLED ? GR_EKILLED : GR_EEXCEPTION;
+    int code = exit->kind == GRI_MESSAGE_REPLY          ? 0
+               : exit->kind == GRI_MESSAGE_REPLY_KILLED ? GR_EKILLED
+                                                        : GR_EEXCEPTION;
     if (ret_result) {
         gr_value value = gr_get(gr_body(exit), code == 0 ? "exit" : "exception");
         if (gr_message_copy(value, ret_result) == 0)
@@ -416,7 +427,8 @@ static int unpack_exit(gr_self *self, gr_message *exit, gr_message **ret_result)
  * wait. */
 static int wait_record(gr_self *self, gr_address address, bool keep, gr_message **ret_exit, gr_deadline deadline)
 {
-    if (gr_address_equal(address, gri_actor_address(self))) return gri_fail(self, GR_EDEADLK, "an actor cannot wait for itself");
+    if (gr_address_equal(address, gri_actor_address(self)))
+        return gri_fail(self, GR_EDEADLK, "an actor cannot wait for itself");
     int code = gri_actor_read_record(address, keep, ret_exit);
     if (code != GR_EDEAD) return code == 0 ? 0 : gri_fail(self, code, "no memory for the result");
     uint64_t reference = gri_actor_reference(self);
@@ -427,13 +439,15 @@ static int wait_record(gr_self *self, gr_address address, bool keep, gr_message 
         code = gri_actor_read_record(address, keep, ret_exit);
         if (code == 0) return 0;
     }
-    if (code != 0) return gri_fail(self, code, code == GR_EDEAD ? "it is dead and was not retained" : "no memory to wait");
+    if (code != 0)
+        return gri_fail(self, code, code == GR_EDEAD ? "it is dead and was not retained" : "no memory to wait");
     self->awaited = reference;
     code = gri_await(self, deadline, ret_exit);
     if (code == 0) {
         gri_watch *arrived = GRI_CONTAINER_OF(*ret_exit, gri_watch, message);
         gri_list_remove(&arrived->own);
-        if (!keep) (void)gr_forget(address); /* this wait has had it; GR_EDEAD: not retained, or another wait was faster */
+        if (!keep)
+            (void)gr_forget(address); /* this wait has had it; GR_EDEAD: not retained, or another wait was faster */
     } else if (!gri_watch_remove(self, watch)) {
         watch->unwanted = true; /* late: sorted out as a reply nobody awaits */
         gri_list_remove(&watch->own);
@@ -450,7 +464,8 @@ int gr_wait(gr_self *self, gr_address address, gr_message **ret_result, gr_deadl
     return code == 0 ? unpack_exit(self, exit, ret_result) : code;
 }
 
-int gr_wait_all(gr_self *self, const gr_address *addresses, size_t count, gr_message **ret_messages, gr_deadline deadline)
+int gr_wait_all(gr_self *self, const gr_address *addresses, size_t count, gr_message **ret_messages,
+                gr_deadline deadline)
 {
     int code = gri_suspend_enter(self);
     if (code != 0) return code;

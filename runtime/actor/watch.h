@@ -20,16 +20,16 @@ enum gri_watch_kind { GRI_WATCH_LINK, GRI_WATCH_MONITOR, GRI_WATCH_WAIT };
 enum gri_watch_state { GRI_WATCHING, GRI_WATCH_SENT };
 
 typedef struct gri_watch {
-    gr_message message;              /* first: the record is freed as a message */
-    struct gri_watch *next, *prev;   /* in the watched one's list; guarded by its lock */
-    gri_list own;                    /* in the watcher's list; the watcher's */
-    gr_address watcher, watched;     /* constant */
-    uint64_t reference;              /* of a monitor or wait */
-    uint8_t kind, state;             /* state is guarded by the lock */
-    uint8_t link_flags;              /* enum gr_link_flags */
-    bool unwanted;                   /* the watcher's: drop the message when it arrives */
-    unsigned char room[56];          /* a body for when there is no memory for the exit record */
-    bool silent;                     /* the sender's: for this outcome there is no message, only the record's way back */
+    gr_message message;            /* first: the record is freed as a message */
+    struct gri_watch *next, *prev; /* in the watched one's list; guarded by its lock */
+    gri_list own;                  /* in the watcher's list; the watcher's */
+    gr_address watcher, watched;   /* constant */
+    uint64_t reference;            /* of a monitor or wait */
+    uint8_t kind, state;           /* state is guarded by the lock */
+    uint8_t link_flags;            /* enum gr_link_flags */
+    bool unwanted;                 /* the watcher's: drop the message when it arrives */
+    unsigned char room[56];        /* a body for when there is no memory for the exit record */
+    bool silent;                   /* the sender's: for this outcome there is no message, only the record's way back */
 } gri_watch;
 
 /* Begins to watch. GR_EDEAD when watched is dead. ret_watch may be NULL. */

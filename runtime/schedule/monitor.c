@@ -15,7 +15,8 @@
 
 #define REPORT_AFTER 4 /* times stuck_ns: a worker thread that others keep off its CPU looks stuck, too */
 #define TRIM_NS (100 * GRI_NS_PER_MS) /* how often memory that went unused goes back to the system: guess */
-#define IDLE_TICKS_BEFORE_SLEEP 200 /* guess: two trims after the last work, and no sleep between two requests of a service */
+#define IDLE_TICKS_BEFORE_SLEEP \
+    200 /* guess: two trims after the last work, and no sleep between two requests of a service */
 
 typedef struct watch {
     uint32_t epoch;
@@ -41,7 +42,8 @@ static void put_spare_in(monitor *m)
     for (unsigned i = scheduler->config.workers; i < count; i++) {
         gri_worker *spare = &scheduler->workers[i];
         /* mo:monitor.put_in acquire <- spare.absent release: it holds nothing any more */
-        if (gri_load_acquire(&spare->phase) != GRI_WORKER_ABSENT || !gri_load_relaxed(&spare->retire)) continue; /* relaxed: ours to clear */
+        if (gri_load_acquire(&spare->phase) != GRI_WORKER_ABSENT || !gri_load_relaxed(&spare->retire))
+            continue;                             /* relaxed: ours to clear */
         gri_store_relaxed(&spare->retire, false); /* relaxed: the parker's token orders it */
         gri_parker_notify(&spare->parker);
         gri_add_relaxed(&scheduler->rescues, 1u); /* relaxed: a counter */
@@ -86,8 +88,9 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
     gri_scheduler *scheduler = m->scheduler;
     gri_worker *worker = &scheduler->workers[index];
     watch *w = &m->watches[index];
-    uint32_t epoch = gri_load_relaxed(&worker->epoch);  /* relaxed: a moment's picture */
-    gri_task *task = gri_load_relaxed(&worker->current); /* relaxed: tasks are type-stable, only the constant id is read */
+    uint32_t epoch = gri_load_relaxed(&worker->epoch); /* relaxed: a moment's picture */
+    gri_task *task =
+        gri_load_relaxed(&worker->current); /* relaxed: tasks are type-stable, only the constant id is read */
     if (!is_busy(worker) || !task) {
         w->epoch = epoch;
         w->since = now;
@@ -173,8 +176,8 @@ void gri_monitor_main(void *arg)
             continue;
         }
         /* Announce, look again, sleep: a worker that becomes busy in between sees the announcement or is seen. */
+        gri_store_relaxed(&scheduler->monitor_asleep, true); /* relaxed: the fence orders it */
         /* mo:monitor.sleep seq_cst <-> worker.busy seq_cst: the flag before the look */
-        gri_store_seq_cst(&scheduler->monitor_asleep, true);
         gri_fence_seq_cst();
         if (!tick(m, gri_clock_monotonic())) gri_parker_wait(&scheduler->monitor_parker, GRI_INSTANT_NEVER);
         gri_store_relaxed(&scheduler->monitor_asleep, false); /* relaxed: at worst one needless notify */

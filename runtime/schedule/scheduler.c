@@ -87,7 +87,8 @@ static int start_threads(gri_scheduler *scheduler)
 int gri_scheduler_start(const gri_schedule_config *config)
 {
     GRI_ASSERT(!gri_scheduler_now);
-    gri_scheduler *scheduler = aligned_alloc(GRI_CACHE_LINE, (sizeof *scheduler + GRI_CACHE_LINE - 1) & ~(size_t)(GRI_CACHE_LINE - 1));
+    gri_scheduler *scheduler =
+        aligned_alloc(GRI_CACHE_LINE, (sizeof *scheduler + GRI_CACHE_LINE - 1) & ~(size_t)(GRI_CACHE_LINE - 1));
     if (!scheduler) return GR_ENOMEM;
     memset(scheduler, 0, sizeof *scheduler);
     scheduler->config = *config;
@@ -127,7 +128,8 @@ uint16_t gri_scheduler_home(void)
     gri_worker *worker = gri_worker_here();
     unsigned workers = gri_scheduler_now->config.workers;
     if (worker && worker->index < workers) return (uint16_t)(worker->index + 1);
-    return (uint16_t)(gri_add_relaxed(&gri_scheduler_now->next_home, 1u) % workers + 1); /* relaxed: any order will do */
+    uint32_t turn = gri_add_relaxed(&gri_scheduler_now->next_home, 1u); /* relaxed: any order will do */
+    return (uint16_t)(turn % workers + 1);
 }
 
 uint32_t gri_scheduler_tick(void)

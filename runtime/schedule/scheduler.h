@@ -35,9 +35,9 @@ typedef struct gri_schedule_config {
     unsigned workers;
     enum gri_steal_policy steal;
     int64_t spin_ns, slice_ns, stuck_ns;
-    const gri_topology *topology;  /* borrowed until stop; NULL: one flat machine, nothing is bound */
-    gri_table *slots;              /* the upper layer's table: workers keep caches of its free slots */
-    unsigned stack_class;          /* of worker loops, and so of every task that does not ask for its own */
+    const gri_topology *topology; /* borrowed until stop; NULL: one flat machine, nothing is bound */
+    gri_table *slots;             /* the upper layer's table: workers keep caches of its free slots */
+    unsigned stack_class;         /* of worker loops, and so of every task that does not ask for its own */
     bool simulate;
     uint64_t seed;
     /* Called by the monitor about the task that holds its worker too long. NULL: nobody wants to know. */
@@ -58,39 +58,39 @@ typedef struct gri_worker_counters {
 
 struct gri_worker {
     /* Owner only: the thread that runs this worker. */
-    gri_stack *stack;              /* the one it stands on */
-    gri_task *leaving_task;        /* to be committed or finished after the switch away from it */
+    gri_stack *stack;       /* the one it stands on */
+    gri_task *leaving_task; /* to be committed or finished after the switch away from it */
     bool (*leaving_commit)(gri_task *task);
     void (*leaving_finish)(gri_task *task);
-    gri_stack *leaving_stack;      /* to be cached after the switch away from it */
-    gri_task *resume;              /* a task without stack that the fresh loop runs first */
+    gri_stack *leaving_stack; /* to be cached after the switch away from it */
+    gri_task *resume;         /* a task without stack that the fresh loop runs first */
     uint32_t ticks;
     uint16_t index;
     bool searching, spare;
     gri_rng rng;
     gri_stack_cache stacks;
-    gri_table_cache slots;         /* of the layer above: free slots of its table */
+    gri_table_cache slots; /* of the layer above: free slots of its table */
     gri_heap *heap;
-    uint32_t *victims;             /* all other base workers, nearest first */
-    gri_context thread;            /* the pthread's own stack */
+    uint32_t *victims;  /* all other base workers, nearest first */
+    gri_context thread; /* the pthread's own stack */
     gri_thread handle;
     struct gri_scheduler *scheduler;
 
     /* Written by the owner, read by the monitor and by thieves. */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_ptr current; /* the task it runs; NULL: none. For reports only */
-    gri_atomic_u32 epoch;          /* counts tasks begun or resumed; odd values have no meaning */
-    gri_atomic_u32 phase;          /* enum gri_worker_phase */
+    gri_atomic_u32 epoch;                               /* counts tasks begun or resumed; odd values have no meaning */
+    gri_atomic_u32 phase;                               /* enum gri_worker_phase */
     gri_worker_counters counters;
     gri_atomic_u64 upper[GRI_UPPER_COUNTERS]; /* what the layer above counts per worker */
 
     /* Written by the monitor (set) and the owner (cleared); says nothing else, so everything about it is relaxed. */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_bool yield;
-    gri_atomic_bool retire;        /* of a spare: give everything up and wait. Set by either, cleared by the monitor */
+    gri_atomic_bool retire; /* of a spare: give everything up and wait. Set by either, cleared by the monitor */
 
     /* Shared: each has its own rules. */
     gri_slot slot;
     gri_parker parker;
-    gri_atomic_bool in_poller;     /* seq_cst with the parker's token: who wakes it looks here */
+    gri_atomic_bool in_poller; /* seq_cst with the parker's token: who wakes it looks here */
     gri_inject pinned;
     gri_wheel wheel;
     gri_deque deque;
@@ -102,21 +102,21 @@ enum gri_worker_phase { GRI_WORKER_ABSENT, GRI_WORKER_BUSY, GRI_WORKER_SEARCHING
 
 typedef struct gri_scheduler {
     gri_schedule_config config;
-    gri_worker *workers;           /* base workers, then room for spares */
-    unsigned workers_max;          /* of them all */
-    gri_atomic_u32 worker_count;   /* slots in use; grows only, by the monitor (release), read by thieves (acquire) */
-    gri_inject inject;             /* overflow and tasks made ready by other threads */
-    gri_idle idle;                 /* who sleeps, how many search */
+    gri_worker *workers;         /* base workers, then room for spares */
+    unsigned workers_max;        /* of them all */
+    gri_atomic_u32 worker_count; /* slots in use; grows only, by the monitor (release), read by thieves (acquire) */
+    gri_inject inject;           /* overflow and tasks made ready by other threads */
+    gri_idle idle;               /* who sleeps, how many search */
     gri_poller poller;
-    gri_spinlock poller_lock;      /* one polls at a time */
-    gri_atomic_i64 poll_deadline;  /* until when the poller's holder sleeps; GRI_INSTANT_PAST: nobody does */
-    gri_atomic_u32 watched;        /* descriptors in the poller: 0 means that looking there is no use */
+    gri_spinlock poller_lock;     /* one polls at a time */
+    gri_atomic_i64 poll_deadline; /* until when the poller's holder sleeps; GRI_INSTANT_PAST: nobody does */
+    gri_atomic_u32 watched;       /* descriptors in the poller: 0 means that looking there is no use */
     gri_atomic_bool stopping;
     gri_thread monitor;
     gri_parker monitor_parker;
     gri_atomic_bool monitor_asleep;
     gri_atomic_u64 rescues, stuck;
-    gri_atomic_u32 tick_ms;        /* written by the monitor */
+    gri_atomic_u32 tick_ms; /* written by the monitor */
     gri_atomic_u32 next_home;
     struct gri_simulation *simulation;
 } gri_scheduler;

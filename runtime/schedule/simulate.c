@@ -89,7 +89,7 @@ static gri_task *take_from(gri_scheduler *scheduler, gri_worker *worker)
         gri_deque *from = &scheduler->workers[worker->victims[victim]].deque;
         size_t count = gri_deque_steal_half(from, &worker->deque, &first);
         if (count > 0) {
-            gri_count_owner(&worker->counters.steals, 1u); /* relaxed: a counter */
+            gri_count_owner(&worker->counters.steals, 1u);    /* relaxed: a counter */
             gri_count_owner(&worker->counters.stolen, count); /* relaxed: a counter */
             task = first;
         }

@@ -130,19 +130,20 @@ void gri_worker_unpark(gri_worker *worker)
     /* mo:worker.unpark seq_cst <-> worker.sleep seq_cst: the notifier's token comes before this load, the sleeper's mark
      * before its look at the token: one of them sees the other */
     gri_fence_seq_cst();
-    if (gri_load_seq_cst(&worker->in_poller)) gri_poller_wake(&worker->scheduler->poller);
+    if (gri_load_relaxed(&worker->in_poller)) /* relaxed: the fence orders it */
+        gri_poller_wake(&worker->scheduler->poller);
 }
 
 /* Sleeps in the poller, as the only one. */
 static void sleep_in_poller(gri_worker *worker)
 {
     gri_scheduler *scheduler = worker->scheduler;
-    /* mo:worker.sleep seq_cst <-> worker.unpark seq_cst: see there */
-    gri_store_seq_cst(&worker->in_poller, true);
     gri_instant until = earliest_of_all(scheduler);
-    /* mo:poller.deadline seq_cst <-> scheduler.arm seq_cst: either the armer sees that we sleep longer and wakes us, or we
+    gri_store_relaxed(&worker->in_poller, true); /* relaxed, both: the fence orders them */
+    gri_store_relaxed(&scheduler->poll_deadline, until);
+    /* mo:worker.sleep seq_cst <-> worker.unpark seq_cst: see there
+     * mo:poller.deadline seq_cst <-> scheduler.arm seq_cst: either the armer sees that we sleep longer and wakes us, or we
      * see its timer in the second look */
-    gri_store_seq_cst(&scheduler->poll_deadline, until);
     gri_fence_seq_cst();
     gri_instant again = earliest_of_all(scheduler);
     if (again < until) until = again;
@@ -150,8 +151,9 @@ static void sleep_in_poller(gri_worker *worker)
         int64_t timeout = until == GRI_INSTANT_NEVER ? -1 : gri_instant_until(gri_clock_now(), until);
         if (timeout != 0) gri_poller_wait(&scheduler->poller, timeout, scheduler->config.poll_report, scheduler);
     }
-    gri_store_seq_cst(&scheduler->poll_deadline, GRI_INSTANT_PAST); /* mo:poller.deadline seq_cst <-> scheduler.arm seq_cst: nobody sleeps */
-    gri_store_seq_cst(&worker->in_poller, false); /* mo:worker.sleep seq_cst <-> worker.unpark seq_cst: awake */
+    /* relaxed, both: seen late, they cost a needless wake */
+    gri_store_relaxed(&scheduler->poll_deadline, GRI_INSTANT_PAST);
+    gri_store_relaxed(&worker->in_poller, false);
 }
 
 static bool all_work_is_gone(gri_worker *worker, gri_task **ret_task)
@@ -172,7 +174,7 @@ static gri_task *sleep_until_woken(gri_worker *worker)
     /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
     if (all_work_is_gone(worker, &task) && !gri_load_acquire(&scheduler->stopping)) {
         gri_count_owner(&worker->counters.parks, 1u); /* relaxed: a counter */
-        gri_heap_bind(NULL); /* flushes, and lets others trim it while we sleep */
+        gri_heap_bind(NULL);                          /* flushes, and lets others trim it while we sleep */
         gri_stack_cache_trim(&worker->stacks);
         if (gri_spinlock_try(&scheduler->poller_lock)) {
             sleep_in_poller(worker);
@@ -189,9 +191,11 @@ static gri_task *sleep_until_woken(gri_worker *worker)
 /* Wakes the monitor if it sleeps: there is something to watch again. */
 static void become_busy(gri_worker *worker)
 {
-    /* relaxed: the monitor's picture; a monitor that misses it looks again within a tick */
-    gri_store_relaxed(&worker->phase, GRI_WORKER_BUSY);
-    if (GRI_UNLIKELY(gri_load_relaxed(&worker->scheduler->monitor_asleep))) gri_parker_notify(&worker->scheduler->monitor_parker);
+    gri_store_relaxed(&worker->phase, GRI_WORKER_BUSY); /* relaxed: the fence orders it */
+    /* mo:worker.busy seq_cst <-> monitor.sleep seq_cst: the monitor sees a busy worker, or the worker a sleeping monitor */
+    gri_fence_seq_cst();
+    if (GRI_UNLIKELY(gri_load_relaxed(&worker->scheduler->monitor_asleep))) /* relaxed: the fence orders it */
+        gri_parker_notify(&worker->scheduler->monitor_parker);
 }
 
 /* A spare that has nothing to do, or has been sent away, waits outside the idle protocol until the monitor puts it in again.
@@ -206,7 +210,8 @@ static void be_absent(gri_worker *worker)
     gri_heap_bind(NULL);
     gri_stack_cache_trim(&worker->stacks);
     /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
-    while (!gri_load_acquire(&scheduler->stopping) && gri_load_relaxed(&worker->retire)) /* relaxed: the parker orders it */
+    while (!gri_load_acquire(&scheduler->stopping) &&
+           gri_load_relaxed(&worker->retire)) /* relaxed: the parker orders it */
         gri_parker_wait(&worker->parker, GRI_INSTANT_NEVER);
     gri_heap_bind(worker->heap);
 }
@@ -223,7 +228,9 @@ void gri_worker_give_up(gri_worker *worker)
 gri_task *gri_worker_next(gri_worker *worker)
 {
     for (;;) {
-        if (worker->spare && gri_load_relaxed(&worker->retire)) be_absent(worker); /* relaxed: a request, nothing with it */
+        /* relaxed: a request, nothing with it */
+        if (worker->spare && gri_load_relaxed(&worker->retire))
+            be_absent(worker);
         gri_task *task = gri_worker_next_local(worker);
         if (task && !worker->searching) { /* the common case: it was busy before */
             if (gri_load_relaxed(&worker->phase) != GRI_WORKER_BUSY) become_busy(worker); /* relaxed: own writes */
@@ -268,7 +275,7 @@ void gri_scheduler_arm(gri_wheel_entry *entry, gri_instant when)
     if (!gri_wheel_arm(wheel, entry, when)) return;
     /* mo:scheduler.arm seq_cst <-> poller.deadline seq_cst: see sleep_in_poller */
     gri_fence_seq_cst();
-    gri_instant sleeping_until = gri_load_seq_cst(&scheduler->poll_deadline);
+    gri_instant sleeping_until = gri_load_relaxed(&scheduler->poll_deadline); /* relaxed: the fence orders it */
     if (sleeping_until != GRI_INSTANT_PAST && when < sleeping_until) gri_poller_wake(&scheduler->poller);
 }
 

@@ -24,14 +24,14 @@ typedef struct gri_worker gri_worker;
 typedef struct gri_task gri_task;
 
 struct gri_task {
-    gri_inject_node link;          /* in an injection queue */
-    gri_stack *stack;              /* where to resume it; NULL: call run */
+    gri_inject_node link; /* in an injection queue */
+    gri_stack *stack;     /* where to resume it; NULL: call run */
     void (*run)(gri_task *task);
-    gri_worker *worker;            /* who runs it, set before it runs: how a task finds its worker after a switch */
-    uint32_t id;                   /* for traces */
-    uint16_t home;                 /* 1 + index of the only worker that may run it; 0: any */
-    uint8_t own_stack_class;       /* 0: run on a loop's stack; else 1 + size class of a stack of its own */
-    bool foreign;                  /* an attached thread's: blocks its thread instead of switching (simulation: switches) */
+    gri_worker *worker;      /* who runs it, set before it runs: how a task finds its worker after a switch */
+    uint32_t id;             /* for traces */
+    uint16_t home;           /* 1 + index of the only worker that may run it; 0: any */
+    uint8_t own_stack_class; /* 0: run on a loop's stack; else 1 + size class of a stack of its own */
+    bool foreign;            /* an attached thread's: blocks its thread instead of switching (simulation: switches) */
 };
 
 /* Makes a new or parked task ready. From a worker: it runs there soon, before older ones (it is what the current task just

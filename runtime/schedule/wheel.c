@@ -65,7 +65,8 @@ static void insert_locked(gri_wheel *wheel, gri_wheel_entry *entry, gri_instant 
     wheel->count++;
     gri_store_relaxed(&entry->when, when); /* read by the entry's owner after it has seen `wheel`, or under the lock */
     /* mo:wheel.insert seq_cst <-> actor.arm seq_cst: an owner that sees the wheel here knows that fire will read its
-     * deadline; see actor/deadline.c */
+     * deadline; see actor/suspend.c
+     * mo:wheel.insert release -> wheel.cancel acquire: which lock to take */
     gri_store_seq_cst(&entry->wheel, wheel);
 }
 
@@ -112,9 +113,9 @@ bool gri_wheel_arm(gri_wheel *wheel, gri_wheel_entry *entry, gri_instant when)
     entry->last = wheel;
     gri_spinlock_lock(&wheel->lock);
     insert_locked(wheel, entry, when);
-    gri_instant before = gri_load_relaxed(&wheel->earliest); /* only changed under this lock */
+    gri_instant before = gri_load_relaxed(&wheel->earliest); /* relaxed: only changed under this lock */
     publish_earliest_locked(wheel);
-    bool earlier = gri_load_relaxed(&wheel->earliest) < before;
+    bool earlier = gri_load_relaxed(&wheel->earliest) < before; /* relaxed: under the lock */
     gri_spinlock_unlock(&wheel->lock);
     return earlier;
 }
@@ -122,11 +123,11 @@ bool gri_wheel_arm(gri_wheel *wheel, gri_wheel_entry *entry, gri_instant when)
 bool gri_wheel_cancel(gri_wheel_entry *entry)
 {
     for (;;) {
-        /* mo:wheel.cancel acquire <- wheel.insert seq_cst: only a pointer to take the right lock; checked again under it */
+        /* mo:wheel.cancel acquire <- wheel.insert release: only a pointer to take the right lock; checked again under it */
         gri_wheel *wheel = gri_load_acquire(&entry->wheel);
         if (!wheel) return false;
         gri_spinlock_lock(&wheel->lock);
-        bool here = gri_load_relaxed(&entry->wheel) == wheel; /* stable under the lock of the wheel it names */
+        bool here = gri_load_relaxed(&entry->wheel) == wheel; /* relaxed: stable under the lock of the wheel it names */
         if (here) {
             unlink_locked(wheel, entry);
             if (wheel->count == 0) publish_earliest_locked(wheel);
@@ -146,8 +147,8 @@ void gri_wheel_quiesce(gri_wheel_entry *entry)
 
 static void fire_one_locked(gri_wheel *wheel, gri_wheel_entry *entry, gri_instant now)
 {
-    if (gri_load_relaxed(&entry->when) > now) { /* under the lock; came down from a higher level */
-        gri_instant when = gri_load_relaxed(&entry->when);
+    gri_instant when = gri_load_relaxed(&entry->when); /* relaxed: under the lock */
+    if (when > now) {                                  /* came down from a higher level */
         wheel->count--;
         gri_list_remove(&entry->link);
         insert_locked(wheel, entry, when);

@@ -32,16 +32,16 @@ typedef void gri_wheel_fire_entry(gri_wheel_entry *entry, gri_instant now);
 
 struct gri_wheel_entry {
     gri_list link;
-    gri_atomic_ptr wheel;     /* written under the wheel's lock; NULL: in none. Read by the owner to skip the lock */
-    gri_atomic_i64 when;      /* written under the lock while linked; read by the owner */
-    struct gri_wheel *last;   /* the wheel it was in last: written by the owner, in arm */
+    gri_atomic_ptr wheel;   /* written under the wheel's lock; NULL: in none. Read by the owner to skip the lock */
+    gri_atomic_i64 when;    /* written under the lock while linked; read by the owner */
+    struct gri_wheel *last; /* the wheel it was in last: written by the owner, in arm */
     gri_wheel_fire_entry *fire;
 };
 
 typedef struct gri_wheel {
     gri_spinlock lock;
-    gri_atomic_i64 earliest;  /* written under the lock; read by everybody who decides how long to sleep */
-    uint64_t tick;            /* everything up to and with this tick has been fired */
+    gri_atomic_i64 earliest; /* written under the lock; read by everybody who decides how long to sleep */
+    uint64_t tick;           /* everything up to and with this tick has been fired */
     uint64_t count;
     uint64_t occupied[GRI_WHEEL_LEVELS];
     gri_list slots[GRI_WHEEL_LEVELS][GRI_WHEEL_SLOTS];

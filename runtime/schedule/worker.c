@@ -89,8 +89,9 @@ bool gri_worker_poll(gri_worker *worker)
 {
     gri_scheduler *scheduler = worker->scheduler;
     /* relaxed: a hint; a descriptor added a moment ago is seen at the next look */
+    /* relaxed: a counter */
     if (gri_load_relaxed(&scheduler->watched) == 0 || !gri_spinlock_try(&scheduler->poller_lock)) return false;
-    gri_count_owner(&worker->counters.polls, 1u); /* relaxed: a counter */
+    gri_count_owner(&worker->counters.polls, 1u);
     int reports = gri_poller_wait(&scheduler->poller, 0, scheduler->config.poll_report, scheduler);
     gri_spinlock_unlock(&scheduler->poller_lock);
     return reports > 0;
@@ -99,7 +100,9 @@ bool gri_worker_poll(gri_worker *worker)
 void gri_worker_housekeeping(gri_worker *worker)
 {
     gri_scheduler *scheduler = worker->scheduler;
-    if (GRI_UNLIKELY(worker->spare && gri_load_relaxed(&worker->retire))) gri_worker_give_up(worker); /* relaxed: a request */
+    /* relaxed: a request */
+    if (GRI_UNLIKELY(worker->spare && gri_load_relaxed(&worker->retire)))
+        gri_worker_give_up(worker);
     if (gri_wheel_earliest(&worker->wheel) != GRI_INSTANT_NEVER) {
         unsigned fired = gri_wheel_fire(&worker->wheel, gri_clock_now(), FIRE_LIMIT);
         gri_count_owner(&worker->counters.timers, fired); /* relaxed: a counter */
@@ -300,7 +303,8 @@ void gri_worker_loop(void *arg)
         if (!task) break;
         run_task(worker, task);
         worker = gri_worker_here();
-        if (GRI_UNLIKELY(worker->stack->size_class != worker->scheduler->config.stack_class)) { /* a task's own size: not for a loop */
+        if (GRI_UNLIKELY(worker->stack->size_class !=
+                         worker->scheduler->config.stack_class)) { /* a task's own size: not for a loop */
             gri_stack *stack = fresh_loop(worker);
             if (stack) leave_stack_for(worker, stack);
         }
@@ -340,7 +344,8 @@ void gri_worker_main(void *arg)
 static unsigned node_of(const gri_scheduler *scheduler, unsigned index)
 {
     const gri_topology *topology = scheduler->config.topology;
-    if (!topology || index >= topology->workers || topology->places[index].node_os_index == GRI_TOPOLOGY_UNKNOWN) return 0;
+    if (!topology || index >= topology->workers || topology->places[index].node_os_index == GRI_TOPOLOGY_UNKNOWN)
+        return 0;
     return topology->places[index].node_os_index;
 }
 

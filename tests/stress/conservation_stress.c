@@ -16,27 +16,30 @@
  *   ends           one DOWN for every actor of the world, one end for every spawn
  * What it cannot see: a message delivered to the wrong life of the right slot with the right number, and order between
  * different senders, which nobody promises. */
+#include "base/atomic.h"
+
 #include <greenroom.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NEIGHBOURS 4
 #define LIVES 8 /* of one neighbour that may be sending at a time: a killed one goes on until it notices */
-#define FEED 4 /* messages per actor that are under way at a time */
+#define FEED 4  /* messages per actor that are under way at a time */
 
 static unsigned actors = 2000, workers = 8;
 static uint64_t messages = 1000000, seed = 1;
 
-typedef _Atomic(uint64_t) counter;
+typedef gri_atomic_u64
+    counter; /* relaxed: sums, compared when nobody counts any more; addresses publish nothing by themselves */
 static counter *addresses; /* who lives in each place now */
 static counter accepted, refused, received, calls, answered, call_dead, call_late, call_other, children, wrong;
-static atomic_bool feeding;
+static gri_atomic_bool feeding; /* relaxed: seen late is fine */
 
 static void complain(const char *what, uint64_t a, uint64_t b)
 {
-    if (atomic_fetch_add(&wrong, 1) < 10) fprintf(stderr, "VIOLATION %s: %llu, expected %llu\n", what, (unsigned long long)a, (unsigned long long)b);
+    if (gri_add_relaxed(&wrong, 1u) < 10)
+        fprintf(stderr, "VIOLATION %s: %llu, expected %llu\n", what, (unsigned long long)a, (unsigned long long)b);
 }
 
 static uint64_t random_next(uint64_t *state)
@@ -76,7 +79,7 @@ static struct numbering *numbering_of(inhabitant *me, unsigned k, uint64_t sende
 static void send_one(gr_self *self, inhabitant *me)
 {
     unsigned k = (unsigned)(random_next(&me->random) % NEIGHBOURS);
-    uint64_t address = atomic_load(&addresses[neighbour(me->place, k)]);
+    uint64_t address = gri_load_relaxed(&addresses[neighbour(me->place, k)]);
     if (address != me->out[k].address) {
         me->out[k].address = address;
         me->out[k].next = 0;
@@ -84,9 +87,9 @@ static void send_one(gr_self *self, inhabitant *me)
     int code = gr_cast(self, (gr_address){address}, "{s:i,s:I}", "k", (int)k, "n", (int64_t)me->out[k].next);
     if (code == 0) {
         me->out[k].next++;
-        atomic_fetch_add_explicit(&accepted, 1, memory_order_relaxed);
+        (void)gri_add_relaxed(&accepted, 1u);
     } else if (code == GR_EDEAD) {
-        atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+        (void)gri_add_relaxed(&refused, 1u);
     } else {
         complain("gr_cast returned", (uint64_t)-code, 0);
     }
@@ -94,36 +97,37 @@ static void send_one(gr_self *self, inhabitant *me)
 
 static void child(gr_self *self, gr_value args)
 {
-    if (gr_cast(self, gr_address_in(args), "{s:b}", "child", 1) == 0) atomic_fetch_add_explicit(&accepted, 1, memory_order_relaxed);
+    if (gr_cast(self, gr_address_in(args), "{s:b}", "child", 1) == 0) (void)gri_add_relaxed(&accepted, 1u);
 }
 
 static void call_one(gr_self *self, inhabitant *me)
 {
     uint32_t place = (uint32_t)(random_next(&me->random) % actors) / 3 * 3; /* servers live in every third place */
-    gr_address to = {atomic_load(&addresses[place])};
+    gr_address to = {gri_load_relaxed(&addresses[place])};
     int64_t question = (int64_t)(random_next(&me->random) >> 8);
     gr_message *reply = NULL;
-    atomic_fetch_add(&calls, 1);
+    (void)gri_add_relaxed(&calls, 1u);
     int code = gr_call(self, &reply, to, "echo", gr_after_ms(200), "I", question);
     if (code == 0) {
-        if (gr_int(gr_body(reply), -1) != question) complain("an answer to another question", (uint64_t)gr_int(gr_body(reply), -1), (uint64_t)question);
-        atomic_fetch_add(&answered, 1);
+        if (gr_int(gr_body(reply), -1) != question)
+            complain("an answer to another question", (uint64_t)gr_int(gr_body(reply), -1), (uint64_t)question);
+        (void)gri_add_relaxed(&answered, 1u);
     } else if (code == GR_EDEAD) {
-        atomic_fetch_add(&call_dead, 1);
+        (void)gri_add_relaxed(&call_dead, 1u);
     } else if (code == GR_ETIMEOUT) {
-        atomic_fetch_add(&call_late, 1);
+        (void)gri_add_relaxed(&call_late, 1u);
     } else {
-        atomic_fetch_add(&call_other, 1); /* killed meanwhile */
+        (void)gri_add_relaxed(&call_other, 1u); /* killed meanwhile */
     }
     gr_message_free(&reply);
 }
 
 static void take_one(gr_self *self, inhabitant *me, gr_message *m)
 {
-    atomic_fetch_add_explicit(&received, 1, memory_order_relaxed);
+    (void)gri_add_relaxed(&received, 1u);
     gr_value body = gr_body(m);
     if (gr_bool(gr_get(body, "child"), false)) {
-        atomic_fetch_add_explicit(&children, 1, memory_order_relaxed);
+        (void)gri_add_relaxed(&children, 1u);
         return;
     }
     if (gr_bool(gr_get(body, "feed"), false)) {
@@ -138,13 +142,14 @@ static void take_one(gr_self *self, inhabitant *me, gr_message *m)
     struct numbering *in = numbering_of(me, (unsigned)k, gr_sender(m).id);
     if ((uint64_t)n != in->next) complain("out of order", (uint64_t)n, in->next);
     in->next = (uint64_t)n + 1;
-    if (!atomic_load_explicit(&feeding, memory_order_relaxed)) return;
+    if (!gri_load_relaxed(&feeding)) return;
     send_one(self, me);
     uint64_t dice = random_next(&me->random) % 1024;
     if (dice < 8 && me->place % 3 != 0) call_one(self, me);
     gr_address baby;
     if (dice >= 1020) {
-        if (gr_spawn(self, &baby, child, "A", gr_self_address(self)) != 0 && !gr_killed(self)) complain("gr_spawn", 1, 0);
+        if (gr_spawn(self, &baby, child, "A", gr_self_address(self)) != 0 && !gr_killed(self))
+            complain("gr_spawn", 1, 0);
     }
 }
 
@@ -180,8 +185,11 @@ static void server_echo(gr_self *self, void *state, gr_value argument)
 }
 
 static const gr_method methods[] = {{"echo", server_echo}};
-static const gr_server server = {
-    .state_bytes = sizeof(inhabitant), .start = server_start, .methods = methods, .method_count = 1, .on_message = server_message};
+static const gr_server server = {.state_bytes = sizeof(inhabitant),
+                                 .start = server_start,
+                                 .methods = methods,
+                                 .method_count = 1,
+                                 .on_message = server_message};
 
 /* ---- the world ---- */
 
@@ -198,14 +206,14 @@ static bool populate(gr_self *self, uint32_t place, uint64_t *random)
         fprintf(stderr, "spawn: %s: %s\n", gr_error_name(code), gr_error_detail(self)->text);
         return false;
     }
-    atomic_store(&addresses[place], address.id);
+    gri_store_relaxed(&addresses[place], address.id);
     return true;
 }
 
 static void feed(gr_self *self, uint32_t place)
 {
-    int code = gr_cast(self, (gr_address){atomic_load(&addresses[place])}, "{s:b}", "feed", 1);
-    if (code == 0) atomic_fetch_add(&accepted, 1);
+    int code = gr_cast(self, (gr_address){gri_load_relaxed(&addresses[place])}, "{s:b}", "feed", 1);
+    if (code == 0) (void)gri_add_relaxed(&accepted, 1u);
 }
 
 /* Takes the DOWN messages that have arrived; returns how many. */
@@ -229,13 +237,13 @@ static int run(gr_self *self)
     uint64_t random = seed, kills = 0, downs = 0, spawned = actors, restarted = 0;
     for (uint32_t i = 0; i < actors; i++)
         if (!populate(self, i, &random)) return 1;
-    atomic_store(&feeding, true);
+    gri_store_relaxed(&feeding, true);
     uint64_t last = 0;
-    while (atomic_load(&received) < messages && atomic_load(&wrong) == 0) {
+    while (gri_load_relaxed(&received) < messages && gri_load_relaxed(&wrong) == 0) {
         for (unsigned i = 0; i < actors / 10 + 1; i++) feed(self, (uint32_t)(random_next(&random) % actors));
         for (unsigned i = 0; i < actors / 200 + 1; i++) {
             uint32_t place = (uint32_t)(random_next(&random) % actors);
-            gr_address victim = {atomic_load(&addresses[place])};
+            gr_address victim = {gri_load_relaxed(&addresses[place])};
             if ((random_next(&random) & 1 ? gr_kill(victim) : gr_kill_now(victim)) != 0) continue;
             kills++;
             if (!populate(self, place, &random)) return 1;
@@ -243,12 +251,12 @@ static int run(gr_self *self)
             feed(self, place);
         }
         downs += count_downs(self, gr_after_ms(2));
-        uint64_t now = atomic_load(&received);
+        uint64_t now = gri_load_relaxed(&received);
         if (now == last) restarted++;
         last = now;
     }
-    atomic_store(&feeding, false);
-    for (uint32_t i = 0; i < actors; i++) (void)gr_kill((gr_address){atomic_load(&addresses[i])});
+    gri_store_relaxed(&feeding, false);
+    for (uint32_t i = 0; i < actors; i++) (void)gr_kill((gr_address){gri_load_relaxed(&addresses[i])});
     while (downs < spawned) {
         uint64_t more = count_downs(self, gr_after_s(60));
         if (more == 0) break;
@@ -261,19 +269,25 @@ static int run(gr_self *self)
     if (gr_counters_read(&c) != 0) return 1;
     if (downs != spawned) complain("DOWN messages", downs, spawned);
     if (c.ended != c.spawned - 1) complain("ends", c.ended, c.spawned - 1);
-    if (atomic_load(&received) + c.discarded != atomic_load(&accepted)) complain("received + discarded", atomic_load(&received) + c.discarded, atomic_load(&accepted));
-    uint64_t outcomes = atomic_load(&answered) + atomic_load(&call_dead) + atomic_load(&call_late) + atomic_load(&call_other);
+    if (gri_load_relaxed(&received) + c.discarded != gri_load_relaxed(&accepted))
+        complain("received + discarded", gri_load_relaxed(&received) + c.discarded, gri_load_relaxed(&accepted));
+    uint64_t outcomes = gri_load_relaxed(&answered) + gri_load_relaxed(&call_dead) + gri_load_relaxed(&call_late) +
+                        gri_load_relaxed(&call_other);
     /* A caller that gr_kill_now unwinds inside gr_call counts nothing after it. */
-    if (outcomes > atomic_load(&calls) || atomic_load(&calls) - outcomes > kills) complain("outcomes of calls", outcomes, atomic_load(&calls));
+    if (outcomes > gri_load_relaxed(&calls) || gri_load_relaxed(&calls) - outcomes > kills)
+        complain("outcomes of calls", outcomes, gri_load_relaxed(&calls));
     if (c.steals == 0 && workers > 1) complain("steals", 0, 1);
-    printf("{\"stress\":\"conservation\",\"seed\":%llu,\"workers\":%u,\"actors\":%u,\"accepted\":%llu,\"received\":%llu,\"discarded\":%llu,"
-           "\"refused\":%llu,\"calls\":%llu,\"answered\":%llu,\"dead\":%llu,\"late\":%llu,\"children\":%llu,\"kills\":%llu,\"spawned\":%llu,"
+    printf("{\"stress\":\"conservation\",\"seed\":%llu,\"workers\":%u,\"actors\":%u,\"accepted\":%llu,\"received\":%"
+           "llu,\"discarded\":%llu,"
+           "\"refused\":%llu,\"calls\":%llu,\"answered\":%llu,\"dead\":%llu,\"late\":%llu,\"children\":%llu,\"kills\":%"
+           "llu,\"spawned\":%llu,"
            "\"steals\":%llu,\"stalls\":%llu,\"violations\":%llu}\n",
            (unsigned long long)seed, workers, actors, (unsigned long long)accepted, (unsigned long long)received,
-           (unsigned long long)c.discarded, (unsigned long long)refused, (unsigned long long)calls, (unsigned long long)answered,
-           (unsigned long long)call_dead, (unsigned long long)call_late, (unsigned long long)children, (unsigned long long)kills,
-           (unsigned long long)c.spawned, (unsigned long long)c.steals, (unsigned long long)restarted, (unsigned long long)wrong);
-    return atomic_load(&wrong) != 0;
+           (unsigned long long)c.discarded, (unsigned long long)refused, (unsigned long long)calls,
+           (unsigned long long)answered, (unsigned long long)call_dead, (unsigned long long)call_late,
+           (unsigned long long)children, (unsigned long long)kills, (unsigned long long)c.spawned,
+           (unsigned long long)c.steals, (unsigned long long)restarted, (unsigned long long)wrong);
+    return gri_load_relaxed(&wrong) != 0;
 }
 
 static bool number_option(int argc, char **argv, int *at, const char *name, uint64_t *ret)
@@ -291,8 +305,10 @@ int main(int argc, char **argv)
 {
     uint64_t actors_option = actors, workers_option = workers;
     for (int i = 1; i < argc; i++) {
-        if (!number_option(argc, argv, &i, "--seed", &seed) && !number_option(argc, argv, &i, "--messages", &messages) &&
-            !number_option(argc, argv, &i, "--actors", &actors_option) && !number_option(argc, argv, &i, "--workers", &workers_option)) {
+        if (!number_option(argc, argv, &i, "--seed", &seed) &&
+            !number_option(argc, argv, &i, "--messages", &messages) &&
+            !number_option(argc, argv, &i, "--actors", &actors_option) &&
+            !number_option(argc, argv, &i, "--workers", &workers_option)) {
             fprintf(stderr, "usage: %s [--seed N] [--messages N] [--actors N] [--workers N]\n", argv[0]);
             return 2;
         }
@@ -305,7 +321,10 @@ int main(int argc, char **argv)
     workers = (unsigned)workers_option;
     addresses = calloc(actors, sizeof *addresses);
     gr_detail detail;
-    gr_options options = {.workers = workers, .bind = "none", .stuck_ms = 1000, .fixed = GR_FIXED(workers) | GR_FIXED(bind) | GR_FIXED(stuck_ms)};
+    gr_options options = {.workers = workers,
+                          .bind = "none",
+                          .stuck_ms = 1000,
+                          .fixed = GR_FIXED(workers) | GR_FIXED(bind) | GR_FIXED(stuck_ms)};
     int code = gr_start(&options, &detail);
     if (code != 0) {
         fprintf(stderr, "%s: %s\n", gr_error_name(code), detail.text);
