@@ -13,7 +13,7 @@
 /* What goes where once everything is known to fit. */
 typedef struct result {
     void *target;
-    size_t *size_target; /* may be NULL */
+    size_t *size_target; /* of texts and bytes */
     union {
         int64_t i;
         double d;
@@ -38,7 +38,8 @@ typedef struct unpacker {
     result results[GRI_FORMAT_ARGUMENTS_MAX];
     level levels[GRI_UNPACK_DEPTH_MAX];
     uint32_t keys_count, results_count, depth;
-    gr_value value; /* for the next operation */
+    gr_value value;  /* for the next operation */
+    size_t unwanted; /* lengths that nobody asked for */
 } unpacker;
 
 static GRI_COLD GRI_PRINTF(4, 5) int refuse(const unpacker *u, const gri_plan_op *op, int code, const char *text, ...)
@@ -65,26 +66,15 @@ static GRI_COLD int wrong_type(const unpacker *u, const gri_plan_op *op, const c
 
 /* ---- scalars ---- */
 
-static int check_int(const unpacker *u, const gri_plan_op *op, result *r)
+static int check_int(const unpacker *u, const gri_plan_op *op, int64_t x)
 {
-    if (gr_type_of(u->value) != GR_INT) return wrong_type(u, op, "int");
-    r->i = gr_int(u->value, 0);
     int64_t low = op->kind == GR_ARG_INT_OUT ? INT_MIN : op->kind == GR_ARG_LONG_OUT ? INT64_MIN : 0;
     int64_t high = op->kind == GR_ARG_INT_OUT ? INT_MAX : op->kind == GR_ARG_UINT_OUT ? UINT_MAX : INT64_MAX;
-    if (r->i < low || r->i > high)
-        return refuse(u, op, GR_ERANGE, "%lld does not fit %s", (long long)r->i, gri_arg_name(op->kind));
-    return 0;
+    if (GRI_LIKELY(x >= low && x <= high)) return 0;
+    return refuse(u, op, GR_ERANGE, "%lld does not fit %s", (long long)x, gri_arg_name(op->kind));
 }
 
-static int check_text(const unpacker *u, const gri_plan_op *op, result *r)
-{
-    if (gr_type_of(u->value) != GR_STRING) return wrong_type(u, op, "string");
-    r->at = gr_string(u->value, NULL);
-    r->bytes = gr_string_bytes(u->value);
-    return 0;
-}
-
-static int check_json(const unpacker *u, const gri_plan_op *op, result *r)
+static int take_json(const unpacker *u, const gri_plan_op *op, result *r)
 {
     json_t *json = NULL;
     int error = gr_to_json(u->value, &json);
@@ -93,41 +83,54 @@ static int check_json(const unpacker *u, const gri_plan_op *op, result *r)
     return 0;
 }
 
-/* Reads the arguments of a scalar's operation; checks the value and keeps the result unless the value is absent. */
-static int unpack_scalar(unpacker *u, const gri_plan_op *op)
+/* The value for a scalar's operation, if it has the type. */
+static int take_value(const unpacker *u, const gri_plan_op *op, result *r)
 {
-    result r = {.code = op->code, .kind = op->kind};
-    r.target = va_arg(u->args->list, void *);
-    if (op->flags & GRI_PLAN_SIZED) r.size_target = va_arg(u->args->list, size_t *);
-    if (!r.target || ((op->flags & GRI_PLAN_SIZED) && !r.size_target))
-        return refuse(u, op, GR_EINVAL, "NULL where a result goes");
-    if (!u->value.at) return 0;
     gr_type type = gr_type_of(u->value);
-    int error = 0;
     switch (op->code) {
+    case GRI_PLAN_STRING:
+        if (type != GR_STRING) return wrong_type(u, op, "string");
+        r->at = gr_string(u->value, NULL);
+        r->bytes = gr_string_bytes(u->value);
+        return 0;
+    case GRI_PLAN_INT:
+        if (type != GR_INT) return wrong_type(u, op, "int");
+        r->i = gr_int(u->value, 0);
+        return check_int(u, op, r->i);
     case GRI_PLAN_BOOL:
-        if (type != GR_BOOL) error = wrong_type(u, op, "bool");
-        r.i = gr_bool(u->value, false);
-        break;
-    case GRI_PLAN_INT: error = check_int(u, op, &r); break;
+        if (type != GR_BOOL) return wrong_type(u, op, "bool");
+        r->i = gr_bool(u->value, false);
+        return 0;
     case GRI_PLAN_DOUBLE:
         if (type != GR_DOUBLE && !(type == GR_INT && (op->flags & GRI_PLAN_INTS_TOO)))
-            error = wrong_type(u, op, op->flags & GRI_PLAN_INTS_TOO ? "double or int" : "double");
-        r.d = gr_double(u->value, 0);
-        break;
-    case GRI_PLAN_STRING: error = check_text(u, op, &r); break;
+            return wrong_type(u, op, op->flags & GRI_PLAN_INTS_TOO ? "double or int" : "double");
+        r->d = gr_double(u->value, 0);
+        return 0;
     case GRI_PLAN_ADDRESS:
-        if (type != GR_ADDRESS) error = wrong_type(u, op, "address");
-        r.i = (int64_t)gr_address_in(u->value).id;
-        break;
+        if (type != GR_ADDRESS) return wrong_type(u, op, "address");
+        r->i = (int64_t)gr_address_in(u->value).id;
+        return 0;
     case GRI_PLAN_BYTES:
-        if (type != GR_BYTES) error = wrong_type(u, op, "bytes");
-        r.at = gr_bytes(u->value, &r.bytes);
-        break;
-    case GRI_PLAN_JSON: error = check_json(u, op, &r); break;
-    default: r.at = u->value.at;
+        if (type != GR_BYTES) return wrong_type(u, op, "bytes");
+        r->at = gr_bytes(u->value, &r->bytes);
+        return 0;
+    case GRI_PLAN_JSON: return take_json(u, op, r);
+    default: r->at = u->value.at; return 0;
     }
-    if (!error) u->results[u->results_count++] = r;
+}
+
+/* Reads the arguments of a scalar's operation; keeps the result unless the value is absent. */
+static int unpack_scalar(unpacker *u, const gri_plan_op *op)
+{
+    result *r = &u->results[u->results_count];
+    r->code = op->code;
+    r->kind = op->kind;
+    r->target = va_arg(u->args->list, void *);
+    r->size_target = op->flags & GRI_PLAN_SIZED ? va_arg(u->args->list, size_t *) : &u->unwanted;
+    if (GRI_UNLIKELY(!r->target || !r->size_target)) return refuse(u, op, GR_EINVAL, "NULL where a result goes");
+    if (!u->value.at) return 0;
+    int error = take_value(u, op, r);
+    if (!error) u->results_count++;
     return error;
 }
 
@@ -204,34 +207,30 @@ static int unpack_op(unpacker *u, const gri_plan_op *op)
 
 /* ---- results ---- */
 
-static void write_int(const result *r)
-{
-    switch (r->kind) {
-    case GR_ARG_INT_OUT: *(int *)r->target = (int)r->i; break;
-    case GR_ARG_UINT_OUT: *(unsigned *)r->target = (unsigned)r->i; break;
-    default: memcpy(r->target, &r->i, sizeof r->i); /* long, long long, signed or not */
-    }
-}
-
 static void write_result(const result *r)
 {
     switch (r->code) {
+    case GRI_PLAN_STRING:
+    case GRI_PLAN_BYTES:
+        memcpy(r->target, &r->at, sizeof r->at); /* a char ** or a void **, const or not */
+        *r->size_target = r->bytes;
+        break;
     case GRI_PLAN_BOOL:
+    case GRI_PLAN_INT:
         if (r->kind == GR_ARG_BOOL_OUT) {
             *(bool *)r->target = r->i != 0;
+        } else if (r->kind == GR_ARG_INT_OUT || r->kind == GR_ARG_UINT_OUT) {
+            memcpy(r->target, &(uint32_t){(uint32_t)r->i}, sizeof(uint32_t));
         } else {
-            *(int *)r->target = r->i != 0;
+            memcpy(r->target, &r->i, sizeof r->i); /* long or long long */
         }
         break;
-    case GRI_PLAN_INT: write_int(r); break;
-    case GRI_PLAN_DOUBLE: *(double *)r->target = r->d; break;
-    case GRI_PLAN_JSON: *(json_t **)r->target = r->json; break;
-    case GRI_PLAN_ADDRESS: *(gr_address *)r->target = (gr_address){(uint64_t)r->i}; break;
-    case GRI_PLAN_VALUE: *(gr_value *)r->target = (gr_value){r->at}; break;
-    default: memcpy(r->target, &r->at, sizeof r->at); /* a char ** or a void **, const or not */
+    default: /* a word of another kind: double, json_t *, gr_address, gr_value */
+        memcpy(r->target, &r->i, sizeof r->i);
     }
-    if (r->size_target) *r->size_target = r->bytes;
 }
+
+_Static_assert(sizeof(double) == 8 && sizeof(gr_address) == 8 && sizeof(gr_value) == 8, "results are words");
 
 static int run(unpacker *u)
 {
