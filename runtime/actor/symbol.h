@@ -5,9 +5,9 @@
  * Made with elfutils' libdw where the build has it (GRI_DWARF), from debug information in the file or in the system's
  * build-id tree; never over the network. Without it, or when it finds nothing: the dynamic symbol, file "?", line 0.
  *
- * Each address is looked up once per run; then it is a search in a table under a lock (0.1 us). The first look is made on
- * a helper thread, since libdw needs more stack than a green thread has, and the caller blocks for it: 0.2 ms once its
- * module's debug information is open, 1 to 20 ms to open it (measured: a test program, libc).
+ * Each address is looked up once per run; then it is a search in a table under a lock. The first look is made on a helper
+ * thread, since libdw needs more stack than a green thread has, and the caller blocks for it: 0.1 ms once its module's debug
+ * information is open, 1.5 ms to open that of a small program (measured).
  *
  * Any thread, any actor; never suspends; needs 2 KB of stack. */
 #ifndef GRI_ACTOR_SYMBOL_H

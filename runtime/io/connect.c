@@ -29,13 +29,15 @@ static int finish(gr_self *self, gri_socket_record *record, const char *address,
     }
 }
 
-static int connect_now(gr_self *self, gri_socket_record *record, const gri_endpoint *e, const char *address, gr_deadline deadline)
+static int connect_now(gr_self *self, gri_socket_record *record, const gri_endpoint *e, const char *address,
+                       gr_deadline deadline)
 {
     for (;;) {
         gri_socket_expect(&record->writable);
         if (connect(record->fd, &e->address.header, e->bytes) == 0) return 0;
         int error = gr_errno();
-        if (error == EINPROGRESS || error == EINTR) return finish(self, record, address, deadline); /* goes on by itself */
+        if (error == EINPROGRESS || error == EINTR)
+            return finish(self, record, address, deadline); /* goes on by itself */
         if (error != EAGAIN) return gri_socket_fail(self, address, error);
         int code = gri_socket_pause(self, PAUSE_NS, deadline);
         if (code != 0) return code;
@@ -51,7 +53,8 @@ int gr_connect(gr_self *self, gr_socket *ret_socket, const char *address, gr_dea
     code = gri_endpoint_parse(address, &endpoint, &detail);
     if (code != 0) return gri_fail_detail(self, code, &detail);
     bool is_unix = endpoint.address.header.sa_family == AF_UNIX;
-    if (endpoint.wildcard) return gri_fail(self, GR_EINVAL, "address \"%.64s\": nobody is at \"*\", it is for gr_listen", address);
+    if (endpoint.wildcard)
+        return gri_fail(self, GR_EINVAL, "address \"%.64s\": nobody is at \"*\", it is for gr_listen", address);
     if (!is_unix && gri_endpoint_port(&endpoint) == 0)
         return gri_fail(self, GR_EINVAL, "address \"%.64s\": nobody is at port 0, it is for gr_listen", address);
     int fd = socket(endpoint.address.header.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

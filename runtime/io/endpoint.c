@@ -30,7 +30,8 @@ static GR_PRINTF(3, 4) int refuse(parser *p, const char *at, const char *format,
     va_end(args);
     char shown[61];
     size_t n = 0;
-    for (; p->text[n] && n < sizeof shown - 1; n++) shown[n] = p->text[n] >= ' ' && p->text[n] <= '~' ? p->text[n] : '?';
+    for (; p->text[n] && n < sizeof shown - 1; n++)
+        shown[n] = p->text[n] >= ' ' && p->text[n] <= '~' ? p->text[n] : '?';
     shown[n] = '\0';
     snprintf(p->detail->text, sizeof p->detail->text, "address \"%s\": %s", shown, why);
     return GR_EINVAL;
@@ -52,7 +53,8 @@ static int parse_unix(parser *p, const char *path, gri_endpoint *e)
 {
     size_t bytes = strlen(path), most = sizeof e->address.local.sun_path - 1;
     if (path[0] != '/') return refuse(p, path, "the path of a Unix socket must begin with '/'");
-    if (bytes > most) return refuse(p, path, "the path of a Unix socket has at most %zu bytes, this one %zu", most, bytes);
+    if (bytes > most)
+        return refuse(p, path, "the path of a Unix socket has at most %zu bytes, this one %zu", most, bytes);
     e->address.local.sun_family = AF_UNIX;
     memcpy(e->address.local.sun_path, path, bytes + 1);
     e->bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + bytes + 1);
@@ -91,8 +93,7 @@ static int parse_ipv6(parser *p, gri_endpoint *e)
 static int parse_ipv4(parser *p, gri_endpoint *e)
 {
     const char *colon = strrchr(p->text, ':');
-    if (!colon)
-        return refuse(p, p->text, "allowed are IPv4:port, [IPv6]:port, *:port and unix:/path");
+    if (!colon) return refuse(p, p->text, "allowed are IPv4:port, [IPv6]:port, *:port and unix:/path");
     uint16_t port;
     int code = parse_port(p, colon + 1, &port);
     if (code != 0) return code;

@@ -102,8 +102,10 @@ int gr_listen(gr_self *self, gr_socket *ret_socket, const char *address, const g
     gr_detail detail;
     int code = gri_endpoint_parse(address, &endpoint, &detail);
     if (code != 0) return gri_fail_detail(self, code, &detail);
-    if (options->backlog < 0) return gri_fail(self, GR_EINVAL, "backlog is %d: allowed is 0 (the default) and more", options->backlog);
-    if (options->unix_mode > 0777) return gri_fail(self, GR_EINVAL, "unix_mode is 0%o: allowed is 0 to 0777", options->unix_mode);
+    if (options->backlog < 0)
+        return gri_fail(self, GR_EINVAL, "backlog is %d: allowed is 0 (the default) and more", options->backlog);
+    if (options->unix_mode > 0777)
+        return gri_fail(self, GR_EINVAL, "unix_mode is 0%o: allowed is 0 to 0777", options->unix_mode);
     bool is_unix = endpoint.address.header.sa_family == AF_UNIX;
     int fd = is_unix ? listen_unix(&endpoint, options) : listen_tcp(&endpoint, options);
     if (fd < 0 && errno == EADDRINUSE) return gri_fail(self, GR_EINUSE, "%.128s is in use", address);
@@ -119,7 +121,8 @@ int gr_listen(gr_self *self, gr_socket *ret_socket, const char *address, const g
     if (listen(fd, options->backlog ? options->backlog : BACKLOG_DEFAULT) != 0) {
         int error = errno;
         gri_socket_destroy(self, record);
-        return error == EADDRINUSE ? gri_fail(self, GR_EINUSE, "%.128s is in use", address) : gri_socket_fail(self, address, error);
+        return error == EADDRINUSE ? gri_fail(self, GR_EINUSE, "%.128s is in use", address)
+                                   : gri_socket_fail(self, address, error);
     }
     *ret_socket = gri_socket_id(record);
     return gri_socket_end(self, record, 0);
@@ -140,10 +143,8 @@ static bool is_passing(int error)
     case EHOSTDOWN:
     case ENONET:
     case EHOSTUNREACH:
-    case ENETUNREACH:
-        return true;
-    default:
-        return false;
+    case ENETUNREACH: return true;
+    default: return false;
     }
 }
 
@@ -155,7 +156,8 @@ static bool is_exhaustion(int error)
 static int wait_for_room(gr_self *self, int error, int64_t *pause_ns, gr_deadline deadline)
 {
     if (*pause_ns == 0) {
-        gri_log(GR_LOG_WARN, gri_actor_address(self), "accept: %s; trying again until it works", strerrordesc_np(error));
+        gri_log(GR_LOG_WARN, gri_actor_address(self), "accept: %s; trying again until it works",
+                strerrordesc_np(error));
         *pause_ns = PAUSE_NS_FIRST;
     }
     int code = gri_socket_pause(self, *pause_ns, deadline);
@@ -191,13 +193,15 @@ int gr_accept(gr_self *self, gr_socket listener, gr_socket *ret_socket, gr_deadl
     gri_socket_record *from, *record;
     int code = gri_socket_begin_suspending(self, listener, &from);
     if (code != 0) return code;
-    if (!from->is_listener) return gri_socket_end(self, from, gri_fail(self, GR_EINVAL, "gr_accept needs a socket of gr_listen"));
+    if (!from->is_listener)
+        return gri_socket_end(self, from, gri_fail(self, GR_EINVAL, "gr_accept needs a socket of gr_listen"));
     int fd = -1;
     bool is_unix = from->is_unix;
     code = accept_one(self, from, &fd, deadline);
     code = gri_socket_end(self, from, code);
     if (code != 0) return code;
-    if (!is_unix) (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* refused only for a connection that is gone: reading tells */
+    if (!is_unix)
+        (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* refused only for a connection that is gone: reading tells */
     code = gri_socket_new(self, fd, is_unix, &record);
     if (code != 0) return code;
     *ret_socket = gri_socket_id(record);

@@ -17,9 +17,9 @@
 
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 static gri_table table;
-static gri_atomic_bool started; /* written under the lock */
+static gri_atomic_bool started;   /* written under the lock */
 static gri_atomic_u32 open_count; /* a counter */
-static gri_spinlock links_lock; /* guards all `link`s and the lists they are in */
+static gri_spinlock links_lock;   /* guards all `link`s and the lists they are in */
 
 /* ---- records ---- */
 
@@ -55,7 +55,8 @@ static void report(void *arg, uint64_t cookie, bool readable, bool writable, boo
      * looks whether it is ready
      * mo:socket.report release -> socket.expect acquire: what made it ready */
     if (readable) gri_store_seq_cst(&record->readable, 1u);
-    if (writable) gri_store_seq_cst(&record->writable, 1u); /* mo:socket.report seq_cst <-> socket.wait seq_cst: as above */
+    if (writable)
+        gri_store_seq_cst(&record->writable, 1u); /* mo:socket.report seq_cst <-> socket.wait seq_cst: as above */
     /* mo:socket.report seq_cst <-> socket.wait seq_cst: as above */
     uint64_t waiter = gri_load_seq_cst(&record->waiter);
     if (waiter) gri_actor_notify((gr_address){waiter});
@@ -248,7 +249,8 @@ int gri_socket_wait(gr_self *self, gri_socket_record *record, gri_atomic_u32 *re
         gri_inbox_collect(self);
         if (gri_kill_check_keeping(self) != 0) return GR_EKILLED;
         /* mo:socket.wait seq_cst <-> socket.report seq_cst: see there */
-        if (code != 0 && !gri_load_seq_cst(ready)) return code == GR_ETIMEOUT ? gri_fail(self, code, "the deadline passed") : code;
+        if (code != 0 && !gri_load_seq_cst(ready))
+            return code == GR_ETIMEOUT ? gri_fail(self, code, "the deadline passed") : code;
     }
     return 0;
 }
@@ -280,10 +282,12 @@ int gr_socket_adopt(gr_self *self, gr_socket socket)
     uint64_t seen = gri_load_relaxed(&record->holder); /* relaxed: a guess that the swap checks */
     if ((seen & ~GRI_SOCKET_BUSY) == me) return find(socket) ? 0 : gri_fail(self, GR_ECLOSED, "the socket is closed");
     if (seen & GRI_SOCKET_BUSY)
-        return gri_fail(self, find(socket) ? GR_EINUSE : GR_ECLOSED, "the socket's owner is in a call on it, or it is closed");
+        return gri_fail(self, find(socket) ? GR_EINUSE : GR_ECLOSED,
+                        "the socket's owner is in a call on it, or it is closed");
     /* mo:socket.adopt acquire <- socket.end release */
     if (!gri_cas_strong_acquire(&record->holder, &seen, me | GRI_SOCKET_BUSY))
-        return gri_fail(self, find(socket) ? GR_EINUSE : GR_ECLOSED, "the socket was used or closed at the same moment");
+        return gri_fail(self, find(socket) ? GR_EINUSE : GR_ECLOSED,
+                        "the socket was used or closed at the same moment");
     if (find(socket) != record) { /* the slot had a new owner already, and it is idle: give it back */
         /* mo:socket.end release -> socket.claim acquire: nothing was changed */
         gri_store_release(&record->holder, seen);

@@ -44,9 +44,9 @@ typedef struct gri_socket_record {
     gri_list link;         /* in the owner's more->sockets */
     int fd;
     uint32_t index;
-    bool watched;          /* in the poller */
+    bool watched; /* in the poller */
     bool is_unix, is_listener;
-    char *unlink_path;     /* of a Unix listener: what to remove at the end */
+    char *unlink_path; /* of a Unix listener: what to remove at the end */
     uint64_t unlink_inode;
 } gri_socket_record;
 
@@ -66,7 +66,8 @@ int gri_socket_end(gr_self *self, gri_socket_record *record, int code);
 /* To be called before the system call that may say EAGAIN. */
 void gri_socket_expect(gri_atomic_u32 *ready);
 /* After it said so: 0 when it is worth another try; GR_ETIMEOUT, GR_EKILLED (not acted on yet), GR_ENOMEM, GR_ESYSTEM. */
-GR_MUST_CHECK int gri_socket_wait(gr_self *self, gri_socket_record *record, gri_atomic_u32 *ready, gr_deadline deadline);
+GR_MUST_CHECK int gri_socket_wait(gr_self *self, gri_socket_record *record, gri_atomic_u32 *ready,
+                                  gr_deadline deadline);
 /* Waits for time to pass: 0 then; GR_ETIMEOUT if that is beyond the deadline, GR_EKILLED as above. */
 GR_MUST_CHECK int gri_socket_pause(gr_self *self, int64_t ns, gr_deadline deadline);
 

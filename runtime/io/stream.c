@@ -36,7 +36,8 @@ int gr_read(gr_self *self, gr_socket socket, void *buffer, size_t bytes, size_t 
             break;
         }
         if (error == EINTR) continue;
-        code = error == EAGAIN ? gri_socket_wait(self, record, &record->readable, deadline) : fail(self, "gr_read", error);
+        code =
+            error == EAGAIN ? gri_socket_wait(self, record, &record->readable, deadline) : fail(self, "gr_read", error);
     }
     return gri_socket_end(self, record, code);
 }
@@ -55,11 +56,13 @@ int gr_write(gr_self *self, gr_socket socket, const void *data, size_t bytes, gr
         if (n >= 0) {
             at += n;
             bytes -= (size_t)n;
-            if (bytes > 0 && !(self->flags & GRI_ATTACHED) && gri_task_should_yield(&self->task)) gri_task_yield(&self->task);
+            if (bytes > 0 && !(self->flags & GRI_ATTACHED) && gri_task_should_yield(&self->task))
+                gri_task_yield(&self->task);
             continue;
         }
         if (error == EINTR) continue;
-        code = error == EAGAIN ? gri_socket_wait(self, record, &record->writable, deadline) : fail(self, "gr_write", error);
+        code = error == EAGAIN ? gri_socket_wait(self, record, &record->writable, deadline)
+                               : fail(self, "gr_write", error);
     }
     return gri_socket_end(self, record, code);
 }
@@ -86,7 +89,8 @@ int gr_close(gr_self *self, gr_socket socket)
 
 /* ---- who is at the ends ---- */
 
-static int ask(gr_self *self, gr_socket socket, int (*call)(int, struct sockaddr *, socklen_t *), const char *what, char *ret_text)
+static int ask(gr_self *self, gr_socket socket, int (*call)(int, struct sockaddr *, socklen_t *), const char *what,
+               char *ret_text)
 {
     gri_socket_record *record;
     if (!gri_self_is_here(self)) return GR_ECONTEXT;

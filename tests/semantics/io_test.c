@@ -206,8 +206,8 @@ static gr_address spawn_reader(gr_self *self, gr_entry entry, gr_socket socket, 
 {
     gr_address reader;
     gr_message *m;
-    CHECK_OK(gr_spawn_with(self, &reader, entry, &(gr_spawn_options){.kill = kill}, "{s:I, s:A}", "socket", (int64_t)socket.id,
-                           "parent", gr_self_address(self)));
+    CHECK_OK(gr_spawn_with(self, &reader, entry, &(gr_spawn_options){.kill = kill}, "{s:I, s:A}", "socket",
+                           (int64_t)socket.id, "parent", gr_self_address(self)));
     CHECK_OK(gr_receive(self, &m, SOON));
     gr_message_free(&m);
     return reader;
@@ -427,7 +427,7 @@ TEST(io, start_stop_start)
 {
     for (int i = 0; i < 3; i++) {
         if (harness_simulated()) return;
-    gr_self *self = BEGIN();
+        gr_self *self = BEGIN();
         char text[GR_SOCKET_TEXT_BYTES];
         gr_address server = start_echo(self, "127.0.0.1:0", text);
         many_talk(self, text, 5);

@@ -211,7 +211,8 @@ TEST(registry, lookups_while_names_come_and_go)
 {
     gr_self *self = BEGIN();
     gr_address lookers[4];
-    for (int i = 0; i < 4; i++) CHECK_OK(gr_spawn_with(self, &lookers[i], looks, &(gr_spawn_options){.retain = true}, "n"));
+    for (int i = 0; i < 4; i++)
+        CHECK_OK(gr_spawn_with(self, &lookers[i], looks, &(gr_spawn_options){.retain = true}, "n"));
     for (int i = 0; i < 3000; i++) {
         CHECK_OK(gr_register(gr_self_address(self), "flicker"));
         CHECK_OK(gr_unregister("flicker"));
@@ -303,9 +304,12 @@ TEST(registry, bad_behaviours)
     CHECK_EQ(gr_behaviour_register(&(gr_behaviour){.name = "", .entry = adds}, &detail), GR_EINVAL);
     CHECK_EQ(gr_behaviour_register(&(gr_behaviour){.entry = adds}, &detail), GR_EINVAL);
     CHECK_EQ(gr_behaviour_register(&(gr_behaviour){.name = "x"}, &detail), GR_EINVAL);
-    CHECK_EQ(gr_behaviour_register(&(gr_behaviour){.name = "x", .entry = adds, .server = &greeter}, &detail), GR_EINVAL);
-    CHECK_EQ(gr_behaviour_register(&(gr_behaviour){.name = "x", .entry = adds, .options = {.name = "n"}}, &detail), GR_EINVAL);
-    CHECK_EQ(gr_behaviour_register(&(gr_behaviour){.name = "x", .entry = adds, .arguments = "{\"a\": }"}, &detail), GR_ESYNTAX);
+    CHECK_EQ(gr_behaviour_register(&(gr_behaviour){.name = "x", .entry = adds, .server = &greeter}, &detail),
+             GR_EINVAL);
+    CHECK_EQ(gr_behaviour_register(&(gr_behaviour){.name = "x", .entry = adds, .options = {.name = "n"}}, &detail),
+             GR_EINVAL);
+    CHECK_EQ(gr_behaviour_register(&(gr_behaviour){.name = "x", .entry = adds, .arguments = "{\"a\": }"}, &detail),
+             GR_ESYNTAX);
     CHECK_EQ(gr_behaviour_register(NULL, NULL), GR_EINVAL);
     CHECK(gr_behaviour_at(0) == NULL);
 }

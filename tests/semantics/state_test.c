@@ -145,8 +145,9 @@ TEST(state, of_actors_that_die_meanwhile)
     for (int i = 0; i < 2; i++) CHECK_OK(pthread_create(&threads[i], NULL, reads_the_dying, NULL));
     for (int i = 0; i < 2000; i++) {
         gr_address a;
-        CHECK_OK(gr_spawn_with(self, &a, publishes_once, &(gr_spawn_options){.retain = true}, "{s:A, s:A, s:s}", "parent",
-                               gr_self_address(self), "same", gr_self_address(self), "text", "to make it longer than one line"));
+        CHECK_OK(gr_spawn_with(self, &a, publishes_once, &(gr_spawn_options){.retain = true}, "{s:A, s:A, s:s}",
+                               "parent", gr_self_address(self), "same", gr_self_address(self), "text",
+                               "to make it longer than one line"));
         __atomic_store_n(&current.id, a.id, __ATOMIC_RELEASE);
         CHECK_OK(gr_wait(self, a, NULL, SOON));
     }

@@ -14,8 +14,20 @@ static void refused(const char *name, const char *why)
 
 TEST(names, good_ones)
 {
-    static const char *const good[] = {"a", "counter", "a/b/c", "--", "-a", "a-", "...", "..a", ".a", "a b", "%41", "A:1",
-                                       "\xc3\xa4/\xe2\x82\xac/\xf0\x9f\x98\x80", "\xc2\xa0"};
+    static const char *const good[] = {"a",
+                                       "counter",
+                                       "a/b/c",
+                                       "--",
+                                       "-a",
+                                       "a-",
+                                       "...",
+                                       "..a",
+                                       ".a",
+                                       "a b",
+                                       "%41",
+                                       "A:1",
+                                       "\xc3\xa4/\xe2\x82\xac/\xf0\x9f\x98\x80",
+                                       "\xc2\xa0"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) CHECK_OK(gri_name_check(good[i], NULL));
 }
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Settings: every row of the table, the three sources, what is refused and with which words, what is warned about. */
-#include "actor/settings.h"
 #include "actor/log.h"
+#include "actor/settings.h"
+#include "base/check.h"
 #include "support/test.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void clear_environment(void)
 {
@@ -147,7 +152,8 @@ TEST(settings, limits_are_exact)
 TEST(settings, numbers_are_digits_only)
 {
     clear_environment();
-    static const char *const bad[] = {"12x", " 12", "+12", "-1", "1e3", "0x10", "12 ", "99999999999999999999999", "Auto"};
+    static const char *const bad[] = {"12x", " 12", "+12", "-1", "1e3", "0x10", "12 ", "99999999999999999999999",
+                                      "Auto"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         setenv("GREENROOM_WORKERS", bad[i], 1);
         (void)refused(NULL, GR_EENV);
@@ -230,7 +236,8 @@ TEST(settings, a_second_start_conflicts_only_where_it_asks)
     setenv("GREENROOM_WORKERS", "5", 1);
     running = load(NULL);
     CHECK_OK(gri_settings_conflict(&running, &(gr_options){.workers = 3}, &detail));
-    CHECK_EQ(gri_settings_conflict(&running, &(gr_options){.workers = 3, .fixed = GR_FIXED(workers)}, &detail), GR_ECONFLICT);
+    CHECK_EQ(gri_settings_conflict(&running, &(gr_options){.workers = 3, .fixed = GR_FIXED(workers)}, &detail),
+             GR_ECONFLICT);
 }
 
 static gr_setting_info shown(size_t index)
@@ -343,4 +350,30 @@ TEST(log, levels_sink_and_drop)
     CHECK_EQ(seen, 201);
     gr_log_sink_set(NULL, NULL, NULL);
     CHECK_EQ(seen, 201);
+}
+
+static int pipe_end;
+
+static void tell(const char *text)
+{
+    ssize_t written = write(pipe_end, text, strlen(text));
+    (void)written;
+}
+
+TEST(log, a_panic_hook_hears_the_text_before_the_abort)
+{
+    int ends[2], status;
+    CHECK_OK(pipe(ends));
+    pid_t child = fork();
+    if (child == 0) {
+        pipe_end = ends[1];
+        gr_panic_hook_set(tell);
+        gri_panic("broken %d", 7);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    char heard[32] = "";
+    CHECK_EQ(read(ends[0], heard, sizeof heard - 1), 8);
+    CHECK_STR(heard, "broken 7");
+    gr_panic_hook_set(NULL);
 }
