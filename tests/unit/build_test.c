@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* The builder: what it accepts and refuses, that errors stick, growth, depth, sizes around the limits of each form. */
+#include "memory/heap.h"
 #include "message/message.h"
 #include "message/value.h"
 #include "support/test.h"
 
 #include <greenroom/build.h>
+#include <greenroom/pack.h>
 
 #include <math.h>
 
@@ -352,4 +354,59 @@ TEST(build, values_are_copied_whole)
     CHECK_EQ(gr_int(gr_at(gr_at(gr_body(second), 1), 0), 0), 1);
     gr_message_free(&first);
     gr_message_free(&second);
+}
+
+static void many_nulls(gr_builder *b)
+{
+    gr_build(b), gr_put_array(b);
+    for (uint32_t i = 0; i < GRI_VALUE_COUNT_MAX; i++) gr_put_null(b);
+}
+
+TEST(build, elements_are_counted_in_24_bits)
+{
+    gr_builder b;
+    gr_message *m = NULL;
+    many_nulls(&b), gr_put_end(&b);
+    CHECK_OK(gr_build_message(&b, &m));
+    CHECK_EQ(gr_count(gr_body(m)), GRI_VALUE_COUNT_MAX);
+    gr_message_free(&m);
+    many_nulls(&b), gr_put_null(&b), gr_put_end(&b);
+    refused(&b, GR_ETOOBIG, "too many elements in an array");
+    many_nulls(&b), gr_put_array(&b);
+    refused(&b, GR_ETOOBIG, "too many elements in an array");
+}
+
+/* Without memory every way to a message says so, and leaves what it was given. */
+TEST(build, says_when_there_is_no_memory)
+{
+    gr_builder b;
+    gr_detail detail;
+    gr_message *held = NULL, *m = NULL, *list = NULL;
+    CHECK_OK(gr_pack(&held, "{s:s, s:{s:i}}", "text", "a text that takes more than an envelope", "in", "x", 1));
+    gri_heap_limit(1);
+    for (size_t bytes = 0; bytes < 2048; bytes += 64)
+        for (gr_message *next; (next = gri_message_new(bytes)) != NULL; list = next)
+            next->node.link = list ? &list->node : NULL;
+    CHECK_EQ(gri_message_no_memory(), GR_EFULL);
+    CHECK_EQ(gr_pack_detailed(&m, &detail, "{s:i}", "a", 1), GR_EFULL);
+    CHECK_STR(detail.text, gr_error_text(GR_EFULL));
+    CHECK_EQ(gr_pack(&m, "{s:s}", "a", gr_string(gr_get(gr_body(held), "text"), "")), GR_EFULL);
+    CHECK_EQ(gr_message_copy(gr_body(held), &m), GR_EFULL);
+    CHECK_EQ(gr_merge_deep(gr_body(held), gr_body(held), &m), GR_EFULL);
+    gr_build(&b), gr_put_null(&b);
+    CHECK_EQ(gr_build_message(&b, &m), GR_EFULL);
+    gr_build(&b), gr_put_array(&b);
+    for (int i = 0; i < 1000; i++) gr_put_int(&b, i);
+    refused(&b, GR_EFULL, gr_error_text(GR_EFULL));
+    gr_message *before = held;
+    CHECK_EQ(gri_message_share(&held), GR_EFULL);
+    CHECK(held == before && m == NULL);
+    while (list) {
+        gr_message *next = list->node.link ? gri_message_of_node(list->node.link) : NULL;
+        gr_message_free(&list);
+        list = next;
+    }
+    CHECK_OK(gri_message_share(&held));
+    gr_message_free(&held);
+    gri_heap_limit(0);
 }

@@ -645,6 +645,43 @@ TEST(pack, many_doubles_among_other_arguments)
     }
 }
 
+TEST(pack, many_doubles_inside_a_builder_and_with_values)
+{
+    gr_builder b;
+    gr_detail detail;
+    gr_message *m = NULL, *inner = NULL;
+    char x[] = "x";
+    CHECK_OK(gr_pack(&inner, "[i]", 7));
+    gr_build(&b), gr_put_array(&b), gr_put_null(&b);
+#define MANY "[V ffffffffff s u]", gr_body(inner), 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5, x
+#define MANY_RIGHT "[V ffffffffff s]", gr_body(inner), 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5, x
+    CHECK_EQ(gr_pack(&m, MANY), GR_EFORMAT);
+    CHECK_OK(put_format(&b, GR_SITE(MANY_RIGHT), &detail, MANY_RIGHT));
+    gr_put_end(&b);
+    CHECK_OK(gr_build_message(&b, &m));
+    gr_value v = gr_at(gr_body(m), 1);
+    CHECK_EQ(gr_int(gr_at(gr_at(v, 0), 0), 0), 7);
+    CHECK(gr_double(gr_at(v, 10), 0) == 9.5);
+    CHECK_STR(gr_string(gr_at(v, 11), ""), "x");
+    gr_message_free(&m), gr_message_free(&inner);
+}
+
+/* Deeper, and with more containers around strings, than templates are made for. */
+TEST(pack, formats_too_big_for_a_template)
+{
+    gr_message *m = NULL;
+    char x[] = "x", text[400] = "";
+    CHECK_OK(gr_pack(&m, "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[s]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", x));
+    CHECK_EQ(gri_value_depth(gr_body(m).at), 40);
+    gr_message_free(&m);
+    CHECK_OK(gr_pack(
+        &m, "[[s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s][s]]",
+        x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x));
+    CHECK_OK(gr_print(gr_body(m), NULL, text, sizeof text, NULL));
+    CHECK_EQ(strlen(text), 34 * 6 + 1);
+    gr_message_free(&m);
+}
+
 static int pack_any(gr_message **ret_message, const char *format, int x)
 {
     return gr_pack(ret_message, format, x);

@@ -326,6 +326,12 @@ TEST(unpack, big_objects_and_deep_formats)
     CHECK_EQ(x, 77);
     gr_message_free(&m);
     char format[140];
+    memset(format, 'i', 51);
+    format[0] = '[', format[50] = ']', format[51] = '\0';
+    CHECK_OK(gr_pack(&m, "[]"));
+    CHECK_EQ(gr_unpack_site(gr_body(m), &detail, NULL, format), GR_EFORMAT);
+    CHECK_STR(detail.text, "format, offset 49: more than 48 arguments");
+    gr_message_free(&m);
     memset(format, '[', 65);
     memset(format + 65, ']', 65);
     format[130] = '\0';
