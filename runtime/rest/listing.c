@@ -12,7 +12,11 @@
 
 enum sort { BY_ADDRESS, BY_NAME, BY_BEHAVIOUR, BY_MESSAGES };
 
+enum { COOPERATE_EVERY = 1024 }; /* actors looked at between letting others run */
+
 typedef struct listing {
+    gr_self *self;
+    uint32_t seen;
     enum sort sort;
     bool descending;
     size_t offset, limit;
@@ -62,6 +66,7 @@ static int visit(void *arg, gr_address address)
 {
     listing *l = arg;
     gr_actor_info info;
+    if (++l->seen % COOPERATE_EVERY == 0 && gr_cooperate(l->self) != 0) return GR_EKILLED;
     if (gr_inspect(address, &info) != 0 || strncmp(info.behaviour, "greenroom.", 10) == 0) return 0;
     l->total++;
     if (l->kept < l->offset + l->limit) {
@@ -76,13 +81,14 @@ static int visit(void *arg, gr_address address)
     return 0;
 }
 
-static void collect(listing *l)
+static int collect(listing *l)
 {
-    (void)gr_each(visit, l);
+    int code = gr_each(visit, l);
     for (size_t count = l->kept; count > 1; count--) {
         swap(&l->heap[0], &l->heap[count - 1]);
         sink(l, 0, count - 1);
     }
+    return code;
 }
 
 /* The value of a parameter of the query, decoded; NULL if it is not there or too long. */
@@ -247,14 +253,14 @@ static int answer_page(const gri_request *r, const listing *l)
 
 int gri_list_actors(const gri_request *r)
 {
-    listing l = {0};
+    listing l = {.self = r->env->self};
     const char *why = read_query(&l, r->env->query);
     if (why) return gr_response_problem(r->respond, 400, "%s", why);
     l.heap = gr_alloc(r->env->self, (l.offset + l.limit + 1) * sizeof *l.heap);
     if (!l.heap) return gri_answer_code(r->respond, GR_ENOMEM, "the list");
-    collect(&l);
+    int code = collect(&l);
     const char *accept = gr_environ_header(r->env, "accept");
-    int code = accept && strstr(accept, "text/html") ? answer_page(r, &l) : answer_json(r, &l);
+    if (code == 0) code = accept && strstr(accept, "text/html") ? answer_page(r, &l) : answer_json(r, &l);
     gr_free(r->env->self, l.heap);
     return code;
 }
