@@ -270,11 +270,10 @@ static void run_task(gri_worker *worker, gri_task *task)
         task->stack = NULL;
         leave_stack_for(worker, stack);
     }
-    if (GRI_UNLIKELY(task->own_stack_class)) {
+    if (GRI_UNLIKELY(task->own_stack_class && worker->stack->size_class != task->own_stack_class - 1)) {
         gri_stack *stack = gri_stack_take(&worker->stacks, (unsigned)task->own_stack_class - 1);
         if (stack) {
             /* It begins with a loop of its own that runs the task first. */
-            task->own_stack_class = 0;
             worker->resume = task;
             gri_stack_prepare(stack, gri_worker_loop, worker);
             leave_stack_for(worker, stack);
