@@ -159,6 +159,28 @@ TEST(registry, many_names)
     END(self);
 }
 
+static void dies(gr_self *self, void *state, gr_value argument)
+{
+    (void)state, (void)argument;
+    CHECK_OK(gr_kill(gr_self_address(self)));
+    CHECK_EQ(gr_cooperate(self), GR_EKILLED);
+}
+
+static const gr_method deadly_methods[] = {{"die", dies}};
+static const gr_server deadly = {.methods = deadly_methods, .method_count = 1};
+
+TEST(registry, names_are_gone_when_callers_learn_of_the_death)
+{
+    gr_self *self = BEGIN();
+    for (int i = 0; i < 500; i++) {
+        gr_address a, unused;
+        CHECK_OK(gr_spawn_server(self, &a, &deadly, OPTIONS(.name = "deadly"), "n"));
+        CHECK_EQ(gr_call(self, NULL, a, "die", SOON, "n"), GR_EDEAD);
+        CHECK_EQ(gr_lookup("deadly", &unused), GR_ENOTFOUND);
+    }
+    END(self);
+}
+
 /* ---- races ---- */
 
 static void *registers(void *arg)
