@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "bench.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SAMPLES_MAX 65536
+#define PATIENCE_S 300
+#define PROBE_ROUNDS 1000
+#define PROBE_BATCHES 31
+
+static uint32_t samples[SAMPLES_MAX];
+static atomic_uint sample_count;
+
+void bench_fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("bench: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    exit(1);
+}
+
+void bench_equal(const char *what, uint64_t have, uint64_t want)
+{
+    if (have != want) bench_fail("conservation: %s: %llu, expected %llu", what, (unsigned long long)have, (unsigned long long)want);
+}
+
+/* ---- time ---- */
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void bench_span_begin(bench_span *span)
+{
+    span->cpu_ns = -clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    span->begin_ns = clock_ns(CLOCK_MONOTONIC);
+}
+
+void bench_span_end(bench_span *span)
+{
+    span->end_ns = clock_ns(CLOCK_MONOTONIC);
+    span->cpu_ns += clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+void bench_sample(int64_t ns)
+{
+    unsigned at = atomic_fetch_add_explicit(&sample_count, 1, memory_order_relaxed);
+    if (at < SAMPLES_MAX) samples[at] = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+}
+
+void bench_samples_clear(void)
+{
+    atomic_store(&sample_count, 0);
+}
+
+/* ---- how far apart two CPUs are: half the time of a round trip of one line between them ---- */
+
+typedef struct ball {
+    _Alignas(64) atomic_uint turn;
+    int cpu;
+} ball;
+
+static void pin(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    (void)pthread_setaffinity_np(pthread_self(), sizeof set, &set); /* not pinned is a worse probe, no more */
+}
+
+static void *throw_back(void *arg)
+{
+    ball *b = arg;
+    pin(b->cpu);
+    for (unsigned i = 0; i < PROBE_ROUNDS * PROBE_BATCHES; i++) {
+        while (atomic_load_explicit(&b->turn, memory_order_acquire) != 2 * i + 1) continue;
+        atomic_store_explicit(&b->turn, 2 * i + 2, memory_order_release);
+    }
+    return NULL;
+}
+
+static int compare_times(const void *left, const void *right)
+{
+    int64_t l = *(const int64_t *)left, r = *(const int64_t *)right;
+    return (l > r) - (l < r);
+}
+
+/* The median of some batches; -1 where there is one CPU only. */
+static double probe_cross_core(void)
+{
+    cpu_set_t mask;
+    int cpus[2], found = 0;
+    if (sched_getaffinity(0, sizeof mask, &mask) != 0) return -1;
+    for (int i = 0; i < CPU_SETSIZE && found < 2; i++)
+        if (CPU_ISSET(i, &mask)) cpus[found++] = i;
+    if (found < 2) return -1;
+    static ball b;
+    atomic_init(&b.turn, 0);
+    b.cpu = cpus[1];
+    pthread_t other;
+    if (pthread_create(&other, NULL, throw_back, &b) != 0) return -1;
+    pin(cpus[0]);
+    int64_t times[PROBE_BATCHES], last = clock_ns(CLOCK_MONOTONIC);
+    unsigned i = 0;
+    for (unsigned batch = 0; batch < PROBE_BATCHES; batch++) {
+        for (unsigned end = i + PROBE_ROUNDS; i < end; i++) {
+            atomic_store_explicit(&b.turn, 2 * i + 1, memory_order_release);
+            while (atomic_load_explicit(&b.turn, memory_order_acquire) != 2 * i + 2) continue;
+        }
+        int64_t now = clock_ns(CLOCK_MONOTONIC);
+        times[batch] = now - last;
+        last = now;
+    }
+    pthread_join(other, NULL);
+    (void)pthread_setaffinity_np(pthread_self(), sizeof mask, &mask);
+    qsort(times, PROBE_BATCHES, sizeof *times, compare_times);
+    return (double)times[PROBE_BATCHES / 2] / (2.0 * PROBE_ROUNDS);
+}
+
+/* ---- options ---- */
+
+GR_NORETURN static void usage(const bench *b, const char *program, int code)
+{
+    FILE *to = code ? stderr : stdout;
+    fprintf(to, "usage: %s [--form green|server] [--workers N] [--smoke]", program);
+    for (size_t i = 0; i < b->parameter_count; i++) fprintf(to, " [--%s N]", b->parameters[i].option);
+    fputc('\n', to);
+    exit(code);
+}
+
+static uint64_t number(const bench *b, const char *program, const char *text)
+{
+    char *end = NULL;
+    unsigned long long value = text && *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+    if (!end || *end) usage(b, program, 2);
+    return value;
+}
+
+static void read_options(bench *b, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(option, "--help") == 0) usage(b, argv[0], 0);
+        if (strcmp(option, "--smoke") == 0) {
+            for (size_t p = 0; p < b->parameter_count; p++) b->parameters[p].value = b->parameters[p].smoke;
+            continue;
+        }
+        i++;
+        if (strcmp(option, "--form") == 0) {
+            if (!value || (strcmp(value, "green") != 0 && strcmp(value, "server") != 0)) usage(b, argv[0], 2);
+            b->servers = strcmp(value, "server") == 0;
+            continue;
+        }
+        if (strcmp(option, "--workers") == 0) {
+            b->workers = (unsigned)number(b, argv[0], value);
+            if (b->workers < 1 || b->workers > 1024) usage(b, argv[0], 2);
+            continue;
+        }
+        bool known = false;
+        for (size_t p = 0; p < b->parameter_count && !known; p++) {
+            known = strncmp(option, "--", 2) == 0 && strcmp(option + 2, b->parameters[p].option) == 0;
+            if (known) b->parameters[p].value = number(b, argv[0], value);
+        }
+        if (!known) usage(b, argv[0], 2);
+    }
+}
+
+void bench_begin(bench *b, int argc, char **argv)
+{
+    b->workers = 1;
+    read_options(b, argc, argv);
+    b->cross_core_ns = probe_cross_core();
+    gr_options options = {.workers = b->workers, .fixed = GR_FIXED(workers)};
+    gr_detail detail;
+    if (gr_start(&options, &detail) != 0) bench_fail("gr_start: %s", detail.text);
+    BENCH_OK(gr_attach(&b->self));
+}
+
+/* ---- the line ---- */
+
+static const char *setting(const char *variable)
+{
+    static gr_setting_info info;
+    for (size_t i = 0; gr_setting_read(i, &info) == 0; i++)
+        if (strcmp(info.variable, variable) == 0) return info.value;
+    return "?";
+}
+
+/* The model's name, without what would need escapes. */
+static void cpu_model(char *text, size_t bytes)
+{
+    snprintf(text, bytes, "unknown");
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    char line[256];
+    while (file && fgets(line, sizeof line, file)) {
+        char *name = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !name) continue;
+        snprintf(text, bytes, "%.*s", (int)strcspn(name + 2, "\n\"\\"), name + 2);
+        break;
+    }
+    if (file) fclose(file);
+}
+
+static void print_head(const bench *b)
+{
+    char cpu[128];
+    cpu_model(cpu, sizeof cpu);
+    const char *commit = getenv("BENCH_COMMIT");
+    printf("{\"workload\":\"%s\",\"form\":\"%s\"", b->workload, b->servers ? "server" : "green");
+    for (size_t i = 0; i < b->parameter_count; i++) {
+        printf(",\"");
+        for (const char *c = b->parameters[i].option; *c; c++) putchar(*c == '-' ? '_' : *c);
+        printf("\":%llu", (unsigned long long)b->parameters[i].value);
+    }
+    printf(",\"workers\":%u,\"copy\":\"%s\",\"commit\":\"%s\",\"cpu\":\"%s\"", b->workers, setting("GREENROOM_COPY"),
+           commit && !strpbrk(commit, "\"\\\n") ? commit : "unknown", cpu);
+    if (b->cross_core_ns >= 0) printf(",\"cross_core_ns\":%.0f", b->cross_core_ns);
+}
+
+static int compare_samples(const void *left, const void *right)
+{
+    uint32_t l = *(const uint32_t *)left, r = *(const uint32_t *)right;
+    return (l > r) - (l < r);
+}
+
+static void print_percentiles(void)
+{
+    unsigned count = atomic_load(&sample_count);
+    if (count > SAMPLES_MAX) count = SAMPLES_MAX;
+    if (count < 100) return;
+    qsort(samples, count, sizeof *samples, compare_samples);
+    printf(",\"latency_ns\":{\"p50\":%u,\"p90\":%u,\"p99\":%u,\"max\":%u,\"samples\":%u}", samples[count / 2],
+           samples[count * 9ull / 10], samples[count * 99ull / 100], samples[count - 1], count);
+}
+
+static int stop(bench *b)
+{
+    gr_detach(&b->self);
+    int code = gr_stop(gr_after_s(60));
+    if (code != 0) bench_fail("gr_stop: %s", gr_error_name(code));
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+int bench_end(bench *b, bench_span span, uint64_t ops, const char *unit)
+{
+    double seconds = (double)(span.end_ns - span.begin_ns) * 1e-9;
+    gr_counters c;
+    BENCH_OK(gr_counters_read(&c));
+    print_head(b);
+    printf(",\"unit\":\"%s\",\"ops\":%llu,\"seconds\":%.6f,\"cpu_seconds\":%.6f,\"ops_per_s\":%.0f,\"ns_per_op\":%.2f", unit,
+           (unsigned long long)ops, seconds, (double)span.cpu_ns * 1e-9, (double)ops / seconds, seconds * 1e9 / (double)ops);
+    print_percentiles();
+    printf(",\"steals\":%llu,\"wakes\":%llu,\"system_allocations\":%llu}\n", (unsigned long long)c.steals,
+           (unsigned long long)c.wakes, (unsigned long long)c.system_allocations);
+    return stop(b);
+}
+
+int bench_end_with(bench *b, const char *members)
+{
+    print_head(b);
+    printf(",%s}\n", members);
+    return stop(b);
+}
+
+/* ---- the main thread's mailbox ---- */
+
+gr_message *bench_receive(bench *b)
+{
+    gr_message *m = NULL;
+    BENCH_OK(gr_receive(b->self, &m, gr_after_s(PATIENCE_S)));
+    return m;
+}
+
+int64_t bench_receive_int(bench *b)
+{
+    gr_message *m = bench_receive(b);
+    if (gr_type_of(gr_body(m)) != GR_INT) bench_fail("a message that is no int");
+    int64_t value = gr_int(gr_body(m), 0);
+    gr_message_free(&m);
+    return value;
+}

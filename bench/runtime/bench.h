@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* What the bench programs share: options, the runtime, the cross-core probe, latency samples, the line of JSON at the end.
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         bench_parameter parameters[] = {{"round-trips", 2000000, 1000}};
+ *         bench b = {.workload = "pingpong", .parameters = parameters, .parameter_count = 1};
+ *         bench_begin(&b, argc, argv);
+ *         bench_run warm = run(&b, parameters[0].value / 20);       the workload, untimed
+ *         return bench_end(&b, run(&b, parameters[0].value));       and what counts
+ *     }
+ *
+ * Every program takes --form green|server, --workers N, --smoke, and its parameters. It links the public library only.
+ * Whatever goes wrong, a broken conservation law above all, ends the program with a text and exit code 1. */
+#ifndef GRI_BENCH_BENCH_H
+#define GRI_BENCH_BENCH_H
+
+#include <greenroom.h>
+
+typedef struct bench_parameter {
+    const char *option;    /* --option N; its name in the line of JSON, with _ for - */
+    uint64_t value, smoke; /* the default, and what --smoke makes of it */
+} bench_parameter;
+
+typedef struct bench_span {
+    int64_t begin_ns, end_ns;
+    int64_t cpu_ns; /* of the whole process, all threads */
+} bench_span;
+
+typedef struct bench {
+    const char *workload;
+    bench_parameter *parameters;
+    size_t parameter_count;
+    /* Set by bench_begin. */
+    bool servers;
+    unsigned workers;
+    gr_self *self; /* the main thread's */
+    double cross_core_ns;
+} bench;
+
+/* Options, probe, gr_start, gr_attach. */
+void bench_begin(bench *b, int argc, char **argv);
+/* Prints the line and stops the runtime. ops: what was done in the span, whose name is `unit`. Returns the exit code. */
+int bench_end(bench *b, bench_span span, uint64_t ops, const char *unit);
+/* The same around numbers of one's own instead of a rate: `members` is JSON, "\"x\":1,\"y\":2". */
+int bench_end_with(bench *b, const char *members);
+
+GR_NORETURN GR_PRINTF(1, 2) void bench_fail(const char *format, ...);
+#define BENCH_OK(call) \
+    do { \
+        int bench_code = (call); \
+        if (bench_code < 0) bench_fail("%s:%d: %s: %s", __FILE__, __LINE__, #call, gr_error_name(bench_code)); \
+    } while (0)
+/* A conservation law. */
+void bench_equal(const char *what, uint64_t have, uint64_t want);
+
+/* Beginning and end of what is timed; by whoever sees it, on any thread. */
+void bench_span_begin(bench_span *span);
+void bench_span_end(bench_span *span);
+
+/* A latency, from any actor. One of BENCH_SAMPLE_EVERY operations is worth its two clock readings. */
+#define BENCH_SAMPLE_EVERY 64
+void bench_sample(int64_t ns);
+/* Forgets them: after the warm-up. */
+void bench_samples_clear(void);
+
+/* The next message to the main thread, which must come within a minute or so, to be freed; and the int that it is. */
+gr_message *bench_receive(bench *b);
+int64_t bench_receive_int(bench *b);
+
+#endif
