@@ -48,12 +48,14 @@ static gri_socket_record *find(gr_socket socket)
 
 static void report(void *arg, uint64_t cookie, bool readable, bool writable, bool hangup)
 {
-    (void)arg, (void)hangup; /* a hangup comes with readable, and writable if nothing can be written any more */
+    (void)arg;
     gri_socket_record *record = find((gr_socket){cookie});
     if (!record) return;
     /* mo:socket.report seq_cst <-> socket.wait seq_cst: ready is set, then the waiter looked at; he says that he waits, then
      * looks whether it is ready
-     * mo:socket.report release -> socket.expect acquire: what made it ready */
+     * mo:socket.report release -> socket.expect acquire: what made it ready
+     * mo:socket.report release -> stream.drained acquire: hungup */
+    if (hangup) gri_store_relaxed(&record->hungup, 1u); /* relaxed: published by readable, which comes with it */
     if (readable) gri_store_seq_cst(&record->readable, 1u);
     if (writable)
         gri_store_seq_cst(&record->writable, 1u); /* mo:socket.report seq_cst <-> socket.wait seq_cst: as above */
@@ -93,12 +95,13 @@ static int new_record(gr_self *self, int fd, bool is_unix, gri_socket_record **r
     gri_socket_record *record = record_at(index);
     record->fd = fd;
     record->index = index;
-    record->watched = record->is_listener = false;
+    record->watched = record->drained = record->is_listener = false;
     record->is_unix = is_unix;
     record->unlink_path = NULL;
     /* relaxed, all: published with the id */
     gri_store_relaxed(&record->readable, 0);
     gri_store_relaxed(&record->writable, 0);
+    gri_store_relaxed(&record->hungup, 0);
     gri_store_relaxed(&record->waiter, 0);
     gri_store_relaxed(&record->holder, gri_actor_address(self).id | GRI_SOCKET_BUSY);
     gri_store_relaxed(&record->generation, gri_load_relaxed(&record->generation) + 1);

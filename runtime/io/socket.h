@@ -19,7 +19,9 @@
  *   holder            the owner (in and out of calls), who     the same
  *                     adopts the socket
  *   readable,         the poller sets, the owner clears        both
- *   writable, waiter  the owner                                the poller
+ *   writable
+ *   hungup            the poller, for good                     the owner
+ *   waiter            the owner                                the poller
  *   link              under the lock of all links              the same
  *   the rest          the owner
  *
@@ -38,13 +40,14 @@
 
 typedef struct gri_socket_record {
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_u32 generation;
-    gri_atomic_u32 readable, writable;
+    gri_atomic_u32 readable, writable, hungup;
     gri_atomic_u64 holder;
     gri_atomic_u64 waiter; /* address of the actor that waits; 0: none */
     gri_list link;         /* in the owner's more->sockets */
     int fd;
     uint32_t index;
     bool watched; /* in the poller */
+    bool drained; /* the last read got less than it had room for: only an edge brings more */
     bool is_unix, is_listener;
     char *unlink_path; /* of a Unix listener: what to remove at the end */
     uint64_t unlink_inode;

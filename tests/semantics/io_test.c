@@ -324,6 +324,52 @@ TEST(io, big_writes_arrive_whole)
     END(self);
 }
 
+/* The end may be reported together with the last data: reading on must not wait for another report. */
+TEST(io, the_end_right_behind_the_data)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    char text[GR_SOCKET_TEXT_BYTES], buffer[64];
+    gr_socket listening = listener(self, text), one, other;
+    for (int i = 0; i < 300; i++) {
+        size_t n = 0, at = 0;
+        CHECK_OK(gr_connect(self, &one, text, SOON));
+        CHECK_OK(gr_accept(self, listening, &other, SOON));
+        if (i % 3 != 0) { /* in the poller already */
+            CHECK_EQ(gr_read(self, other, buffer, sizeof buffer, &n, gr_after_us(i % 3)), GR_ETIMEOUT);
+        }
+        CHECK_OK(gr_write(self, one, "hello", 5, SOON));
+        if (i % 2) CHECK_OK(gr_write(self, one, "world", 5, SOON));
+        CHECK_OK(gr_close(self, one));
+        if (i % 5 == 0) CHECK_OK(gr_sleep(self, gr_after_ms(1))); /* both are reported before the read */
+        do {
+            CHECK_OK(gr_read(self, other, buffer + at, sizeof buffer - at, &n, SOON));
+            at += n;
+        } while (n > 0);
+        CHECK_EQ(at, i % 2 ? 10 : 5);
+        CHECK_OK(gr_close(self, other));
+    }
+    END(self);
+}
+
+TEST(io, polling_reads_see_what_is_there)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    char text[GR_SOCKET_TEXT_BYTES], buffer[64];
+    gr_socket listening = listener(self, text), one, other;
+    CHECK_OK(gr_connect(self, &one, text, SOON));
+    CHECK_OK(gr_accept(self, listening, &other, SOON));
+    for (int i = 0; i < 300; i++) {
+        size_t n;
+        CHECK_OK(gr_write(self, one, "ping", 4, SOON));
+        CHECK_OK(gr_read(self, other, buffer, sizeof buffer, &n, GR_NOW)); /* loopback: there at once */
+        CHECK_EQ(n, 4);
+        CHECK_EQ(gr_read(self, other, buffer, sizeof buffer, &n, i % 2 ? GR_NOW : gr_after_us(20)), GR_ETIMEOUT);
+    }
+    END(self);
+}
+
 TEST(io, writing_to_who_has_gone)
 {
     if (harness_simulated()) return;

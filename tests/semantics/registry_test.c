@@ -183,36 +183,50 @@ TEST(registry, names_are_gone_when_callers_learn_of_the_death)
 
 /* ---- races ---- */
 
+typedef struct registrar {
+    gr_address victim;
+    int round, count;
+} registrar;
+
+/* Gives the victim names until it is dead. */
 static void *registers(void *arg)
 {
-    gr_address *victim = arg;
-    char name[40];
-    snprintf(name, sizeof name, "race/%p", arg);
-    int code = gr_register(*victim, name);
-    CHECK(code == 0 || code == GR_EDEAD);
+    registrar *r = arg;
+    for (int code = 0; code == 0; r->count++) {
+        char name[40];
+        snprintf(name, sizeof name, "race/%d/%d", r->round, r->count);
+        code = gr_register(r->victim, name);
+        CHECK(code == 0 || code == GR_EDEAD);
+    }
     return NULL;
+}
+
+static void check_all_gone(const registrar *r)
+{
+    for (int i = 0; i < r->count; i++) {
+        char name[40];
+        gr_address unused;
+        snprintf(name, sizeof name, "race/%d/%d", r->round, i);
+        CHECK_EQ(gr_lookup(name, &unused), GR_ENOTFOUND);
+    }
 }
 
 TEST(registry, registering_the_dying_leaves_nothing)
 {
     if (harness_simulated()) return;
     gr_self *self = BEGIN();
-    for (int i = 0; i < 300; i++) {
-        gr_address a, unused;
+    for (int i = 0; i < 500; i++) {
+        registrar r = {.round = i};
         pthread_t thread;
-        char name[40];
-        CHECK_OK(gr_spawn(self, &a, waits, "n"));
         gr_monitor_ref ref;
-        CHECK_OK(gr_monitor(self, a, &ref));
-        CHECK_OK(pthread_create(&thread, NULL, registers, &a));
-        CHECK_OK(gr_cast(self, a, "n"));
-        gr_message *m;
-        CHECK_OK(gr_receive(self, &m, SOON));
-        gr_message_free(&m);
-        snprintf(name, sizeof name, "race/%p", (void *)&a);
-        CHECK_EQ(gr_lookup(name, &unused), GR_ENOTFOUND);
+        CHECK_OK(gr_spawn(self, &r.victim, waits, "n"));
+        CHECK_OK(gr_monitor(self, r.victim, &ref));
+        CHECK_OK(pthread_create(&thread, NULL, registers, &r));
+        CHECK_OK(gr_cast(self, r.victim, "n"));
+        gr_message *m = RECEIVE(self);
+        FREE(m);
         CHECK_OK(pthread_join(thread, NULL));
-        CHECK_EQ(gr_lookup(name, &unused), GR_ENOTFOUND);
+        check_all_gone(&r);
     }
     END(self);
 }
