@@ -221,6 +221,13 @@ static void thread_end(void)
     gri_overflow_thread_end();
 }
 
+/* What the process may use at this moment; when the number of workers was not asked for. */
+static unsigned usable_now(void)
+{
+    gri_usable usable;
+    return gri_topology_usable(gri_runtime_now.topology, NULL, &usable) == 0 ? usable.cpus : UINT32_MAX;
+}
+
 /* Simulation: nothing can ever run. The attached thread that waits gives up. */
 static bool wake_simulated(void)
 {
@@ -276,6 +283,7 @@ static int start_workers(gri_runtime *r, gr_detail *detail)
         .simulate = s->simulate != 0,
         .seed = s->seed,
         .stuck = report_stuck,
+        .usable = s->workers || r->topology->synthetic ? NULL : usable_now,
         .log = log_text,
         .thread_begin = thread_begin,
         .thread_end = thread_end,

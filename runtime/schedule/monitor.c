@@ -5,6 +5,7 @@
  *   - a worker that ran through a whole tick gets its yield flag: the running task gives way at its next suspending call
  *   - a worker that has held one task for stuck_ns is stuck: a spare worker is put in for it if nobody sleeps who could take
  *     its queue, and if it lasts, it is reported. When the stuck worker lets go, one spare is sent away
+ *   - once a second: more workers than the CPU mask and quota have room for are sent away, or called back
  *   - backlog beside a sleeper means that a cheap wake-up hint was missed: the sleeper is woken
  *   - timers that are due and a poller nobody looks at, beside a worker that does not get to its housekeeping: likewise
  *
@@ -14,6 +15,7 @@
 #include "os/clock.h"
 
 #define REPORT_AFTER 4 /* times stuck_ns: a worker thread that others keep off its CPU looks stuck, too */
+#define QUOTA_NS GRI_NS_PER_S /* how often CPU mask and quota are read again: 0.1 ms each time */
 #define TRIM_NS (100 * GRI_NS_PER_MS) /* how often memory that went unused goes back to the system: guess */
 #define IDLE_TICKS_BEFORE_SLEEP \
     200 /* guess: two trims after the last work, and no sleep between two requests of a service */
@@ -80,6 +82,20 @@ static unsigned spares_at_work(gri_scheduler *scheduler)
     for (unsigned i = scheduler->config.workers; i < count; i++)
         in += !gri_load_relaxed(&scheduler->workers[i].retire); /* relaxed: a request */
     return in;
+}
+
+/* Sends the highest base workers away, or lets them come back, so that no more run than may. */
+static void follow_quota(monitor *m)
+{
+    gri_scheduler *scheduler = m->scheduler;
+    unsigned usable = scheduler->config.usable();
+    for (unsigned i = 1; i < scheduler->config.workers; i++) {
+        gri_worker *worker = &scheduler->workers[i];
+        bool away = i >= usable;
+        if (gri_load_relaxed(&worker->retire) == away) continue; /* relaxed, both: a request */
+        gri_store_relaxed(&worker->retire, away);
+        gri_worker_unpark(worker);
+    }
 }
 
 /* Returns whether the worker is busy. */
@@ -159,12 +175,16 @@ void gri_monitor_main(void *arg)
     monitor *m = &state;
     *m = (monitor){.scheduler = scheduler};
     unsigned idle_ticks = 0;
-    gri_instant trimmed = gri_clock_monotonic();
+    gri_instant trimmed = gri_clock_monotonic(), asked = trimmed;
     /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
     while (!gri_load_acquire(&scheduler->stopping)) {
         gri_instant now = gri_clock_monotonic();
         idle_ticks = tick(m, now) ? 0 : idle_ticks + 1;
         gri_store_relaxed(&scheduler->tick_ms, (uint32_t)(now / GRI_NS_PER_MS)); /* relaxed: coarse time */
+        if (scheduler->config.usable && now - asked >= QUOTA_NS) {
+            asked = now;
+            follow_quota(m);
+        }
         if (now - trimmed >= TRIM_NS) {
             trimmed = now;
             gri_heap_trim(false);

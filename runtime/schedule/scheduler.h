@@ -40,6 +40,8 @@ typedef struct gri_schedule_config {
     unsigned stack_class;         /* of worker loops, and so of every task that does not ask for its own */
     bool simulate;
     uint64_t seed;
+    /* How many workers may run now: asked by the monitor once a second; the highest ones beyond that wait. NULL: all. */
+    unsigned (*usable)(void);
     /* Called by the monitor about the task that holds its worker too long. NULL: nobody wants to know. */
     void (*stuck)(unsigned worker, uint32_t task_id, int64_t held_ns);
     void (*thread_begin)(void); /* on each worker thread, first and last */
@@ -85,7 +87,9 @@ struct gri_worker {
 
     /* Written by the monitor (set) and the owner (cleared); says nothing else, so everything about it is relaxed. */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_bool yield;
-    gri_atomic_bool retire; /* of a spare: give everything up and wait. Set by either, cleared by the monitor */
+    /* Give everything up and wait outside the idle protocol: a spare that is not needed, a worker the CPU quota has no room
+     * for. Set by the monitor, by a spare itself when it is idle; cleared by the monitor. A request, all relaxed. */
+    gri_atomic_bool retire;
 
     /* Shared: each has its own rules. */
     gri_slot slot;

@@ -198,20 +198,22 @@ static void become_busy(gri_worker *worker)
         gri_parker_notify(&worker->scheduler->monitor_parker);
 }
 
-/* A spare that has nothing to do, or has been sent away, waits outside the idle protocol until the monitor puts it in again.
- * What it still holds goes to the common queue first. */
+/* A worker that was sent away, and a spare that has nothing to do, wait outside the idle protocol until the monitor wants
+ * them again. What they hold goes to the common queue first; only tasks pinned to it bring a worker back for a moment. */
 static void be_absent(gri_worker *worker)
 {
     gri_scheduler *scheduler = worker->scheduler;
     stop_searching(worker);
     gri_worker_give_up(worker);
-    /* mo:spare.absent release -> monitor.put_in acquire: it may be put in from now on */
-    gri_store_release(&worker->phase, GRI_WORKER_ABSENT);
     gri_heap_bind(NULL);
     gri_stack_cache_trim(&worker->stacks);
+    /* mo:spare.absent release -> monitor.put_in acquire: it may be put in from now on */
+    gri_store_release(&worker->phase, GRI_WORKER_ABSENT);
+    /* mo:worker.absent seq_cst <-> idle.wake_worker seq_cst: who pins a task to it sees that it is absent, or it sees the task */
+    gri_fence_seq_cst();
     /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
-    while (!gri_load_acquire(&scheduler->stopping) &&
-           gri_load_relaxed(&worker->retire)) /* relaxed: the parker orders it */
+    while (!gri_load_acquire(&scheduler->stopping) && gri_inject_is_empty(&worker->pinned) &&
+           gri_load_relaxed(&worker->retire)) /* relaxed: a request */
         gri_parker_wait(&worker->parker, GRI_INSTANT_NEVER);
     gri_heap_bind(worker->heap);
 }
@@ -229,7 +231,7 @@ gri_task *gri_worker_next(gri_worker *worker)
 {
     for (;;) {
         /* relaxed: a request, nothing with it */
-        if (worker->spare && gri_load_relaxed(&worker->retire))
+        if (gri_load_relaxed(&worker->retire))
             be_absent(worker);
         gri_task *task = gri_worker_next_local(worker);
         if (task && !worker->searching) { /* the common case: it was busy before */

@@ -58,6 +58,8 @@ static void ready_elsewhere(gri_scheduler *scheduler, gri_task *task)
         gri_inject_push(&worker->pinned, &task->link);
         int sleeper = gri_idle_wake_worker(&scheduler->idle, worker->index);
         if (sleeper >= 0) gri_worker_unpark(&scheduler->workers[sleeper]);
+        /* relaxed: gri_idle_wake_worker has fenced; be_absent fences between saying that it waits and looking */
+        if (gri_load_relaxed(&worker->phase) == GRI_WORKER_ABSENT) gri_parker_notify(&worker->parker);
         return;
     }
     gri_inject_push(&scheduler->inject, &task->link);
@@ -101,7 +103,7 @@ void gri_worker_housekeeping(gri_worker *worker)
 {
     gri_scheduler *scheduler = worker->scheduler;
     /* relaxed: a request */
-    if (GRI_UNLIKELY(worker->spare && gri_load_relaxed(&worker->retire)))
+    if (GRI_UNLIKELY(gri_load_relaxed(&worker->retire)))
         gri_worker_give_up(worker);
     if (gri_wheel_earliest(&worker->wheel) != GRI_INSTANT_NEVER) {
         unsigned fired = gri_wheel_fire(&worker->wheel, gri_clock_now(), FIRE_LIMIT);

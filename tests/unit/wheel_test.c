@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "schedule/wheel.h"
+
+#include "base/rng.h"
+#include "support/test.h"
+
+#define TICK GRI_WHEEL_TICK_NS
+#define COUNT 2000
+
+typedef struct item {
+    gri_wheel_entry entry;
+    gri_instant due, fired;
+} item;
+
+static item items[COUNT];
+static unsigned fired;
+
+static void note(gri_wheel_entry *entry, gri_instant now)
+{
+    item *it = GRI_CONTAINER_OF(entry, item, entry);
+    CHECK(it->fired == 0);
+    it->fired = now;
+    fired++;
+}
+
+static void arm(gri_wheel *wheel, item *it, gri_instant due)
+{
+    gri_wheel_entry_init(&it->entry, note);
+    it->due = due;
+    it->fired = 0;
+    gri_wheel_arm(wheel, &it->entry, due);
+}
+
+TEST(wheel, empty_wheel_fires_nothing)
+{
+    gri_wheel wheel;
+    gri_wheel_init(&wheel, 0);
+    CHECK_EQ(gri_wheel_earliest(&wheel), GRI_INSTANT_NEVER);
+    CHECK_EQ(gri_wheel_fire(&wheel, 1000 * TICK, 64), 0);
+}
+
+TEST(wheel, never_early_and_at_most_a_tick_late)
+{
+    gri_rng rng;
+    gri_rng_seed(&rng, 7);
+    gri_wheel wheel;
+    gri_instant now = INT64_C(123456789012);
+    gri_wheel_init(&wheel, now);
+    fired = 0;
+    for (int i = 0; i < COUNT; i++) {
+        unsigned bits = (unsigned)gri_rng_below(&rng, 40);
+        arm(&wheel, &items[i], now + (gri_instant)gri_rng_below(&rng, UINT64_C(1) << bits));
+    }
+    /* Time jumps to what the wheel itself says is next, as a sleeper does. */
+    while (fired < COUNT) {
+        gri_instant next = gri_wheel_earliest(&wheel);
+        CHECK(next != GRI_INSTANT_NEVER);
+        if (next > now) now = next;
+        while (gri_wheel_fire(&wheel, now, 16) == 16) continue;
+    }
+    for (int i = 0; i < COUNT; i++) {
+        CHECK(items[i].fired >= items[i].due);
+        CHECK(items[i].fired <= items[i].due + 2 * TICK);
+    }
+    CHECK_EQ(gri_wheel_earliest(&wheel), GRI_INSTANT_NEVER);
+}
+
+TEST(wheel, earliest_is_never_too_late)
+{
+    gri_rng rng;
+    gri_rng_seed(&rng, 8);
+    gri_wheel wheel;
+    gri_wheel_init(&wheel, 0);
+    gri_instant least = GRI_INSTANT_NEVER;
+    for (int i = 0; i < COUNT; i++) {
+        gri_instant due = (gri_instant)gri_rng_below(&rng, UINT64_C(1) << 50);
+        arm(&wheel, &items[i], due);
+        if (due < least) least = due;
+        CHECK(gri_wheel_earliest(&wheel) <= least + TICK);
+    }
+}
+
+TEST(wheel, big_jumps_fire_everything_that_is_due)
+{
+    gri_wheel wheel;
+    gri_wheel_init(&wheel, 0);
+    fired = 0;
+    for (int i = 0; i < COUNT; i++) arm(&wheel, &items[i], (gri_instant)i * 977 * TICK);
+    while (gri_wheel_fire(&wheel, (gri_instant)1000 * 977 * TICK + TICK, 64) != 0) continue;
+    CHECK_EQ(fired, 1001);
+    for (int i = 0; i <= 1000; i++) CHECK(items[i].fired != 0);
+    for (int i = 1001; i < COUNT; i++) CHECK(items[i].fired == 0);
+}
+
+TEST(wheel, farther_than_it_reaches)
+{
+    gri_wheel wheel;
+    gri_wheel_init(&wheel, 0);
+    fired = 0;
+    gri_instant far = (INT64_C(1) << 40) * TICK;
+    arm(&wheel, &items[0], far);
+    gri_instant now = 0;
+    while (fired == 0) {
+        gri_instant next = gri_wheel_earliest(&wheel);
+        CHECK(next != GRI_INSTANT_NEVER && next > now);
+        now = next;
+        (void)gri_wheel_fire(&wheel, now, 64);
+    }
+    CHECK(items[0].fired >= far);
+}
+
+TEST(wheel, cancelled_entries_do_not_fire)
+{
+    gri_wheel wheel;
+    gri_wheel_init(&wheel, 0);
+    fired = 0;
+    for (int i = 0; i < 100; i++) arm(&wheel, &items[i], (gri_instant)i * TICK * 10);
+    for (int i = 0; i < 100; i += 2) CHECK(gri_wheel_cancel(&items[i].entry));
+    for (int i = 0; i < 100; i += 2) CHECK(!gri_wheel_cancel(&items[i].entry));
+    while (gri_wheel_fire(&wheel, 2000 * TICK, 64) != 0) continue;
+    CHECK_EQ(fired, 50);
+    for (int i = 0; i < 100; i++) gri_wheel_quiesce(&items[i].entry);
+}
+
+TEST(wheel, arming_again_moves)
+{
+    gri_wheel a, b;
+    gri_wheel_init(&a, 0);
+    gri_wheel_init(&b, 0);
+    fired = 0;
+    arm(&a, &items[0], 10 * TICK);
+    gri_wheel_arm(&b, &items[0].entry, 20 * TICK);
+    CHECK_EQ(gri_wheel_fire(&a, 100 * TICK, 64), 0);
+    CHECK_EQ(gri_wheel_fire(&b, 19 * TICK, 64), 0);
+    CHECK_EQ(gri_wheel_fire(&b, 20 * TICK, 64), 1);
+    CHECK_EQ(fired, 1);
+}
+
+TEST(wheel, the_limit_is_kept_and_nothing_is_skipped)
+{
+    gri_wheel wheel;
+    gri_wheel_init(&wheel, 0);
+    fired = 0;
+    for (int i = 0; i < COUNT; i++) arm(&wheel, &items[i], 100 * TICK);
+    unsigned calls = 0;
+    while (fired < COUNT) {
+        CHECK(gri_wheel_fire(&wheel, 100 * TICK, 64) <= 64);
+        CHECK(++calls < COUNT);
+    }
+    CHECK_EQ(fired, COUNT);
+}
+
+TEST(wheel, arm_says_whether_it_is_the_earliest)
+{
+    gri_wheel wheel;
+    gri_wheel_init(&wheel, 0);
+    gri_wheel_entry_init(&items[0].entry, note);
+    gri_wheel_entry_init(&items[1].entry, note);
+    gri_wheel_entry_init(&items[2].entry, note);
+    CHECK(gri_wheel_arm(&wheel, &items[0].entry, 50 * TICK));
+    CHECK(!gri_wheel_arm(&wheel, &items[1].entry, 60 * TICK));
+    CHECK(gri_wheel_arm(&wheel, &items[2].entry, 40 * TICK));
+}
