@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Envelopes: layout, freeing on every path, sharing, trailers, bodies inside other records. */
+#include "message/hold.h"
 #include "message/message.h"
 #include "message/value.h"
 #include "support/test.h"
@@ -153,6 +154,29 @@ TEST(message, embedded_in_a_record)
         CHECK_STR(gr_string(gr_body(clone), ""), texts[i]);
         gr_message_free(&clone);
     }
+}
+
+static gr_message *held;
+
+static bool leave_list(gr_message *m)
+{
+    CHECK(m == held);
+    held = NULL;
+    return false;
+}
+
+TEST(message, held_messages_leave_their_list_when_shared)
+{
+    gr_message *m = NULL;
+    gri_message_held_free = leave_list;
+    CHECK_OK(gr_pack(&m, "s", "a body far beyond what an envelope holds"));
+    held = m;
+    m->flags |= GRI_MESSAGE_HELD;
+    m->sender = (gr_address){6};
+    CHECK_OK(gri_message_share(&m));
+    CHECK(held == NULL && !(m->flags & GRI_MESSAGE_HELD) && m->sender.id == 6);
+    CHECK_STR(gr_string(gr_body(m), ""), "a body far beyond what an envelope holds");
+    gr_message_free(&m);
 }
 
 /* The last of several threads frees the body: the address sanitizer sees it twice or never, the thread sanitizer a read

@@ -254,12 +254,30 @@ static void check_outcome(const test_case *t, call *c, int code, gr_value v, con
     end_call(c, code != GR_EFORMAT);
 }
 
-static void as_message(const test_case *t, gr_site *site, bool literals, const char *how)
+enum texts { VARIABLES, LITERALS, KEYS_LITERAL };
+
+/* Makes literals of the keys alone: what most calls are like. */
+static void mark_keys(call *c, const char *format)
+{
+    gri_plan *plan = NULL;
+    gri_arguments none; /* without a site the arguments are not looked at */
+    uint64_t stolen;
+    memset(&none, 0, sizeof none);
+    if (gri_plan_compile(NULL, format, &none, &plan, &stolen, NULL) != 0) return;
+    for (uint32_t i = 0; i < plan->ops_count; i++) {
+        const gri_plan_op *op = &plan->ops[i];
+        if (op->code == GRI_PLAN_KEY && c->types[op->argument] == GR_ARG_TEXT) c->types[op->argument] = GR_ARG_LITERAL;
+    }
+    gri_plan_free(plan);
+}
+
+static void as_message(const test_case *t, gr_site *site, enum texts texts, const char *how)
 {
     call c;
     gr_message *m = NULL;
     gr_detail detail = {.line = 0};
-    make_call(&c, t->args, literals);
+    make_call(&c, t->args, texts == LITERALS);
+    if (texts == KEYS_LITERAL) mark_keys(&c, t->format);
     if (site) {
         site->types = c.types;
         site->count = (unsigned short)c.count;
@@ -279,14 +297,15 @@ static int put_format(gr_builder *b, gr_site *site, gr_detail *detail, const cha
     return code;
 }
 
-static void inside_builder(const test_case *t, bool literals)
+static void inside_builder(const test_case *t, enum texts texts)
 {
     call c;
     gr_builder b;
     gr_message *m = NULL;
     gr_detail detail = {.line = 0};
     gr_site site = {.literal = 1};
-    make_call(&c, t->args, literals);
+    make_call(&c, t->args, texts == LITERALS);
+    if (texts == KEYS_LITERAL) mark_keys(&c, t->format);
     site.types = c.types;
     site.count = (unsigned short)c.count;
     gr_build(&b);
@@ -348,22 +367,21 @@ static void with_jansson(const test_case *t)
 
 static void run_case(const test_case *t)
 {
-    for (int literals = 0; literals < 2; literals++) {
-        const char *how = literals ? "literals" : "variables";
+    static const char *const hows[] = {"variables", "literals", "keys are literals"};
+    for (enum texts texts = VARIABLES; texts <= KEYS_LITERAL; texts++) {
         gr_site site = {.literal = 1}, open = {.literal = 0};
-        as_message(t, &site, literals, how);
-        bool kept = site.plan != NULL;
-        CHECK(kept == (strcmp(t->error, "GR_EFORMAT") != 0));
-        if (!literals) { /* literals would be others the second time */
-            as_message(t, &site, literals, "from the plan");
-            as_message(t, &open, literals, "open format");
-            as_message(t, &open, literals, "open format, from the plan");
+        as_message(t, &site, texts, hows[texts]);
+        CHECK((site.plan != NULL) == (strcmp(t->error, "GR_EFORMAT") != 0));
+        if (texts == VARIABLES) { /* literals would be others the second time */
+            as_message(t, &site, texts, "from the plan");
+            as_message(t, &open, texts, "open format");
+            as_message(t, &open, texts, "open format, from the plan");
         }
         gri_plan_free(site.plan);
         gri_plan_free(open.plan);
-        inside_builder(t, literals);
+        inside_builder(t, texts);
     }
-    if (strcmp(t->error, "GR_EFORMAT") != 0 && !t->differs[0]) as_message(t, NULL, false, "no site");
+    if (strcmp(t->error, "GR_EFORMAT") != 0 && !t->differs[0]) as_message(t, NULL, VARIABLES, "no site");
     if (!t->error[0]) into_storage(t);
     if (all_jansson(t)) with_jansson(t);
 }
