@@ -362,7 +362,7 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
     gri_deque_init(&worker->deque);
     gri_stack_cache_init(&worker->stacks, GRI_STACKS_KEPT);
     gri_atomic_init(&worker->current, NULL);
-    gri_atomic_init(&worker->phase, GRI_WORKER_ABSENT);
+    gri_atomic_init(&worker->phase, GRI_WORKER_SEARCHING);
     worker->heap = gri_heap_new(node_of(scheduler, index));
     return worker->heap ? 0 : GR_ENOMEM;
 }
