@@ -262,7 +262,6 @@ static void undo(gr_self *self, gr_self *child)
         taken.chain = taken.chain->link;
         gri_call_bury(m);
     }
-    gri_registry_release_last(child);
     gri_block_free(child->state);
     if (child->more) gri_block_free(child->more);
     gri_spinlock *lock = gri_watch_lock(gri_actor_address(child));
@@ -274,13 +273,13 @@ static void undo(gr_self *self, gr_self *child)
 
 int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *what)
 {
-    if (GRI_UNLIKELY(!gri_self_is_here(self))) return GR_ECONTEXT;
-    if (GRI_UNLIKELY(gri_runtime_forked())) return GR_EFORKED;
+    int code = gri_acting(self);
+    if (GRI_UNLIKELY(code != 0)) return code;
     if (GRI_UNLIKELY(!gri_runtime_is_up())) return gri_fail(self, GR_ENOTRUNNING, "the runtime is stopping");
     if (GRI_UNLIKELY(!what->entry && !what->server))
         return gri_fail(self, GR_EINVAL, "gr_spawn needs a function or a server");
     const gr_spawn_options *options = what->options;
-    int code = check_options(self, options);
+    code = check_options(self, options);
     if (code != 0) return code;
     gr_self *child = take_slot();
     if (!child) return gri_fail(self, GR_ENOMEM, "no room for another actor");
@@ -451,10 +450,12 @@ int gr_forget(gr_address address)
 
 int gr_return_site(gr_self *self, gr_site *site, const char *format, ...)
 {
+    int code = gri_acting(self);
+    if (code != 0) return code;
     va_list args;
     va_start(args, format);
     gr_message *m = NULL;
-    int code = gri_pack_for(self, &m, site, format, args);
+    code = gri_pack_for(self, &m, site, format, args);
     va_end(args);
     if (code != 0) return code;
     gr_message_free(&self->result);
@@ -464,8 +465,10 @@ int gr_return_site(gr_self *self, gr_site *site, const char *format, ...)
 
 int gr_return_value(gr_self *self, gr_value value)
 {
+    int code = gri_acting(self);
+    if (code != 0) return code;
     gr_message *m = NULL;
-    int code = gr_message_copy(value, &m);
+    code = gr_message_copy(value, &m);
     if (code != 0) return gri_fail(self, code, "no memory for the result");
     gr_message_free(&self->result);
     self->result = m;

@@ -94,7 +94,8 @@ void gr_raise(gr_self *self, const char *error, const char *format, ...)
 
 int gr_protect(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg, gr_message **ret_report)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     enum gri_outcome outcome = gri_protected(self, fn, arg);
     if (outcome == GRI_RETURNED) return 0;
     if (outcome == GRI_WAS_KILLED) return GR_EKILLED;
@@ -113,7 +114,8 @@ int gr_protect(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg, g
 
 int gr_defer(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     if (!fn) return gri_fail(self, GR_EINVAL, "gr_defer needs a function");
     gri_more *more = gri_actor_more(self);
     gri_defer *defer = more ? gri_block_alloc(sizeof *defer) : NULL;
@@ -125,7 +127,8 @@ int gr_defer(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg)
 
 int gr_defer_cancel(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     for (gri_defer **at = self->more ? &self->more->defers : NULL; at && *at; at = &(*at)->older) {
         gri_defer *defer = *at;
         if (defer->fn != fn || defer->arg != arg) continue;
@@ -213,7 +216,6 @@ void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
     gri_registry_release_all(self);
     gri_watch_remove_all(self);
     close_mailbox(self);
-    gri_registry_release_last(self); /* what somebody registered in between */
     gr_value value = outcome != GRI_RETURNED ? gr_body(report)
                      : self->result          ? gr_body(self->result)
                                              : gri_runtime_null();

@@ -46,20 +46,24 @@ static gri_socket_record *find(gr_socket socket)
     return gri_load_relaxed(&record->generation) == generation ? record : NULL;
 }
 
+static void set_ready(gri_atomic_u32 *ready)
+{
+    /* mo:socket.report seq_cst <-> socket.wait seq_cst: ready is set, then the waiter looked at; he says that he waits, then
+     * looks whether it is ready
+     * mo:socket.report release -> socket.expect acquire: what made it ready
+     * mo:socket.report release -> stream.drained acquire: hungup */
+    gri_store_seq_cst(ready, 1u);
+}
+
 static void report(void *arg, uint64_t cookie, bool readable, bool writable, bool hangup)
 {
     (void)arg;
     gri_socket_record *record = find((gr_socket){cookie});
     if (!record) return;
-    /* mo:socket.report seq_cst <-> socket.wait seq_cst: ready is set, then the waiter looked at; he says that he waits, then
-     * looks whether it is ready
-     * mo:socket.report release -> socket.expect acquire: what made it ready
-     * mo:socket.report release -> stream.drained acquire: hungup */
     if (hangup) gri_store_relaxed(&record->hungup, 1u); /* relaxed: published by readable, which comes with it */
-    if (readable) gri_store_seq_cst(&record->readable, 1u);
-    if (writable)
-        gri_store_seq_cst(&record->writable, 1u); /* mo:socket.report seq_cst <-> socket.wait seq_cst: as above */
-    /* mo:socket.report seq_cst <-> socket.wait seq_cst: as above */
+    if (readable) set_ready(&record->readable);
+    if (writable) set_ready(&record->writable);
+    /* mo:socket.report seq_cst <-> socket.wait seq_cst: see set_ready */
     uint64_t waiter = gri_load_seq_cst(&record->waiter);
     if (waiter) gri_actor_notify((gr_address){waiter});
 }
