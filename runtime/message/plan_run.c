@@ -222,7 +222,7 @@ static int emit_fixed(const target *t, const gri_argument_places *places, unsign
     const gri_plan_step *step = t->plan->steps, *end = step + t->plan->steps_count;
     gri_copy_short(to, t->plan->bytes, t->plan->template_bytes);
     for (; step < end; step++) {
-        uint64_t bits;
+        uint64_t bits = 0;
         int error = read_fixed(t, step, places, &bits);
         if (GRI_UNLIKELY(error)) return error;
         fill_fixed(to + step->at, step->read, bits);

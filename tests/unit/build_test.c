@@ -238,7 +238,7 @@ TEST(build, refuses_keys_put_twice)
 
 TEST(build, refuses_objects_that_look_like_bytes_or_addresses)
 {
-    const char *reserved[] = {"_pyact_binary", "_pyact_address"};
+    static const char *const reserved[] = {"_pyact_binary", "_pyact_address"};
     for (int i = 0; i < 2; i++) {
         BUILD(b);
         gr_put_object(&b), gr_put_key(&b, reserved[i]), gr_put_string(&b, "x"), gr_put_end(&b);
