@@ -17,6 +17,7 @@
 #include "actor/timer.h"
 #include "message/address.h"
 #include "message/hold.h"
+#include "message/jansson.h"
 #include "os/clock.h"
 #include "os/random.h"
 
@@ -35,6 +36,7 @@ gri_runtime gri_runtime_now;
 
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned starts;
+static uint32_t generation_base; /* of the next run */
 static bool fork_hooked;
 static gri_atomic_bool forked;
 
@@ -238,6 +240,15 @@ static bool wake_simulated(void)
     return gri_actor_notify(gri_actor_address(self));
 }
 
+/* What is left of the stack that the calling actor stands on; on other threads plenty. */
+static size_t stack_left(void)
+{
+    gri_worker *worker = gri_worker_here();
+    char *here = __builtin_frame_address(0);
+    if (!worker || !worker->stack || here < worker->stack->low || here > (char *)worker->stack) return SIZE_MAX;
+    return (size_t)(here - worker->stack->low);
+}
+
 static int start_tables(gri_runtime *r, gr_detail *detail)
 {
     int code = gri_table_start(&r->actors, sizeof(gr_self), ACTORS_MAX);
@@ -258,8 +269,22 @@ static int start_tables(gri_runtime *r, gr_detail *detail)
     return code;
 }
 
+/* Afterwards no address leads anywhere, and none of this run will lead anywhere in the next one. */
+static void end_addresses(gri_runtime *r)
+{
+    /* relaxed, all: no actor is left */
+    uint32_t limit = gri_load_relaxed(&r->actor_limit), highest = r->generation_base;
+    for (uint32_t index = 0; index < limit; index++) {
+        uint32_t generation = gri_load_relaxed(&((gr_self *)gri_table_at(&r->actors, index))->generation);
+        if (generation > highest) highest = generation;
+    }
+    generation_base = (highest + 1) & ~1u;
+    gri_store_relaxed(&r->actor_limit, 0);
+}
+
 static void stop_tables(gri_runtime *r)
 {
+    end_addresses(r);
     gri_symbols_stop();
     gri_registry_stop();
     gri_timers_stop();
@@ -323,6 +348,7 @@ static int start_everything(const gr_options *options, gr_detail *detail)
 {
     gri_runtime *r = &gri_runtime_now;
     memset(r, 0, sizeof *r);
+    r->generation_base = generation_base;
     int code = gri_settings_load(options, &r->settings, detail);
     if (code != 0) return code;
     gri_settings_enforce(&r->settings);
@@ -330,6 +356,7 @@ static int start_everything(const gr_options *options, gr_detail *detail)
     gri_settings_warn();
     make_null();
     gri_message_held_free = gri_held_free;
+    gri_jansson_headroom_set(stack_left);
     gri_parker_init(&r->stopper);
     code = set_address_key(&r->settings, detail);
     if (code != 0) goto no_topology;
