@@ -177,7 +177,9 @@ static void give_slot(gr_self *self)
 
 static void begin_life(gr_self *self)
 {
-    uint32_t generation = gri_load_relaxed(&self->generation) + 1; /* relaxed: ours */
+    uint32_t generation = gri_load_relaxed(&self->generation); /* relaxed: ours */
+    if (generation == 0) generation = gri_runtime_now.generation_base; /* of a slot that is used for the first time */
+    generation++;
     GRI_ASSERT(generation & 1);
     gri_store_relaxed(&self->mailbox_max, 0); /* relaxed: published with the address */
     self->task.stack = NULL;

@@ -169,6 +169,8 @@ GR_MUST_CHECK int gri_suspend_enter(gr_self *self);
 GR_MUST_CHECK int gri_suspend(gr_self *self, uint64_t wait, gr_deadline deadline);
 /* Is self the actor that runs here? */
 bool gri_self_is_here(gr_self *self);
+/* What every call that acts for an actor begins with: 0, GR_ECONTEXT (it does not run here), GR_EFORKED. */
+GR_MUST_CHECK int gri_acting(gr_self *self);
 /* What a seen kill does to a suspending call: counts and returns GR_EKILLED, or unwinds. 0 if there is none (or it is held). */
 int gri_kill_check(gr_self *self);
 /* The same without counting or unwinding: for callers that have to put something in order first. */

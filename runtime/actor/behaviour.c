@@ -137,7 +137,8 @@ static gr_spawn_options merged(const gr_spawn_options *defaults, const gr_spawn_
 int gr_spawn_behaviour(gr_self *self, gr_address *ret_address, const char *name, const gr_spawn_options *options,
                        gr_value args)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     const gr_shape *shape = NULL;
     const gr_behaviour *behaviour = find_behaviour(name, &shape);
     if (!behaviour) return gri_fail(self, GR_ENOTFOUND, "there is no behaviour %.64s", name ? name : "(null)");
@@ -147,7 +148,7 @@ int gr_spawn_behaviour(gr_self *self, gr_address *ret_address, const char *name,
         return gri_fail(self, GR_ETYPE, "arguments of %s: %s", behaviour->name, detail.text);
     gr_spawn_options all = merged(&behaviour->options, options);
     gri_spawn what = {.entry = behaviour->entry, .server = behaviour->server, .options = &all, .behaviour = behaviour};
-    int code = gr_message_copy(args, &what.args);
+    code = gr_message_copy(args, &what.args);
     if (code != 0) return gri_fail(self, code, "no memory for arguments");
     gr_address address;
     code = gri_actor_spawn(self, &address, &what);

@@ -217,13 +217,15 @@ int gri_call_answer(gr_self *self, gr_message *call, enum gri_message_kind kind,
 
 int gr_respond_site(gr_self *self, gr_message *call, gr_site *site, const char *format, ...)
 {
+    int code = gri_acting(self);
+    if (code != 0) return code;
     if (!gr_is_call(call)) return gri_fail(self, GR_ENOTCALL, "the message is no call, or was answered already");
     gr_builder b;
     gr_detail detail;
     begin_answer(&b, call->reference, "message");
     va_list args;
     va_start(args, format);
-    int code = gri_plan_run(&b, site, format, args, &detail);
+    code = gri_plan_run(&b, site, format, args, &detail);
     va_end(args);
     if (code != 0) {
         gr_build_cancel(&b);
@@ -246,16 +248,22 @@ static int respond_with(gr_self *self, gr_message *call, enum gri_message_kind k
 
 int gr_respond_value(gr_self *self, gr_message *call, gr_value value)
 {
+    int code = gri_acting(self);
+    if (code != 0) return code;
     return respond_with(self, call, GRI_MESSAGE_REPLY, value);
 }
 
 int gr_respond_exception(gr_self *self, gr_message *call, gr_value report)
 {
+    int code = gri_acting(self);
+    if (code != 0) return code;
     return respond_with(self, call, GRI_MESSAGE_REPLY_EXCEPTION, report);
 }
 
 int gr_respond_invalid_method(gr_self *self, gr_message *call)
 {
+    int code = gri_acting(self);
+    if (code != 0) return code;
     if (!gr_is_call(call)) return gri_fail(self, GR_ENOTCALL, "the message is no call, or was answered already");
     return respond_with(self, call, GRI_MESSAGE_REPLY_INVALID_METHOD, gr_get(gr_body(call), "method"));
 }

@@ -332,9 +332,9 @@ int gri_registry_explain(gr_self *self, int code, const char *text)
 
 int gr_rename(gr_self *self, const char *text)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
-    if (gri_runtime_forked()) return GR_EFORKED;
-    int code = gri_name_check(text, NULL);
+    int code = gri_acting(self);
+    if (code != 0) return code;
+    code = gri_name_check(text, NULL);
     if (code != 0) return gri_registry_explain(self, code, text);
     gr_address address = gri_actor_address(self);
     pthread_mutex_lock(&lock);

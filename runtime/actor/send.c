@@ -88,17 +88,21 @@ static int as_cast(gr_self *self, gr_message **message)
 
 int gr_send(gr_self *self, gr_address to, gr_message **message)
 {
+    int code = gri_acting(self);
+    if (GRI_UNLIKELY(code != 0)) return code;
     if (GRI_UNLIKELY(!message || !*message)) return gri_fail(self, GR_EINVAL, "gr_send needs a message");
-    int code = as_cast(self, message);
+    code = as_cast(self, message);
     return code == 0 ? gri_deliver(self, to, message) : code;
 }
 
 int gr_cast_site(gr_self *self, gr_address to, gr_site *site, const char *format, ...)
 {
+    int code = gri_acting(self);
+    if (GRI_UNLIKELY(code != 0)) return code;
     va_list args;
     va_start(args, format);
     gr_message *m = NULL;
-    int code = gri_pack_for(self, &m, site, format, args);
+    code = gri_pack_for(self, &m, site, format, args);
     va_end(args);
     if (GRI_UNLIKELY(code != 0)) return code;
     code = gri_deliver(self, to, &m);
@@ -108,8 +112,10 @@ int gr_cast_site(gr_self *self, gr_address to, gr_site *site, const char *format
 
 int gr_cast_value(gr_self *self, gr_address to, gr_value value)
 {
+    int code = gri_acting(self);
+    if (GRI_UNLIKELY(code != 0)) return code;
     gr_message *m = NULL;
-    int code = gr_message_copy(value, &m);
+    code = gr_message_copy(value, &m);
     if (code != 0)
         return gri_fail(self, code, code == GR_EINVAL ? "there is no value to send" : "no memory for the message");
     code = gri_deliver(self, to, &m);
@@ -119,11 +125,13 @@ int gr_cast_value(gr_self *self, gr_address to, gr_value value)
 
 int gr_multicast(gr_self *self, const gr_address *to, size_t count, gr_message **message)
 {
+    int code = gri_acting(self);
+    if (code != 0) return code;
     if (!message || !*message || (count > 0 && !to))
         return gri_fail(self, GR_EINVAL, "gr_multicast needs a message and addresses");
     gr_message *original = *message;
     if (original->flags & GRI_MESSAGE_HELD) gri_call_abandon(self, original);
-    int code = gri_message_share(message);
+    code = gri_message_share(message);
     if (code != 0) return gri_fail(self, code, "no memory to share the message");
     int sent = 0;
     for (size_t i = 0; i < count; i++) {

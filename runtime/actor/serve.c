@@ -205,6 +205,8 @@ void gri_serve_release(gr_self *self)
 
 int gr_reply_site(gr_self *self, gr_site *site, const char *format, ...)
 {
+    int code = gri_acting(self);
+    if (code != 0) return code;
     gri_serving *serving = self->serving;
     if (!serving || !serving->in_method || !serving->call)
         return gri_fail(self, GR_ENOTCALL, "gr_reply outside a method, or after gr_call_take");
@@ -216,7 +218,7 @@ int gr_reply_site(gr_self *self, gr_site *site, const char *format, ...)
     gr_put_key(&b, "message");
     va_list args;
     va_start(args, format);
-    int code = gri_plan_run(&b, site, format, args, &detail);
+    code = gri_plan_run(&b, site, format, args, &detail);
     va_end(args);
     if (code != 0) {
         gr_build_cancel(&b);
@@ -233,11 +235,13 @@ int gr_reply_site(gr_self *self, gr_site *site, const char *format, ...)
 
 int gr_reply_value(gr_self *self, gr_value value)
 {
+    int code = gri_acting(self);
+    if (code != 0) return code;
     gri_serving *serving = self->serving;
     if (!serving || !serving->in_method || !serving->call)
         return gri_fail(self, GR_ENOTCALL, "gr_reply outside a method, or after gr_call_take");
     gr_message *answer = NULL;
-    int code = gri_answer_new(self, serving->call->reference, GRI_MESSAGE_REPLY, value, &answer);
+    code = gri_answer_new(self, serving->call->reference, GRI_MESSAGE_REPLY, value, &answer);
     if (code != 0) return code;
     gr_message_free(&serving->answer);
     serving->answer = answer;

@@ -139,20 +139,22 @@ int gr_state(gr_address address, gr_message **ret_state, uint64_t *ret_version)
 
 int gr_publish_site(gr_self *self, gr_site *site, const char *format, ...)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     gr_message *m = NULL;
     va_list args;
     va_start(args, format);
-    int code = gri_pack_for(self, &m, site, format, args);
+    code = gri_pack_for(self, &m, site, format, args);
     va_end(args);
     return code != 0 ? code : gri_state_publish(self, &m);
 }
 
 int gr_publish_value(gr_self *self, gr_value value)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     gr_message *m = NULL;
-    int code = gr_message_copy(value, &m);
+    code = gr_message_copy(value, &m);
     if (code != 0) return gri_fail(self, code, "nothing was published: %s", gr_error_text(code));
     return gri_state_publish(self, &m);
 }

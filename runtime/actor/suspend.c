@@ -144,10 +144,16 @@ bool gri_self_is_here(gr_self *self)
     return worker && gri_load_relaxed(&worker->current) == &self->task; /* relaxed: this thread's own write */
 }
 
+int gri_acting(gr_self *self)
+{
+    if (GRI_UNLIKELY(gri_runtime_forked())) return GR_EFORKED;
+    return GRI_LIKELY(gri_self_is_here(self)) ? 0 : GR_ECONTEXT;
+}
+
 GRI_COLD static int refuse(gr_self *self)
 {
-    if (gri_runtime_forked()) return GR_EFORKED;
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     return gri_fail(self, GR_ESUSPEND, "a call that suspends, between gr_no_suspend_begin and gr_no_suspend_end");
 }
 

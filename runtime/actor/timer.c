@@ -56,13 +56,14 @@ static void fire(gri_wheel_entry *entry, gri_instant now)
 
 int gr_send_after(gr_self *self, gr_timer *ret_timer, gr_address to, gr_message **message, gr_deadline when)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     if (!message || !*message) return gri_fail(self, GR_EINVAL, "gr_send_after needs a message");
     if (!gr_alive(to)) return gri_fail(self, GR_EDEAD, "the receiver is dead");
     if (when.ns == GRI_INSTANT_NEVER) return gri_fail(self, GR_EINVAL, "a timer that never fires");
     uint32_t index;
     if (gri_table_take(&timers, NULL, &index) != 0) return gri_fail(self, GR_ENOMEM, "no room for another timer");
-    int code = gri_message_prepare(self, message);
+    code = gri_message_prepare(self, message);
     if (code != 0) {
         gri_table_give(&timers, NULL, index);
         return code;
@@ -86,10 +87,12 @@ int gr_send_after(gr_self *self, gr_timer *ret_timer, gr_address to, gr_message 
 int gr_cast_after_site(gr_self *self, gr_timer *ret_timer, gr_address to, gr_deadline when, gr_site *site,
                        const char *format, ...)
 {
+    int code = gri_acting(self);
+    if (code != 0) return code;
     va_list args;
     va_start(args, format);
     gr_message *m = NULL;
-    int code = gri_pack_for(self, &m, site, format, args);
+    code = gri_pack_for(self, &m, site, format, args);
     va_end(args);
     if (code != 0) return code;
     code = gr_send_after(self, ret_timer, to, &m, when);
@@ -99,6 +102,8 @@ int gr_cast_after_site(gr_self *self, gr_timer *ret_timer, gr_address to, gr_dea
 
 int gr_cancel(gr_self *self, gr_timer handle)
 {
+    int code = gri_acting(self);
+    if (code != 0) return code;
     uint32_t index = (uint32_t)handle.id, generation = (uint32_t)(handle.id >> 32);
     if (handle.id != 0 && index < gri_load_relaxed(&limit)) { /* relaxed: published with the handle */
         timer *t = gri_table_at(&timers, index);

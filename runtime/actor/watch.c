@@ -315,14 +315,15 @@ static gri_watch *find_link(gr_self *self, gr_address to)
 
 int gr_link(gr_self *self, gr_address to, unsigned flags)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     if ((flags & (GR_LINK | GR_LINK_TRAP_EXIT | GR_LINK_PROPAGATE)) != flags || flags == 0)
         return gri_fail(self, GR_EINVAL,
                         "link flags 0x%x: allowed are GR_LINK, GR_LINK_TRAP_EXIT and GR_LINK_PROPAGATE", flags);
     if (gr_address_equal(to, gri_actor_address(self)))
         return gri_fail(self, GR_EDEADLK, "an actor cannot link to itself");
     gri_watch *old = find_link(self, to);
-    int code = gri_watch_add(self, to, GRI_WATCH_LINK, flags, 0, NULL);
+    code = gri_watch_add(self, to, GRI_WATCH_LINK, flags, 0, NULL);
     if (code != 0)
         return gri_fail(self, code, code == GR_EDEAD ? "cannot link: the actor is dead" : "no memory for a link");
     if (old && !gri_watch_remove(self, old))
@@ -332,7 +333,8 @@ int gr_link(gr_self *self, gr_address to, unsigned flags)
 
 int gr_unlink(gr_self *self, gr_address to)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     gri_watch *watch = find_link(self, to);
     if (!watch) return gri_fail(self, GR_ENOTFOUND, "there is no link to that actor");
     (void)gri_watch_remove(self, watch); /* false: its message is on its way and stays */
@@ -361,11 +363,12 @@ static int send_down_of_dead(gr_self *self, gr_address address, uint64_t referen
 
 int gr_monitor(gr_self *self, gr_address address, gr_monitor_ref *ret_ref)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     if (!ret_ref) return gri_fail(self, GR_EINVAL, "gr_monitor needs a place for the reference");
     uint64_t reference = gri_actor_reference(self);
     if (reference == 0) return gri_fail(self, GR_ENOMEM, "no memory for a monitor");
-    int code = gri_watch_add(self, address, GRI_WATCH_MONITOR, 0, reference, NULL);
+    code = gri_watch_add(self, address, GRI_WATCH_MONITOR, 0, reference, NULL);
     if (code == GR_EDEAD) code = send_down_of_dead(self, address, reference);
     if (code != 0) return gri_fail(self, code, "no memory for a monitor");
     ret_ref->id = reference;
@@ -387,7 +390,8 @@ static bool flush_down(gr_self *self, uint64_t reference)
 
 int gr_demonitor(gr_self *self, gr_monitor_ref ref, bool flush)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     gri_watch *found = NULL;
     if (self->more) {
         GRI_LIST_EACH(link, &self->more->watching)
