@@ -96,11 +96,12 @@ static void remember_path(gri_socket_record *record, const char *path)
 int gr_listen(gr_self *self, gr_socket *ret_socket, const char *address, const gr_listen_options *options)
 {
     static const gr_listen_options defaults;
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     if (!options) options = &defaults;
     gri_endpoint endpoint;
     gr_detail detail;
-    int code = gri_endpoint_parse(address, &endpoint, &detail);
+    code = gri_endpoint_parse(address, &endpoint, &detail);
     if (code != 0) return gri_fail_detail(self, code, &detail);
     if (options->backlog < 0)
         return gri_fail(self, GR_EINVAL, "backlog is %d: allowed is 0 (the default) and more", options->backlog);

@@ -280,7 +280,8 @@ int gri_socket_pause(gr_self *self, int64_t ns, gr_deadline deadline)
 
 int gr_socket_adopt(gr_self *self, gr_socket socket)
 {
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
+    int code = gri_acting(self);
+    if (code != 0) return code;
     gri_more *more = gri_actor_more(self);
     if (!more) return gri_fail(self, GR_ENOMEM, "no memory for a socket");
     gri_socket_record *record = find(socket);

@@ -85,8 +85,8 @@ int gr_write(gr_self *self, gr_socket socket, const void *data, size_t bytes, gr
 int gr_shutdown(gr_self *self, gr_socket socket)
 {
     gri_socket_record *record;
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
-    int code = gri_socket_begin(self, socket, &record);
+    int code = gri_acting(self);
+    if (code == 0) code = gri_socket_begin(self, socket, &record);
     if (code != 0) return code;
     if (shutdown(record->fd, SHUT_WR) != 0) code = fail(self, "gr_shutdown", errno);
     return gri_socket_end(self, record, code);
@@ -95,8 +95,8 @@ int gr_shutdown(gr_self *self, gr_socket socket)
 int gr_close(gr_self *self, gr_socket socket)
 {
     gri_socket_record *record;
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
-    int code = gri_socket_begin(self, socket, &record);
+    int code = gri_acting(self);
+    if (code == 0) code = gri_socket_begin(self, socket, &record);
     if (code != 0) return code;
     gri_socket_destroy(self, record);
     return 0;
@@ -108,8 +108,8 @@ static int ask(gr_self *self, gr_socket socket, int (*call)(int, struct sockaddr
                char *ret_text)
 {
     gri_socket_record *record;
-    if (!gri_self_is_here(self)) return GR_ECONTEXT;
-    int code = gri_socket_begin(self, socket, &record);
+    int code = gri_acting(self);
+    if (code == 0) code = gri_socket_begin(self, socket, &record);
     if (code != 0) return code;
     gri_endpoint endpoint;
     memset(&endpoint, 0, sizeof endpoint);
