@@ -171,7 +171,7 @@ TEST(wait, gives_the_result_of_one_that_still_runs)
     gr_self *self = BEGIN();
     gr_address child;
     gr_message *result = NULL;
-    CHECK_OK(gr_spawn(self, &child, return_when_told, "n"));
+    CHECK_OK(gr_spawn_with(self, &child, return_when_told, OPTIONS(.retain = true), "n"));
     CHECK_OK(gr_cast_after(self, NULL, child, gr_after_ms(5), "s", "done"));
     CHECK_OK(gr_wait(self, child, &result, SOON));
     CHECK_VALUE(gr_body(result), "s", "done");
@@ -211,7 +211,7 @@ TEST(wait, times_out_and_may_be_repeated)
     gr_self *self = BEGIN();
     gr_address child;
     gr_message *result = NULL;
-    CHECK_OK(gr_spawn(self, &child, return_when_told, "n"));
+    CHECK_OK(gr_spawn_with(self, &child, return_when_told, OPTIONS(.retain = true), "n"));
     CHECK_EQ(gr_wait(self, child, &result, gr_after_ms(2)), GR_ETIMEOUT);
     CHECK_EQ(gr_wait(self, child, &result, GR_NOW), GR_ETIMEOUT);
     CHECK(result == NULL);
@@ -227,7 +227,7 @@ TEST(wait, leaves_the_mailbox_alone)
 {
     gr_self *self = BEGIN();
     gr_address child;
-    CHECK_OK(gr_spawn(self, &child, return_when_told, "n"));
+    CHECK_OK(gr_spawn_with(self, &child, return_when_told, OPTIONS(.retain = true), "n"));
     CHECK_OK(gr_cast(self, gr_self_address(self), "i", 1));
     CHECK_OK(gr_cast(self, child, "n"));
     CHECK_OK(gr_wait(self, child, NULL, SOON));
