@@ -26,10 +26,14 @@ int gri_readyz(const gri_request *r)
     return gr_response_send(r->respond, 200, GRI_JSON, "{\"status\":\"ready\"}\n", 19);
 }
 
-/* Audit: who changed what. */
+/* Audit: who changed what. status: of HTTP, or 0 for accepted, or the error that kept it from happening. */
 static void note(const gri_request *r, int status)
 {
-    gr_log(GR_LOG_INFO, "rest: %s %s from %s: %d", r->env->method, r->env->path, r->env->remote, status);
+    const gr_environ *env = r->env;
+    if (status < 0)
+        gr_log(GR_LOG_INFO, "rest: %s %s from %s: refused, %s", env->method, env->path, env->remote, gr_error_name(status));
+    else
+        gr_log(GR_LOG_INFO, "rest: %s %s from %s: %d", env->method, env->path, env->remote, status ? status : 202);
 }
 
 int gri_request_json(const gri_request *r, bool optional, gr_message **ret_message)

@@ -14,7 +14,8 @@
 
 bool gri_is_remotecall(gr_value value)
 {
-    return gr_type_of(gr_get(value, "remotecall")) == GR_STRING && gr_type_of(gr_get(value, "method")) == GR_STRING &&
+    gr_type id = gr_type_of(gr_get(value, "remotecall")); /* python-actors' own client sends a UUID, others count */
+    return (id == GR_STRING || id == GR_INT) && gr_type_of(gr_get(value, "method")) == GR_STRING &&
            gr_type_of(gr_get(value, "message")) != GR_MISSING && gr_type_of(gr_get(value, "timeout")) != GR_MISSING;
 }
 
@@ -73,10 +74,10 @@ static int dead_report(gr_message **ret_report)
 }
 
 /* {"response": id, key: value} */
-static int answer_remotecall(const gri_request *r, int status, const char *id, const char *key, gr_value value)
+static int answer_remotecall(const gri_request *r, int status, gr_value id, const char *key, gr_value value)
 {
     gr_message *answer = NULL;
-    int code = gr_pack(&answer, "{s:s, s:V}", "response", id, key, value);
+    int code = gr_pack(&answer, "{s:V, s:V}", "response", id, key, value);
     if (code == 0) code = gri_answer_json(r->env, r->respond, status, GRI_JSON, gr_body(answer), NULL, 0);
     gr_message_free(&answer);
     return code;
@@ -92,8 +93,8 @@ static int answer_timeout(const gri_request *r, gr_value timeout)
 
 int gri_remotecall(const gri_request *r, gr_address address, gr_value body)
 {
-    const char *id = gr_string(gr_get(body, "remotecall"), ""), *method = gr_string(gr_get(body, "method"), "");
-    gr_value message = gr_get(body, "message"), timeout = gr_get(body, "timeout");
+    const char *method = gr_string(gr_get(body, "method"), "");
+    gr_value id = gr_get(body, "remotecall"), message = gr_get(body, "message"), timeout = gr_get(body, "timeout");
     gr_message *reply = NULL;
     bool forever = gr_type_of(timeout) == GR_NULL;
     int code;
