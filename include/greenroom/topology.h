@@ -13,8 +13,8 @@ GR_BEGIN_DECLS
  * machine anew: some milliseconds, and about 100 KB of stack.
  * Writes the text and a NUL into `buffer` of `bytes` bytes; *ret_needed is the length of the whole text without the NUL, also
  * with GR_ETOOBIG (then the buffer, which may be NULL if bytes is 0, holds its beginning).
- * Errors: GR_ETOOBIG; GR_ECONTEXT: called by a green thread; GR_EENV, GR_EINVAL: a variable or HWLOC_SYNTHETIC makes no sense,
- * which the detail (may be NULL) names; GR_ENOMEM, GR_ESYSTEM. */
+ * Errors: GR_ETOOBIG; GR_ECONTEXT: called by a green thread; GR_EENV: a variable has a value that is not allowed, which the
+ * detail (may be NULL) names; GR_ENOMEM, GR_ESYSTEM. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_topology_print(bool json, char *buffer, size_t bytes, size_t *ret_needed,
                                                   gr_detail *ret_detail);
 
