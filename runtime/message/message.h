@@ -42,17 +42,17 @@ enum gri_message_kind {
     GRI_MESSAGE_REPLY_EXCEPTION,
     GRI_MESSAGE_REPLY_INVALID_METHOD,
     GRI_MESSAGE_REPLY_KILLED, /* to a wait */
-    GRI_MESSAGE_REPLY_DEAD, /* the last of the answers */
-    GRI_MESSAGE_EXIT, /* of a linked actor */
-    GRI_MESSAGE_DOWN, /* of a monitored actor */
+    GRI_MESSAGE_REPLY_DEAD,   /* the last of the answers */
+    GRI_MESSAGE_EXIT,         /* of a linked actor */
+    GRI_MESSAGE_DOWN,         /* of a monitored actor */
     GRI_MESSAGE_TIMER,
     GRI_MESSAGE_CONTROL, /* the runtime's own, never seen by actors */
     GRI_MESSAGE_KINDS,
 };
 
 enum gri_message_flag {
-    GRI_MESSAGE_OUTSIDE = 1, /* the body is elsewhere */
-    GRI_MESSAGE_HELD = 4, /* in its receiver's list of what it has received and not freed (hold.h) */
+    GRI_MESSAGE_OUTSIDE = 1,  /* the body is elsewhere */
+    GRI_MESSAGE_HELD = 4,     /* in its receiver's list of what it has received and not freed (hold.h) */
     GRI_MESSAGE_EMBEDDED = 2, /* the envelope is part of a bigger record: release() instead of freeing */
 };
 
@@ -90,7 +90,8 @@ _Static_assert(offsetof(struct gr_message, body) == GRI_MESSAGE_HEAD_BYTES, "the
 /* The packed bytes, and the room for them in a message whose body is inside. */
 GRI_INLINE const unsigned char *gri_message_at(const gr_message *m)
 {
-    return GRI_UNLIKELY(m->flags & GRI_MESSAGE_OUTSIDE) ? m->outside.at : (const unsigned char *)m + GRI_MESSAGE_HEAD_BYTES;
+    return GRI_UNLIKELY(m->flags & GRI_MESSAGE_OUTSIDE) ? m->outside.at
+                                                        : (const unsigned char *)m + GRI_MESSAGE_HEAD_BYTES;
 }
 GRI_INLINE unsigned char *gri_message_room(gr_message *m)
 {

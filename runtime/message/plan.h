@@ -20,7 +20,9 @@
 
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "message/build.h"
 #include "message/format.h"
+#include "message/value.h"
 
 #include <greenroom/build.h>
 #include <greenroom/pack.h>
@@ -159,6 +161,16 @@ GRI_INLINE int gri_plan_find(gr_site *site, const char *format, va_list args, gr
 GRI_INLINE void gri_plan_done(gri_plan_found *f)
 {
     if (GRI_UNLIKELY(f->own != NULL)) gri_plan_free(f->own);
+}
+
+/* For plans that have a template. */
+GR_MUST_CHECK int gri_template_message(const gri_plan *plan, gri_arguments *args, gr_message **ret_message,
+                                       gr_detail *ret_detail);
+/* Where the builder stands, if gri_template_fits. */
+GR_MUST_CHECK int gri_template_put(const gri_plan *plan, gri_arguments *args, gr_builder *b, gr_detail *ret_detail);
+GRI_INLINE bool gri_template_fits(const gri_plan *plan, gr_builder *b)
+{
+    return plan->bytes && b->depth < GRI_VALUE_DEPTH_MAX / 2 && gri_build_expects_value(b);
 }
 
 #endif

@@ -225,8 +225,7 @@ static void write_result(const result *r)
             memcpy(r->target, &r->i, sizeof r->i); /* long or long long */
         }
         break;
-    default: /* a word of another kind: double, json_t *, gr_address, gr_value */
-        memcpy(r->target, &r->i, sizeof r->i);
+    default: /* a word of another kind: double, json_t *, gr_address, gr_value */ memcpy(r->target, &r->i, sizeof r->i);
     }
 }
 
