@@ -135,6 +135,7 @@ gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m)
     else
         self->inbox = next;
     if (self->inbox_last == m) self->inbox_last = before;
+    if (GRI_UNLIKELY(self->more && self->more->scanned == m)) self->more->scanned = before;
     m->node.link = NULL;
     self->received++;
     /* relaxed, both: the bound counts, it does not publish; senders may see it late and refuse one more */
@@ -147,7 +148,6 @@ gr_message *gri_inbox_pop(gr_self *self)
 {
     gr_message *m = self->inbox;
     if (!m) return NULL;
-    if (self->more) self->more->scanned = NULL;
     return gri_inbox_take_out(self, NULL, m);
 }
 

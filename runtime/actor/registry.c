@@ -51,6 +51,11 @@ static GRI_THREAD_LOCAL bool is_reader;
 
 /* ---- threads ---- */
 
+bool gri_registry_is_reading(void)
+{
+    return urcu_memb_read_ongoing();
+}
+
 gr_self *gri_self_here(void)
 {
     gri_worker *worker = gri_worker_here();

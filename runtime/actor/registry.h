@@ -48,6 +48,9 @@ GR_MUST_CHECK int gri_name_check(const char *name, gr_detail *ret_detail);
 /* How many names there are, and how many that were taken away wait for being freed. For tests and counters. */
 void gri_registry_count(size_t *ret_names, size_t *ret_waiting);
 
+/* Is the calling thread between reading the table and having done with it? No actor may be switched away from then. */
+bool gri_registry_is_reading(void);
+
 /* The actor whose code the calling thread runs now, or NULL. */
 gr_self *gri_self_here(void);
 

@@ -9,6 +9,7 @@
 #include "actor/attach.h"
 #include "actor/deadline.h"
 #include "actor/finish.h"
+#include "actor/registry.h"
 #include "actor/runtime.h"
 #include "os/clock.h"
 
@@ -190,6 +191,7 @@ int gri_suspend_enter(gr_self *self)
 
 int gri_suspend(gr_self *self, uint64_t wait, gr_deadline deadline)
 {
+    GRI_DEBUG_ASSERT(!gri_registry_is_reading());
     if (deadline.ns != GRI_INSTANT_NEVER && gri_clock_now() >= deadline.ns) return GR_ETIMEOUT;
     if (GRI_UNLIKELY(self->flags & GRI_ABORTED)) {
         self->flags &= (uint16_t)~GRI_ABORTED;
