@@ -238,15 +238,18 @@ TEST(build, refuses_keys_put_twice)
 
 TEST(build, refuses_objects_that_look_like_bytes_or_addresses)
 {
-    static const char *const reserved[] = {"_pyact_binary", "_pyact_address"};
+    static const struct {
+        const char *key, *why;
+    } cases[] = {
+        {"_pyact_binary", "an object's only key is reserved: \"_pyact_binary\""},
+        {"_pyact_address", "an object's only key is reserved: \"_pyact_address\""},
+    };
     for (int i = 0; i < 2; i++) {
         BUILD(b);
-        gr_put_object(&b), gr_put_key(&b, reserved[i]), gr_put_string(&b, "x"), gr_put_end(&b);
-        char why[80];
-        snprintf(why, sizeof why, "an object's only key is reserved: \"%s\"", reserved[i]);
-        refused(&b, GR_EINVAL, why);
+        gr_put_object(&b), gr_put_key(&b, cases[i].key), gr_put_string(&b, "x"), gr_put_end(&b);
+        refused(&b, GR_EINVAL, cases[i].why);
         gr_build(&b); /* beside another key it is a key like any other */
-        gr_put_object(&b), gr_put_key(&b, reserved[i]), gr_put_null(&b), gr_put_key(&b, "x"), gr_put_null(&b);
+        gr_put_object(&b), gr_put_key(&b, cases[i].key), gr_put_null(&b), gr_put_key(&b, "x"), gr_put_null(&b);
         gr_put_end(&b);
         gr_message *m = NULL;
         CHECK_OK(gr_build_message(&b, &m));
