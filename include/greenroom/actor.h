@@ -149,6 +149,11 @@ GR_ANY_THREAD int gr_kill_now(gr_address address);
 GR_IN_ACTOR bool gr_killed(gr_self *self);
 GR_IN_ACTOR void gr_kill_clear(gr_self *self);
 
+/* Between these two a kill waits: suspending calls do not see it, gr_killed does. Nests. What was held takes effect at the
+ * first suspending call after the last release. gr_kill_now does not wait. */
+GR_IN_ACTOR void gr_kill_hold(gr_self *self);
+GR_IN_ACTOR void gr_kill_release(gr_self *self);
+
 /* Runs fn(arg) when the actor ends, however it ends; the latest first, once each. Further kills are held meanwhile.
  * gr_defer_cancel takes back the latest registration of (fn, arg): GR_ENOTFOUND if there is none. */
 GR_IN_ACTOR GR_MUST_CHECK int gr_defer(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg);

@@ -43,7 +43,8 @@ enum gri_actor_flag {
     GRI_ATTACHED = 2, /* a host thread: blocks instead of switching */
     GRI_KILLED = 4,   /* a kill has been seen and not taken back */
     GRI_KILLED_NOW = 8,
-    GRI_KILL_HELD = 16,    /* cleanups are running: kills wait */
+    GRI_KILL_HELD = 16,    /* cleanups are running: kills wait, all of them */
+    GRI_KILL_WAITS = 8192, /* gr_kill_hold: kills wait, but not gr_kill_now */
     GRI_KILL_RAISING = 32, /* spawn option kill = GR_KILL_RAISES */
     GRI_RETAIN = 64,
     GRI_OVERFLOWED = 128, /* the stack's yellow zone was opened: dies at its next runtime call */
@@ -111,7 +112,7 @@ struct gri_more {
     gr_detail *detail;    /* of the last failure */
     gr_message *scanned;  /* the last message that select looked at in vain */
     uint64_t scanned_for; /* fingerprint of what it looked for */
-    uint16_t no_suspend;
+    uint16_t no_suspend, kill_holds;
     const gr_behaviour *behaviour;
     gri_list sockets; /* io: what to close at the end */
     void (*sockets_close)(gr_self *self);

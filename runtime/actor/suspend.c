@@ -158,16 +158,22 @@ GRI_COLD static int refuse(gr_self *self)
     return gri_fail(self, GR_ESUSPEND, "a call that suspends, between gr_no_suspend_begin and gr_no_suspend_end");
 }
 
+/* Is there a kill, or an overflow, that a suspending call has to act on? */
+static bool is_due(const gr_self *self)
+{
+    if (GRI_LIKELY(!(self->flags & (GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED)))) return false;
+    if (self->flags & GRI_KILL_HELD) return false;
+    return (self->flags & (GRI_KILLED_NOW | GRI_OVERFLOWED)) || !(self->flags & GRI_KILL_WAITS);
+}
+
 int gri_kill_check_keeping(const gr_self *self)
 {
-    bool killed = self->flags & (GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED);
-    return killed && !(self->flags & GRI_KILL_HELD) ? GR_EKILLED : 0;
+    return is_due(self) ? GR_EKILLED : 0;
 }
 
 int gri_kill_check(gr_self *self)
 {
-    if (GRI_LIKELY(!(self->flags & (GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED)))) return 0;
-    if (self->flags & GRI_KILL_HELD) return 0;
+    if (GRI_LIKELY(!is_due(self))) return 0;
     if (self->flags & GRI_ATTACHED) return GR_EKILLED;
     if (self->flags & GRI_OVERFLOWED) gri_unwind_all(self, GRI_STACK_OVERFLOW);
     if (self->flags & GRI_KILLED_NOW) gri_unwind_all(self, GRI_WAS_KILLED);
@@ -237,6 +243,21 @@ int gr_sleep(gr_self *self, gr_deadline deadline)
         if (killed != 0) return killed;
     }
     return code == GR_ETIMEOUT ? 0 : code;
+}
+
+void gr_kill_hold(gr_self *self)
+{
+    gri_more *more = gri_actor_more(self);
+    if (!more) return; /* no memory: kills are not held, which every caller has to expect of gr_kill_now, too */
+    more->kill_holds++;
+    self->flags |= GRI_KILL_WAITS;
+}
+
+void gr_kill_release(gr_self *self)
+{
+    gri_more *more = self->more;
+    if (!more || more->kill_holds == 0) gri_panic("gr_kill_release without gr_kill_hold");
+    if (--more->kill_holds == 0) self->flags &= (uint16_t)~GRI_KILL_WAITS;
 }
 
 void gr_no_suspend_begin(gr_self *self)
