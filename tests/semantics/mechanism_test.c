@@ -133,15 +133,22 @@ static void run_pair(gr_self *self, gr_counters *ret_before, gr_counters *ret_af
     *ret_after = counters();
 }
 
+/* Is a message copied once, packed? Through JSON it costs what the printer, the parser and jansson take. */
+static bool packed(void)
+{
+    const char *copy = getenv("GREENROOM_COPY");
+    return !copy || strcmp(copy, "packed") == 0;
+}
+
 TEST(mechanism, no_allocation_per_message)
 {
     gr_self *self = start(1);
     gr_counters before, after;
     run_pair(self, &before, &after);
     CHECK(after.messages - before.messages > 100000);
-    CHECK_EQ(after.system_allocations, before.system_allocations);
+    if (packed()) CHECK_EQ(after.system_allocations, before.system_allocations);
     /* The messages of this thread and its wait cost a few, the 200,000 others nothing. */
-    if (INTERPOSED) CHECK(gri_load_relaxed(&mallocs) < 20);
+    if (INTERPOSED && packed()) CHECK(gri_load_relaxed(&mallocs) < 20);
     CHECK_OK(gr_stop(gr_after_s(10)));
 }
 
