@@ -32,7 +32,7 @@ gr_address gri_actor_address(const gr_self *self)
 {
     /* relaxed: constant while the actor lives, and the caller knows it lives */
     uint32_t generation = gri_load_relaxed(&((gr_self *)(uintptr_t)self)->generation);
-    return (gr_address){((uint64_t)generation << 32) | self->task.id};
+    return (gr_address){((uint64_t)generation << 32) | gri_load_relaxed(&self->task.id)}; /* relaxed: constant */
 }
 
 gr_address gr_self_address(gr_self *self)
@@ -156,8 +156,7 @@ static gr_self *take_slot(void)
     uint32_t limit = gri_load_relaxed(&gri_runtime_now.actor_limit);
     while (index >= limit && !gri_cas_weak_relaxed(&gri_runtime_now.actor_limit, &limit, index + 1)) continue;
     gr_self *self = gri_table_at(&gri_runtime_now.actors, index);
-    if (self->task.id != index)
-        self->task.id = index; /* once in the life of a slot: the monitor reads it at any time */
+    gri_store_relaxed(&self->task.id, index); /* relaxed: the same in every life */
     return self;
 }
 
@@ -172,7 +171,7 @@ static void give_slot(gr_self *self)
 {
     if (gri_load_relaxed(&self->generation) == 0) return; /* relaxed: ours. Used up: this slot is never used again */
     gri_worker *worker = gri_worker_here();
-    gri_table_give(&gri_runtime_now.actors, worker ? &worker->slots : NULL, self->task.id);
+    gri_table_give(&gri_runtime_now.actors, worker ? &worker->slots : NULL, gri_load_relaxed(&self->task.id)); /* relaxed: constant */
 }
 
 static void begin_life(gr_self *self)

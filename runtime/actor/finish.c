@@ -9,6 +9,7 @@
 
 #include "actor/call.h"
 #include "actor/deadline.h"
+#include "actor/log.h"
 #include "actor/registry.h"
 #include "actor/runtime.h"
 #include "actor/serve.h"
@@ -202,11 +203,20 @@ static void release_memory(gr_self *self)
     gri_block_free(more);
 }
 
+/* Nobody caught it. Where it was raised has been logged at level info. */
+static void log_end(gr_self *self, gr_value report)
+{
+    gr_value description = gr_get(report, "description");
+    gri_log(GR_LOG_WARN, gri_actor_address(self), "actor #%u ended with the exception %s: %s", self->task.id,
+            gr_string(gr_get(report, "error"), "no_memory"), gr_string(description, "see its value"));
+}
+
 void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
 {
     self->flags |= GRI_ENDING | GRI_KILL_HELD;
     self->frame = NULL;
     gr_message *report = outcome == GRI_RETURNED ? NULL : gri_report_take(self, outcome);
+    if (outcome == GRI_RAISED || outcome == GRI_STACK_OVERFLOW) log_end(self, gr_body(report));
     run_defers(self);
     gri_serve_stop(self);
     run_defers(self); /* what stop has deferred */
