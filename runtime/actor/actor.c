@@ -30,9 +30,9 @@ gr_self *gri_actor_find(gr_address address)
 
 gr_address gri_actor_address(const gr_self *self)
 {
-    /* relaxed: constant while the actor lives, and the caller knows it lives */
-    uint32_t generation = gri_load_relaxed(&((gr_self *)(uintptr_t)self)->generation);
-    return (gr_address){((uint64_t)generation << 32) | gri_load_relaxed(&self->task.id)}; /* relaxed: constant */
+    /* relaxed, both: constant while the actor lives, and the caller knows it lives */
+    gr_self *actor = (gr_self *)(uintptr_t)self;
+    return (gr_address){((uint64_t)gri_load_relaxed(&actor->generation) << 32) | gri_load_relaxed(&actor->task.id)};
 }
 
 gr_address gr_self_address(gr_self *self)

@@ -123,7 +123,7 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
         w->stuck = true;
         if (!w->reported && scheduler->config.stuck && now - w->since >= REPORT_AFTER * scheduler->config.stuck_ns) {
             w->reported = true;
-            scheduler->config.stuck(index, task->id, now - w->since);
+            scheduler->config.stuck(index, gri_load_relaxed(&task->id), now - w->since); /* relaxed: a number */
         }
     }
     m->stuck += w->stuck;

@@ -14,6 +14,7 @@
 #ifndef GRI_SCHEDULE_TASK_H
 #define GRI_SCHEDULE_TASK_H
 
+#include "base/atomic.h"
 #include "memory/stack.h"
 #include "sync/inject.h"
 
@@ -28,7 +29,7 @@ struct gri_task {
     gri_stack *stack;     /* where to resume it; NULL: call run */
     void (*run)(gri_task *task);
     gri_worker *worker;      /* who runs it, set before it runs: how a task finds its worker after a switch */
-    uint32_t id;             /* for traces */
+    gri_atomic_u32 id;       /* for traces; relaxed: a number, set once, and others may look while it is */
     uint16_t home;           /* 1 + index of the only worker that may run it; 0: any */
     uint8_t own_stack_class; /* 0: run on a loop's stack; else 1 + size class of a stack of its own */
     bool foreign;            /* an attached thread's: blocks its thread instead of switching (simulation: switches) */

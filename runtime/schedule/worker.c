@@ -171,7 +171,7 @@ static void begin_task(gri_worker *worker, gri_task *task)
     /* relaxed, both: the monitor only compares and reports them */
     gri_store_relaxed(&worker->current, task);
     gri_count_owner(&worker->epoch, 1u);
-    if (worker->scheduler->simulation) gri_simulation_note(task->id);
+    if (worker->scheduler->simulation) gri_simulation_note(gri_load_relaxed(&task->id)); /* relaxed: constant */
 }
 
 /* A stack whose first act is a worker loop, or NULL. */
