@@ -368,7 +368,7 @@ static int start_everything(const gr_options *options, gr_detail *detail)
                  r->settings.bind_text, gr_error_text(code));
         goto no_topology;
     }
-    gri_log(GR_LOG_INFO, GR_NO_ADDRESS, "%u workers: %s", r->topology->workers, r->topology->reason);
+    gri_log(r->topology->list_missing ? GR_LOG_WARN : GR_LOG_INFO, GR_NO_ADDRESS, "%u workers: %s", r->topology->workers, r->topology->reason);
     code = gri_stacks_start(&(gri_stack_options){.guard = (gri_guard_mode)r->settings.guard});
     if (code != 0) {
         snprintf(detail->text, sizeof detail->text, "stacks could not be set up: %s", gr_error_text(code));

@@ -32,7 +32,7 @@ int gri_reservation_init(gri_reservation *r, size_t bytes, size_t bytes_least, s
         if (low && refused && bytes / 2 >= bytes_least) {
             /* Address space is short (RLIMIT_AS): half of what there is would leave too little for others. */
             gri_vmem_release(low, bytes);
-            bytes = gri_align_up(bytes / 2, alignment);
+            bytes = gri_align_up(GRI_MAX(bytes / 4, bytes_least), alignment);
             low = reserve_closed(bytes, alignment);
         }
         if (low) {

@@ -245,6 +245,7 @@ int gri_topology_place(gri_topology *topology, const char *bind, uint32_t worker
     topology->workers = p.workers;
     topology->asked = p.asked;
     topology->in_force = p.in_force;
+    topology->list_missing = p.list_missing;
     memcpy(topology->reason, p.reason, sizeof p.reason);
     return 0;
 }
