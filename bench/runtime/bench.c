@@ -136,7 +136,7 @@ static double probe_cross_core(void)
 GR_NORETURN static void usage(const bench *b, const char *program, int code)
 {
     FILE *to = code ? stderr : stdout;
-    fprintf(to, "usage: %s [--form green|server] [--workers N] [--smoke]", program);
+    fprintf(to, "usage: %s [--form green|server] [--workers N] [--smoke] [--no-probe]", program);
     for (size_t i = 0; i < b->parameter_count; i++) fprintf(to, " [--%s N]", b->parameters[i].option);
     fputc('\n', to);
     exit(code);
@@ -157,6 +157,10 @@ static void read_options(bench *b, int argc, char **argv)
         if (strcmp(option, "--help") == 0) usage(b, argv[0], 0);
         if (strcmp(option, "--smoke") == 0) {
             for (size_t p = 0; p < b->parameter_count; p++) b->parameters[p].value = b->parameters[p].smoke;
+            continue;
+        }
+        if (strcmp(option, "--no-probe") == 0) {
+            b->cross_core_ns = -1;
             continue;
         }
         i++;
@@ -183,7 +187,7 @@ void bench_begin(bench *b, int argc, char **argv)
 {
     b->workers = 1;
     read_options(b, argc, argv);
-    b->cross_core_ns = probe_cross_core();
+    if (b->cross_core_ns == 0) b->cross_core_ns = probe_cross_core();
     gr_options options = {.workers = b->workers, .fixed = GR_FIXED(workers)};
     gr_detail detail;
     if (gr_start(&options, &detail) != 0) bench_fail("gr_start: %s", detail.text);

@@ -11,7 +11,8 @@
  *         return bench_end(&b, run(&b, parameters[0].value));       and what counts
  *     }
  *
- * Every program takes --form green|server, --workers N, --smoke, and its parameters. It links the public library only.
+ * Every program takes --form green|server, --workers N, --smoke, its parameters, and --no-probe for machines that are not there
+ * (two threads that spin for each other take for ever under an emulator). It links the public library only.
  * Whatever goes wrong, a broken conservation law above all, ends the program with a text and exit code 1. */
 #ifndef GRI_BENCH_BENCH_H
 #define GRI_BENCH_BENCH_H
@@ -36,7 +37,7 @@ typedef struct bench {
     bool servers;
     unsigned workers;
     gr_self *self; /* the main thread's */
-    double cross_core_ns;
+    double cross_core_ns; /* -1: not known */
 } bench;
 
 /* Options, probe, gr_start, gr_attach. */
