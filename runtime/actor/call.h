@@ -25,6 +25,9 @@ GR_MUST_CHECK int gri_await(gr_self *self, gr_deadline deadline, gr_message **re
 /* Builds an answer message of this kind around a value. */
 GR_MUST_CHECK int gri_answer_new(gr_self *self, uint64_t reference, enum gri_message_kind kind, gr_value value,
                                  gr_message **ret);
+/* Builds the answer of a call from a format. */
+GR_MUST_CHECK int gri_answer_format(gr_self *self, uint64_t reference, gr_site *site, const char *format, va_list args,
+                                    gr_message **ret);
 /* Counted against a mailbox bound: what user code sends, not replies and exits. */
 static inline bool gri_counts_for_bound(const gr_message *m)
 {

@@ -215,27 +215,32 @@ int gri_call_answer(gr_self *self, gr_message *call, enum gri_message_kind kind,
     return 0;
 }
 
-int gr_respond_site(gr_self *self, gr_message *call, gr_site *site, const char *format, ...)
+int gri_answer_format(gr_self *self, uint64_t reference, gr_site *site, const char *format, va_list args, gr_message **ret)
 {
-    int code = gri_acting(self);
-    if (code != 0) return code;
-    if (!gr_is_call(call)) return gri_fail(self, GR_ENOTCALL, "the message is no call, or was answered already");
     gr_builder b;
     gr_detail detail;
-    begin_answer(&b, call->reference, "message");
-    va_list args;
-    va_start(args, format);
-    code = gri_plan_run(&b, site, format, args, &detail);
-    va_end(args);
+    begin_answer(&b, reference, "message");
+    int code = gri_plan_run(&b, site, format, args, &detail);
     if (code != 0) {
         gr_build_cancel(&b);
         return gri_fail_detail(self, code, &detail);
     }
     gr_put_end(&b);
+    code = gr_build_message(&b, ret);
+    return code == 0 ? 0 : gri_fail(self, code, "the answer could not be built: %s", gr_error_text(code));
+}
+
+int gr_respond_site(gr_self *self, gr_message *call, gr_site *site, const char *format, ...)
+{
+    int code = gri_acting(self);
+    if (code != 0) return code;
+    if (!gr_is_call(call)) return gri_fail(self, GR_ENOTCALL, "the message is no call, or was answered already");
     gr_message *answer = NULL;
-    code = gr_build_message(&b, &answer);
-    if (code != 0) return gri_fail(self, code, "the answer could not be built: %s", gr_error_text(code));
-    return gri_call_answer(self, call, GRI_MESSAGE_REPLY, answer);
+    va_list args;
+    va_start(args, format);
+    code = gri_answer_format(self, call->reference, site, format, args, &answer);
+    va_end(args);
+    return code == 0 ? gri_call_answer(self, call, GRI_MESSAGE_REPLY, answer) : code;
 }
 
 static int respond_with(gr_self *self, gr_message *call, enum gri_message_kind kind, gr_value value)

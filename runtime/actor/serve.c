@@ -14,7 +14,6 @@
 #include "actor/finish.h"
 #include "actor/runtime.h"
 #include "actor/state.h"
-#include "message/plan.h"
 
 #include <string.h>
 
@@ -210,24 +209,12 @@ int gr_reply_site(gr_self *self, gr_site *site, const char *format, ...)
     gri_serving *serving = self->serving;
     if (!serving || !serving->in_method || !serving->call)
         return gri_fail(self, GR_ENOTCALL, "gr_reply outside a method, or after gr_call_take");
-    gr_builder b;
-    gr_detail detail;
-    gr_build(&b);
-    gr_put_object(&b);
-    gr_put_key(&b, "response"), gr_put_int(&b, (int64_t)serving->call->reference);
-    gr_put_key(&b, "message");
+    gr_message *answer = NULL;
     va_list args;
     va_start(args, format);
-    code = gri_plan_run(&b, site, format, args, &detail);
+    code = gri_answer_format(self, serving->call->reference, site, format, args, &answer);
     va_end(args);
-    if (code != 0) {
-        gr_build_cancel(&b);
-        return gri_fail_detail(self, code, &detail);
-    }
-    gr_put_end(&b);
-    gr_message *answer = NULL;
-    code = gr_build_message(&b, &answer);
-    if (code != 0) return gri_fail(self, code, "the answer could not be built: %s", gr_error_text(code));
+    if (code != 0) return code;
     gr_message_free(&serving->answer);
     serving->answer = answer;
     return 0;
