@@ -15,6 +15,8 @@
 #include <greenroom/error.h>
 #include <stdlib.h>
 
+#define SLICE_CHANCE 4 /* guess: one pick in so many ends at the first call that may give way */
+
 typedef struct gri_simulation {
     gri_rng rng;
     gri_instant now;
@@ -133,6 +135,8 @@ gri_task *gri_simulation_next(gri_worker **ret_worker, bool advance)
                 *ret_worker = worker;
             }
             gri_simulation_note(worker->index);
+            /* The slice: now and then the task has to give way at its first suspending call. */
+            gri_store_relaxed(&worker->yield, gri_rng_one_in(&scheduler->simulation->rng, SLICE_CHANCE)); /* relaxed: one thread */
             return task;
         }
         if (!advance) return NULL;
