@@ -14,6 +14,7 @@
 
 enum {
     TICK_MS = 5,
+    LOOK_UP_MS = 1500,
     LIST_MAX = 1000,
     KILL_MS = 500,     /* at least so long for killed actors to clean up */
     OVERTIME_MS = 3000 /* after that the process ends, even if an actor holds its worker */
@@ -64,7 +65,12 @@ int serving_drain(serving *s)
         gr_log(GR_LOG_WARN, "%u requests are cut off: the drain deadline has passed", gate_count(s->gate));
         late = true;
     }
-    (void)gr_http_stop(s->self, &s->server, late ? GR_NOW : deadline); /* what it cuts off was counted */
+    /* Connections that wait for a request look up once a second; then what is cut off was still being sent. */
+    int code = gr_http_stop(s->self, &s->server, late ? GR_NOW : deadline);
+    if (code == GR_ETIMEOUT && !late && s->options->drain_ms >= LOOK_UP_MS) {
+        gr_log(GR_LOG_WARN, "answers are cut off: the drain deadline has passed");
+        late = true;
+    }
     while (somebody_is_busy(s->self) && !passed(deadline)) (void)gr_sleep(s->self, gr_after_ms(TICK_MS));
     if (!late && somebody_is_busy(s->self)) {
         gr_log(GR_LOG_WARN, "actors are still busy: the drain deadline has passed");
@@ -74,14 +80,14 @@ int serving_drain(serving *s)
     if (deadline.ns > end.ns) end = deadline;
     (void)gr_each(kill_other, s->self);
     signals_forbid_list();
-    gr_rest_free(&s->rest);
-    gate_free(s->gate);
-    s->gate = NULL;
     s->self = NULL; /* stopping detaches it */
     if (gr_stop(end) == GR_ETIMEOUT) {
         gr_log(GR_LOG_WARN, "actors ignored that they were killed");
         late = true;
     }
+    gr_rest_free(&s->rest); /* now nobody can be in there */
+    gate_free(s->gate);
+    s->gate = NULL;
     return late ? EXIT_DEADLINE : EXIT_CLEAN;
 }
 

@@ -20,17 +20,20 @@ struct gate {
     gr_application inner;
 };
 
+/* Counts the request, and says whether it may go on. */
 static bool enter(slot *s)
 {
     pthread_mutex_lock(&s->lock);
     bool open = !s->closed;
-    if (open) s->count++;
+    s->count++;
     pthread_mutex_unlock(&s->lock);
     return open;
 }
 
-static void leave(slot *s)
+static void leave(gr_self *self, void *arg)
 {
+    slot *s = arg;
+    (void)self;
     pthread_mutex_lock(&s->lock);
     s->count--;
     pthread_mutex_unlock(&s->lock);
@@ -68,9 +71,13 @@ static int run(void *state, const gr_environ *env, gr_responder *respond)
         if (strcmp(env->path, "/-/readyz") == 0 && is_closed(s)) return refuse(env, respond);
         return g->inner.run(g->inner.state, env, respond);
     }
-    if (!enter(s)) return refuse(env, respond);
-    int code = g->inner.run(g->inner.state, env, respond);
-    leave(s);
+    bool open = enter(s);
+    int code = gr_defer(env->self, leave, s); /* the connection's actor may end in there, by a stack overflow for one */
+    if (code == 0) {
+        code = open ? g->inner.run(g->inner.state, env, respond) : refuse(env, respond);
+        (void)gr_defer_cancel(env->self, leave, s);
+    }
+    leave(env->self, s);
     return code;
 }
 

@@ -10,7 +10,7 @@
 
 typedef struct gate gate;
 
-/* In front of `inner`, which must not raise (a raise would be counted as a request for ever). NULL: out of memory. */
+/* In front of `inner`. A request whose application raises counts until its connection ends. NULL: out of memory. */
 gate *gate_new(gr_application inner);
 void gate_free(gate *g);
 

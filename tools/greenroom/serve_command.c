@@ -221,9 +221,9 @@ static int start(serving *s)
 static void give_up(serving *s)
 {
     if (s->server) (void)gr_http_stop(s->self, &s->server, GR_NOW);
+    if (s->self) (void)gr_stop(GR_NOW);
     gr_rest_free(&s->rest);
     gate_free(s->gate);
-    if (s->self) (void)gr_stop(GR_NOW);
 }
 
 static int serve(const serve_options *o)
