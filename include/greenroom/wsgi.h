@@ -11,7 +11,8 @@
  *     }
  *
  * Each connection is an actor; an application runs in it and may suspend, call other actors, receive, raise; messages it
- * leaves in the mailbox are dropped. One that raises, fails or returns without an answer is answered for with 500. The
+ * leaves in the mailbox are dropped. One that raises, fails or returns without an answer is answered for with 500. When the
+ * server stops, it may finish: kills are held while it runs, but gr_killed(env->self) says so to one that takes long. The
  * server frames, limits and times everything: strict HTTP/1.1, keep-alive, pipelining, one reading of a request or 4xx and
  * close. Part of the library greenroom-rest. */
 #ifndef GR_WSGI_H
@@ -130,8 +131,9 @@ typedef struct gr_http_server gr_http_server;
 GR_IN_ACTOR GR_MUST_CHECK int gr_http_start(gr_self *self, const gr_http_options *options, gr_http_server **ret_server);
 /* Where it listens, with the port it got: "127.0.0.1:7580". */
 GR_ANY_THREAD const char *gr_http_address(const gr_http_server *server);
-/* Stops listening, lets answers in flight finish until the deadline, then ends their connections. *server is freed and NULL.
- * 0 when all finished, GR_ETIMEOUT when some had to be ended. NULL is fine. */
+/* Stops listening, ends connections that wait for a request, lets requests that have begun to arrive be answered until the
+ * deadline, then ends their connections, too. *server is freed and NULL. 0 when all finished, GR_ETIMEOUT when some had to be
+ * ended, GR_EKILLED when the caller was killed meanwhile: then *server stays, to be stopped again. NULL is fine. */
 GR_SUSPENDS int gr_http_stop(gr_self *self, gr_http_server **server, gr_deadline deadline);
 
 GR_END_DECLS

@@ -223,7 +223,7 @@ int gri_delete_actor(const gri_request *r)
     if (code == GR_EDEAD) return gri_answered(gri_request_nobody(r));
     if (code != 0) return gri_answer_code(r->respond, code, "not killed");
     code = gr_wait(self, address, NULL, gr_after_ms(GRI_DELETE_WAIT_MS));
-    if (code == GR_EKILLED && gr_killed(self)) return code;
+    if (code == GR_EKILLED && gr_alive(address)) return code; /* this actor was killed, not that one */
     int status = code == GR_ETIMEOUT ? 202 : 200;
     note(r, status);
     return status == 202 ? gr_response_send(r->respond, 202, GRI_JSON, "{\"killed\":false}\n", 17)

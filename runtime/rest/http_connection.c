@@ -42,9 +42,16 @@ static void answer_for(gri_http_connection *c, int code)
 
 static void log_failure(gri_http_connection *c, const gr_environ *env, int code, gr_message *report)
 {
-    if (c->input.error != 0 || code == GR_EKILLED || code == GR_ECLOSED) return;
+    if (c->input.error != 0 || code == GR_ECLOSED) return;
     const char *why = gr_string(gr_get(gr_body(report), "text-exception"), gr_error_text(code));
     gr_log(GR_LOG_ERROR, "http: %s %s failed: %s", env->method, env->path, code == 0 ? "no answer" : why);
+}
+
+/* What the application left, or what came late for it, is not for the next one. */
+static void drop_messages(gr_self *self)
+{
+    gr_message *message = NULL;
+    while (gr_receive(self, &message, GR_NOW) == 0) gr_message_free(&message);
 }
 
 /* One request whose head has been read. False: the connection ends. */
@@ -54,13 +61,14 @@ static bool serve(gri_http_connection *c, gr_header *headers)
     gr_message *report = NULL;
     c->keep = c->head.keep_alive && ++c->requests < c->server->options.requests_per_connection;
     gri_http_answer_init(c);
+    drop_messages(c->self);
     if (gri_http_request_environ(c, &env, headers) != 0) return false;
     call made = {.connection = c, .env = &env, .code = 0};
     int code = gr_protect(c->self, call_application, &made, &report);
     if (code == 0) code = made.code;
     if (!c->answer.started || code != 0) log_failure(c, &env, code, report);
     gr_message_free(&report);
-    if (!c->answer.started && code != GR_EKILLED && code != GR_ECLOSED) {
+    if (!c->answer.started && code != GR_ECLOSED) {
         answer_for(c, code);
         code = 0;
     }
@@ -109,7 +117,7 @@ static void run(gri_http_connection *c)
     } else if (code == GR_ENOMEM) {
         refuse(c, 503, "out of memory");
     }
-    if (code != GR_ECLOSED && code != GR_EKILLED) linger(c);
+    if (code != GR_ECLOSED) linger(c);
 }
 
 void gri_http_connection_run(gr_self *self, gr_value args)
@@ -124,5 +132,6 @@ void gri_http_connection_run(gr_self *self, gr_value args)
     c->capacity = GRI_HTTP_BUFFER_BYTES;
     c->fields = gr_alloc(self, c->server->limits.fields * sizeof *c->fields);
     if (!c->buffer || !c->fields || gr_socket_peer(self, socket, c->remote) != 0) return;
+    gr_kill_hold(self); /* but where nothing has been begun */
     run(c);
 }

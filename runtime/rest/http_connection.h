@@ -3,6 +3,10 @@
 /* One connection: an actor that reads requests, runs the application on each, and writes its answers, in order.
  *
  *     wait (idle_ms) --> read head (head_ms) --> application <--> body (body_ms), answer (write_ms) --> wait, or close
+ *     ....kill: ends....  ......................kill: held, the answer says Connection: close..................
+ *
+ * A kill is how the listener tells it to end. It is held from a request's first byte until its answer is out, so that it ends
+ * an idle connection at once and lets a busy one finish; gr_kill_now ends either.
  *
  * Everything here belongs to that actor; the server it points to is constant until every connection has ended. All memory
  * comes from gr_alloc, so that a kill or a raise at any point leaks nothing. */
@@ -22,7 +26,6 @@ enum {
     GRI_HTTP_GATHER_BYTES = 16384, /* guess: answers up to this size leave in one write */
     GRI_HTTP_PATH_BYTES = 96,
     GRI_HTTP_STACK_FIELDS = 64,
-    GRI_HTTP_TICK_MS = 1000,  /* how often an idle connection looks whether the server is draining */
     GRI_HTTP_LINGER_MS = 500, /* how long we read on after refusing, so that the refusal arrives */
     GRI_HTTP_LINGER_BYTES = 65536,
     GRI_HTTP_SKIP_BYTES = 262144 /* of a body the application left unread; more closes the connection */
@@ -72,7 +75,7 @@ typedef struct gri_http_connection {
     gri_http_date date;
     char path[GRI_HTTP_PATH_BYTES];
     uint32_t requests;
-    bool keep, draining;
+    bool keep;
 } gri_http_connection;
 
 /* Entry of the actor; args {"server": pointer, "socket": id}. */
@@ -80,7 +83,8 @@ void gri_http_connection_run(gr_self *self, gr_value args);
 
 /* http_request.c ---------------------------------------------------------------------------------------------------- */
 
-/* Reads the next head. 0; GR_ECLOSED: end quietly; GR_ESYNTAX: refused, see head.status; GR_ETIMEOUT: 408; GR_EKILLED. */
+/* Reads the next head; kills are held, but while nothing of it has come. 0; GR_ECLOSED: end quietly (the client, or a kill);
+ * GR_ESYNTAX: refused, see head.status; GR_ETIMEOUT: 408; GR_ENOMEM. */
 int gri_http_request_read(gri_http_connection *connection);
 /* Makes the strings of the head and fills in *env; `headers` has room for the limit on fields. */
 int gri_http_request_environ(gri_http_connection *connection, gr_environ *env, gr_header *headers);
@@ -88,8 +92,6 @@ int gri_http_request_environ(gri_http_connection *connection, gr_environ *env, g
 bool gri_http_request_end(gri_http_connection *connection, gr_environ *env);
 /* Did anything come from the client that means it has gone? Never suspends. */
 bool gri_http_request_gone(gri_http_connection *connection);
-/* Has the server begun to drain? Looks into the mailbox. */
-bool gri_http_request_draining(gri_http_connection *connection);
 
 /* http_answer.c ----------------------------------------------------------------------------------------------------- */
 

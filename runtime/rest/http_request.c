@@ -6,17 +6,6 @@
 #include "rest/http_connection.h"
 #include "rest/http_target.h"
 
-bool gri_http_request_draining(gri_http_connection *c)
-{
-    gr_message *message = NULL;
-    while (!c->draining && gr_receive(c->self, &message, GR_NOW) == 0) {
-        c->draining = gr_address_equal(gr_sender(message), c->server->listener) &&
-                      gr_bool(gr_get(gr_body(message), "drain"), false);
-        gr_message_free(&message);
-    }
-    return c->draining;
-}
-
 /* Makes room at the buffer's end, up to `bytes` in all. */
 static int grow(gri_http_connection *c, size_t bytes)
 {
@@ -47,17 +36,16 @@ static int receive(gri_http_connection *c, gr_deadline deadline)
     return code;
 }
 
-/* Waits for the first byte of a request. The mailbox wakes nobody who reads, so a draining server is noticed by looking. */
+/* Waits for the first byte of a request, which is when a kill ends the connection; but not if that byte came first. */
 static int wait_for_request(gri_http_connection *c)
 {
     const gr_http_options *options = &c->server->options;
-    int64_t now = gr_now_ns(), end = now + (int64_t)(c->requests ? options->idle_ms : options->head_ms) * 1000000;
-    for (;; now = gr_now_ns()) {
-        if (now >= end || gri_http_request_draining(c)) return GR_ECLOSED;
-        int64_t tick = now + (int64_t)GRI_HTTP_TICK_MS * 1000000;
-        int code = receive(c, (gr_deadline){tick < end ? tick : end});
-        if (code != GR_ETIMEOUT) return code;
-    }
+    gr_deadline deadline = gr_after_ms(c->requests ? options->idle_ms : options->head_ms);
+    gr_kill_release(c->self);
+    int code = receive(c, deadline);
+    gr_kill_hold(c->self);
+    if (code == GR_EKILLED) code = receive(c, GR_NOW);
+    return code == GR_ETIMEOUT ? GR_ECLOSED : code;
 }
 
 /* What is left belongs to the next request. A buffer that had to grow a lot gives way to a small one. */

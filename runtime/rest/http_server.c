@@ -3,7 +3,8 @@
 /* The listening actor: accepts, counts, refuses beyond the limits, drains at the end.
  *
  * It alone knows its connections: it is linked to each and takes it off its list when the link message comes. A stop is a
- * {"stop": deadline} message followed by a kill, which is what wakes an accept; it takes the kill back and drains. */
+ * {"stop": deadline} message followed by a kill, which is what wakes an accept; it takes the kill back and drains: that is,
+ * kills all connections, which hold it while they have something to finish (http_connection.h). */
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #define CONNECTION_BEHAVIOUR "greenroom.http.connection"
 #define LISTENER_BEHAVIOUR "greenroom.http.listener"
 
-enum { ACCEPT_RETRY_MS = 100, REFUSE_MS = 10, DRAIN_TICK_MS = 1000, END_MS = 2000 };
+enum { ACCEPT_RETRY_MS = 100, REFUSE_MS = 10, END_MS = 2000 };
 
 typedef struct entry {
     gr_address actor;
@@ -145,21 +146,11 @@ static void serve(listener *l, gr_deadline *stop)
     }
 }
 
-static void tell_all(listener *l)
-{
-    for (size_t i = 0; i < l->count; i++)
-        (void)gr_cast(l->self, l->entries[i].actor, "{s:b}", "drain", true); /* dead, or full: it is told again */
-}
-
-/* Waits for the connections; returns how many had to be killed. */
+/* Ends the connections, those at work when they have answered; returns how many would not until the deadline. */
 static size_t drain(listener *l, gr_deadline deadline)
 {
-    while (l->count && gr_now_ns() < deadline.ns) {
-        gr_deadline tick = gr_after_ms(DRAIN_TICK_MS);
-        tell_all(l);
-        while (l->count && take_message(l, tick.ns < deadline.ns ? tick : deadline, &deadline) == 0) {}
-        if (gr_killed(l->self)) break;
-    }
+    for (size_t i = 0; i < l->count; i++) (void)gr_kill(l->entries[i].actor);
+    while (l->count && take_message(l, deadline, &deadline) == 0) {}
     size_t killed = l->count;
     for (size_t i = 0; i < l->count; i++) (void)gr_kill_now(l->entries[i].actor);
     gr_deadline end = gr_after_ms(END_MS);

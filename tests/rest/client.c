@@ -18,38 +18,57 @@ static void fail(const char *why)
     abort();
 }
 
-client client_open(const char *address)
+static socklen_t parse(const char *address, struct sockaddr_storage *storage)
 {
-    struct sockaddr_storage storage = {0};
-    socklen_t bytes = 0;
     char host[128];
     const char *colon = strrchr(address, ':');
     if (strncmp(address, "unix:", 5) == 0) {
-        struct sockaddr_un *un = (struct sockaddr_un *)&storage;
+        struct sockaddr_un *un = (struct sockaddr_un *)storage;
         un->sun_family = AF_UNIX;
         snprintf(un->sun_path, sizeof un->sun_path, "%s", address + 5);
-        bytes = sizeof *un;
-    } else if (address[0] == '[') {
-        struct sockaddr_in6 *six = (struct sockaddr_in6 *)&storage;
+        return sizeof *un;
+    }
+    if (address[0] == '[') {
+        struct sockaddr_in6 *six = (struct sockaddr_in6 *)storage;
         six->sin6_family = AF_INET6;
         six->sin6_port = htons((unsigned short)atoi(colon + 1));
         snprintf(host, sizeof host, "%.*s", (int)(colon - address - 2), address + 1);
         if (inet_pton(AF_INET6, host, &six->sin6_addr) != 1) fail(address);
-        bytes = sizeof *six;
-    } else {
-        struct sockaddr_in *four = (struct sockaddr_in *)&storage;
-        four->sin_family = AF_INET;
-        four->sin_port = htons((unsigned short)atoi(colon + 1));
-        snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
-        if (inet_pton(AF_INET, host, &four->sin_addr) != 1) fail(address);
-        bytes = sizeof *four;
+        return sizeof *six;
     }
+    struct sockaddr_in *four = (struct sockaddr_in *)storage;
+    four->sin_family = AF_INET;
+    four->sin_port = htons((unsigned short)atoi(colon + 1));
+    snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
+    if (inet_pton(AF_INET, host, &four->sin_addr) != 1) fail(address);
+    return sizeof *four;
+}
+
+/* Connects; whether that worked. */
+static bool reach(const char *address, client *ret_client)
+{
+    struct sockaddr_storage storage = {0};
+    socklen_t bytes = parse(address, &storage);
     client c = {.fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     struct timeval patience = {20, 0};
-    if (c.fd < 0 || setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0 ||
-        connect(c.fd, (struct sockaddr *)&storage, bytes) != 0)
-        fail("cannot connect");
+    if (c.fd < 0 || setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0) fail("no socket");
+    *ret_client = c;
+    return connect(c.fd, (struct sockaddr *)&storage, bytes) == 0;
+}
+
+client client_open(const char *address)
+{
+    client c;
+    if (!reach(address, &c)) fail("cannot connect");
     return c;
+}
+
+bool client_accepted(const char *address)
+{
+    client c;
+    bool accepted = reach(address, &c);
+    client_close(&c);
+    return accepted;
 }
 
 bool client_send(client *c, const char *bytes, size_t count)

@@ -24,6 +24,8 @@ typedef struct answer {
 
 /* "127.0.0.1:7580", "[::1]:7580" or "unix:/path" */
 client client_open(const char *address);
+/* Does anybody accept connections there? */
+bool client_accepted(const char *address);
 /* false: the server has closed. */
 bool client_send(client *c, const char *bytes, size_t count);
 void client_say(client *c, const char *text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* The server over real sockets: framing, keep-alive, deadlines, limits, failures of applications, draining. */
+/* The server over real sockets: framing, keep-alive, deadlines, limits, failures of applications. */
 #include <greenroom/runtime.h>
 #include <greenroom/wsgi.h>
 
@@ -14,8 +14,6 @@ typedef struct fixture {
     gr_http_server *server;
     const char *address;
 } fixture;
-
-static gr_address test_thread; /* set before the server starts */
 
 static int say(gr_responder *respond, const char *text)
 {
@@ -59,19 +57,6 @@ static int tell_environ(const gr_environ *env, gr_responder *respond)
     return say(respond, text);
 }
 
-/* Tells the test that it runs, then waits until told to go on. */
-static int wait_for_test(const gr_environ *env, gr_responder *respond)
-{
-    gr_message *message = NULL;
-    int code = gr_cast(env->self, test_thread, "{s:A}", "running", gr_self_address(env->self));
-    while (code == 0 && (code = gr_receive(env->self, &message, GR_FOREVER)) == 0) {
-        bool go = gr_bool(gr_get(gr_body(message), "go"), false);
-        gr_message_free(&message);
-        if (go) break;
-    }
-    return code != 0 ? code : say(respond, "done\n");
-}
-
 static int misbehave(const gr_environ *env, gr_responder *respond)
 {
     const gr_header bad[] = {{"X-Bad", "a\r\nInjected: yes"}, {"Content-Length", "5"}, {"Bad name", "x"}, {"X", NULL}};
@@ -107,7 +92,6 @@ static int application(void *state, const gr_environ *env, gr_responder *respond
     if (strcmp(env->path, "/pieces") == 0) return echo_pieces(env, respond);
     if (strcmp(env->path, "/echo") == 0) return echo_all(env, respond);
     if (strncmp(env->path, "/environ", 8) == 0) return tell_environ(env, respond);
-    if (strcmp(env->path, "/wait") == 0) return wait_for_test(env, respond);
     if (strncmp(env->path, "/bad/", 5) == 0) return misbehave(env, respond);
     if (strcmp(env->path, "/big") == 0) return gr_response_send(respond, 200, "text/plain", big, sizeof big);
     if (strcmp(env->path, "/nothing") == 0) return gr_response_start(respond, 204, NULL, 0, 0);
@@ -120,7 +104,6 @@ static fixture start_with(gr_http_options options)
     gr_detail detail = {0};
     if (gr_start(NULL, &detail) != 0) TEST_FAIL("gr_start: %s", detail.text);
     CHECK_OK(gr_attach(&f.self));
-    test_thread = gr_self_address(f.self);
     if (!options.listen) options.listen = "127.0.0.1:0";
     options.application = (gr_application){application, NULL};
     int code = gr_http_start(f.self, &options, &f.server);
@@ -540,44 +523,5 @@ TEST(http_server, bad_starts)
     CHECK_EQ(gr_http_start(f.self, &options, &other), GR_EINVAL);
     CHECK(other == NULL);
     CHECK_OK(gr_http_stop(f.self, &other, GR_NOW));
-    stop(&f);
-}
-
-/* An answer in flight finishes; an idle connection closes; nobody new gets in. */
-TEST(http_server, stopping_drains)
-{
-    fixture f = start();
-    client busy = client_open(f.address), idle = client_open(f.address);
-    gr_message *message = NULL;
-    exchange(&idle, GET("/"), 200, "hello\n");
-    client_say(&busy, GET("/wait"));
-    CHECK_OK(gr_receive(f.self, &message, gr_after_s(20)));
-    gr_address connection = gr_address_in(gr_get(gr_body(message), "running"));
-    gr_message_free(&message);
-    CHECK_OK(gr_cast_after(f.self, NULL, connection, gr_after_ms(50), "{s:b}", "go", true));
-    CHECK_OK(gr_http_stop(f.self, &f.server, gr_after_s(20)));
-    answer a;
-    CHECK(client_answer(&busy, false, &a));
-    CHECK_EQ(a.status, 200);
-    CHECK_STR(a.body, "done\n");
-    answer_free(&a);
-    CHECK(client_closed(&busy));
-    CHECK(client_closed(&idle));
-    client_close(&busy), client_close(&idle);
-    stop(&f);
-}
-
-TEST(http_server, stopping_ends_what_does_not_finish)
-{
-    fixture f = start();
-    client busy = client_open(f.address);
-    gr_message *message = NULL;
-    client_say(&busy, GET("/wait"));
-    CHECK_OK(gr_receive(f.self, &message, gr_after_s(20)));
-    gr_message_free(&message);
-    CHECK_EQ(gr_http_stop(f.self, &f.server, gr_after_ms(20)), GR_ETIMEOUT);
-    CHECK(f.server == NULL);
-    CHECK(client_closed(&busy));
-    client_close(&busy);
     stop(&f);
 }

@@ -401,6 +401,44 @@ TEST(rest, an_actor_that_does_not_die_at_once)
     stop(&f);
 }
 
+static void stopper(gr_self *self, gr_value args)
+{
+    gr_rest *rest = (gr_rest *)(intptr_t)gr_int(gr_get(args, "rest"), 0);
+    int code = gr_rest_stop(self, &rest, gr_after_s(20));
+    (void)gr_cast(self, gr_address_in(gr_get(args, "to")), "i", code);
+}
+
+/* That the connection is to end, too, is not taken for the reason why waiting for the victim ended. */
+TEST(rest, a_delete_while_the_server_drains)
+{
+    fixture f = start();
+    answer a;
+    gr_address address;
+    gr_message *message = NULL;
+    expect(&f, "PUT", "/m", "", "{\"behaviour\": \"mute\"}", 202, NULL);
+    client c = client_open(f.address), idle = client_open(f.address);
+    for (int i = 0; i < 2; i++) { /* the idle one is admitted last, so it is told to end last */
+        client_say(i ? &idle : &c, "GET /-/livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        CHECK(client_answer(i ? &idle : &c, false, &a));
+        answer_free(&a);
+    }
+    client_say(&c, "DELETE /m HTTP/1.1\r\nHost: localhost\r\n");
+    CHECK_OK(gr_spawn(f.self, &address, stopper, "{s:I, s:A}", "rest", (int64_t)(intptr_t)f.rest, "to",
+                      gr_self_address(f.self)));
+    CHECK(client_closed(&idle));
+    client_say(&c, AUTH "\r\n");
+    CHECK(client_answer(&c, false, &a));
+    CHECK_EQ(a.status, 200);
+    CHECK_STR(a.body, "{\"killed\":true}\n");
+    CHECK(a.closes && client_closed(&c));
+    answer_free(&a), client_close(&c), client_close(&idle);
+    CHECK_OK(gr_receive(f.self, &message, gr_after_s(20)));
+    CHECK_EQ(gr_int(gr_body(message), 1), 0);
+    gr_message_free(&message);
+    f.rest = NULL;
+    stop(&f);
+}
+
 TEST(rest, the_list)
 {
     fixture f = start();
