@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Every call of the public headers that is tagged GR_SUSPENDS: what kill, death, timeout and stop are tried on. A new one
+ * comes into this table, and tools/check says so if it does not.
+ *
+ *   X(name, timeout, death, kind)
+ *     name     suspension_test.c has point_<name>, which waits in there for what never comes, and calls gr_<name>
+ *     timeout  what it returns when the deadline has passed
+ *     death    what it returns when the actor it waits for, or is linked to, ends; LEAVES: it goes on waiting
+ *     kind     PARKS, SPINS (lets others run and comes back), or SOCKET (parks; not in simulation) */
+#ifndef GR_TESTS_SEMANTICS_SUSPENSION_POINTS_H
+#define GR_TESTS_SEMANTICS_SUSPENSION_POINTS_H
+
+#define SUSPENSION_POINTS(X) \
+    X(receive, GR_ETIMEOUT, 0, PARKS) \
+    X(select, GR_ETIMEOUT, 0, PARKS) \
+    X(call, GR_ETIMEOUT, GR_EDEAD, PARKS) \
+    X(call_value, GR_ETIMEOUT, GR_EDEAD, PARKS) \
+    X(wait, GR_ETIMEOUT, 0, PARKS) \
+    X(wait_all, GR_ETIMEOUT, 0, PARKS) \
+    X(sleep, 0, LEAVES, PARKS) \
+    X(cooperate, 0, LEAVES, SPINS) \
+    X(accept, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(connect, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(read, GR_ETIMEOUT, 0, SOCKET) \
+    X(write, GR_ETIMEOUT, GR_ECLOSED, SOCKET)
+
+#endif
