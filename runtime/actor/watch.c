@@ -101,8 +101,13 @@ void gri_watch_remove_all(gr_self *self)
         gri_watch *watch = GRI_LIST_ENTRY(link, gri_watch, own);
         gri_watch_remove(self, watch);
     }
-    /* What is left was sent: it comes back in the mailbox, or is freed by its sender, who does not look at `own`. */
+    if (gri_list_is_empty(&more->watching)) return;
+    /* What is left was sent: it comes back in the mailbox, or is freed by its sender, who does not look at `own`, and who
+     * takes this lock before: the walk above comes first. */
     gri_list_init(&more->watching);
+    gri_spinlock *lock = gri_watch_lock(gri_actor_address(self));
+    gri_spinlock_lock(lock);
+    gri_spinlock_unlock(lock);
 }
 
 bool gri_watch_arrived(gr_self *self, gr_message *m)
@@ -220,7 +225,11 @@ static void tell(gri_watch *watch, gr_message *exit, enum gri_outcome outcome)
     m->kind = (uint8_t)(urgent                          ? wait_kind(outcome)
                         : watch->kind == GRI_WATCH_LINK ? GRI_MESSAGE_EXIT
                                                         : GRI_MESSAGE_DOWN);
-    if (gri_push(watcher, m, urgent) != 0) gr_message_free(&m);
+    if (gri_push(watcher, m, urgent) == 0) return;
+    gri_spinlock *lock = gri_watch_lock(watcher); /* the watcher has closed its mailbox: see gri_watch_remove_all */
+    gri_spinlock_lock(lock);
+    gri_spinlock_unlock(lock);
+    gr_message_free(&m);
 }
 
 static gr_message *exit_record_new(gr_address address, enum gri_outcome outcome, gr_value value)
