@@ -118,8 +118,8 @@ int gri_pack_for(gr_self *self, gr_message **ret_message, gr_site *site, const c
 
 GRI_NOINLINE static enum gri_outcome run_entry(gr_self *self)
 {
-    gri_frame frame = {.outer = NULL, .outcome = GRI_RETURNED};
-    self->frame = &frame;
+    gri_frame frame;
+    gri_frame_enter(self, &frame);
     if (gri_jump_mark(&frame.jump) == 0) self->entry(self, self->args ? gr_body(self->args) : gri_runtime_null());
     self->frame = NULL;
     gri_inbox_collect(self); /* a kill that nobody has looked at yet counts */
@@ -139,7 +139,9 @@ static void run_green_thread(gri_task *task)
 uint32_t gri_actor_save(const void *slot)
 {
     /* relaxed: a free slot is nobody's. Even, as it is free; zero if it never lived: the low bit makes it none */
-    return gri_load_relaxed(&((gr_self *)(uintptr_t)slot)->generation) | 1;
+    uint32_t generation = gri_load_relaxed(&((gr_self *)(uintptr_t)slot)->generation);
+    if (generation > gri_runtime_now.generation_saved) gri_runtime_now.generation_saved = generation;
+    return generation | 1;
 }
 
 void gri_actor_restore(void *slot, uint32_t generation)

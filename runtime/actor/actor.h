@@ -63,6 +63,7 @@ struct gri_frame {
     gri_jump jump;
     gri_frame *outer;
     enum gri_outcome outcome; /* why it was jumped to */
+    uint16_t no_suspend, kill_holds; /* as they were when it was entered: whoever is jumped out of does not end its own */
 };
 
 struct gr_self {
@@ -177,6 +178,19 @@ int gri_kill_check(gr_self *self);
 /* The same without counting or unwinding: for callers that have to put something in order first. */
 int gri_kill_check_keeping(const gr_self *self);
 
+/* Lets the others run if the slice is over: for calls that return without having waited. */
+static inline void gri_give_way(gr_self *self)
+{
+    if (!(self->flags & GRI_ATTACHED) && GRI_UNLIKELY(gri_task_should_yield(&self->task))) gri_task_yield(&self->task);
+}
+/* Looks at the mailbox word if somebody has put a flag there that a busy actor has to notice. */
+void gri_attention_take(gr_self *self);
+static inline void gri_attention(gr_self *self)
+{
+    /* relaxed: a flag that comes later is seen at the next call, or makes the park fail */
+    if (GRI_UNLIKELY(gri_load_relaxed(&self->attention))) gri_attention_take(self);
+}
+
 /* Makes ready an actor that the caller has woken, handing over the chain. Any thread. */
 void gri_actor_woken(gr_self *self, gri_mailnode *chain);
 /* Puts a chain that a waker holds into the private inbox; part of gri_actor_woken. */
@@ -184,6 +198,8 @@ void gri_actor_take_chain(gr_self *self, gri_mailnode *chain);
 /* Wakes the actor if it lives: for timers, poller, blocking calls. False if it was dead. Any thread. */
 bool gri_actor_notify(gr_address address);
 
+/* Makes the frame the innermost one; gri_jump_mark follows. */
+void gri_frame_enter(gr_self *self, gri_frame *frame);
 /* Leaves for the innermost protect. */
 void gri_unwind(gr_self *self, enum gri_outcome outcome) __attribute__((noreturn));
 

@@ -56,10 +56,11 @@ static void detach(attached *a)
 static void thread_ends(void *arg)
 {
     attached *a = arg;
-    if (gri_runtime_is_up() || gri_runtime_now.state == GRI_RUNTIME_STOPPING)
-        detach(a);
-    else
+    if (gri_runtime_forked()) return; /* the actor is the parent's; a lock here may be held by a thread that is not */
+    if (gri_runtime_is_down())
         free(a);
+    else
+        detach(a);
 }
 
 static void make_key(void)

@@ -20,8 +20,10 @@ void gri_call_abandon(gr_self *self, gr_message *m);
 void gri_call_bury(gr_message *m);
 /* Sends a built answer; consumes it. */
 GR_MUST_CHECK int gri_call_answer(gr_self *self, gr_message *call, enum gri_message_kind kind, gr_message *answer);
-/* Waits for the answer to self->awaited. */
+/* Waits for the answer to self->awaited. GR_EKILLED: *ret_reply is what has come all the same, or NULL, and the kill has not
+ * been acted on: the caller puts things in order, then leaves through gri_await_end, which may unwind. Other errors: NULL. */
 GR_MUST_CHECK int gri_await(gr_self *self, gr_deadline deadline, gr_message **ret_reply);
+GR_MUST_CHECK int gri_await_end(gr_self *self, int code);
 /* Builds an answer message of this kind around a value. */
 GR_MUST_CHECK int gri_answer_new(gr_self *self, uint64_t reference, enum gri_message_kind kind, gr_value value,
                                  gr_message **ret);

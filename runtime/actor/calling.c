@@ -5,6 +5,7 @@
 #include "actor/attach.h"
 #include "actor/finish.h"
 #include "actor/runtime.h"
+#include "actor/serve.h"
 #include "actor/watch.h"
 #include "message/copy.h"
 #include "message/plan.h"
@@ -37,15 +38,17 @@ int gri_await(gr_self *self, gr_deadline deadline, gr_message **ret_reply)
         }
     }
     self->awaited = 0;
-    gr_message *reply = self->reply;
+    *ret_reply = self->reply;
     self->reply = NULL;
-    if (reply && (code == 0 || code == GR_ETIMEOUT)) {
-        *ret_reply = reply;
-        return 0;
-    }
-    if (reply) gr_message_free(&reply);
-    if (code == GR_EKILLED) return gri_kill_check(self);
+    if (*ret_reply && code != GR_EKILLED) return 0;
     return code == GR_ETIMEOUT ? gri_fail(self, GR_ETIMEOUT, "no answer before the deadline") : code;
+}
+
+int gri_await_end(gr_self *self, int code)
+{
+    if (code != GR_EKILLED) return code;
+    int killed = gri_kill_check(self);
+    return killed != 0 ? killed : code;
 }
 
 /* Takes the value out of an answer {"response", "message" or "exception"}. */
@@ -89,7 +92,9 @@ static int ask(gr_self *self, gr_address to, gr_message **request, uint64_t refe
     }
     gr_message *answer;
     code = gri_await(self, deadline, &answer);
-    return code == 0 ? open_answer(self, answer, ret_reply) : code;
+    if (code == 0) return open_answer(self, answer, ret_reply);
+    gr_message_free(&answer);
+    return gri_await_end(self, code);
 }
 
 static int may_ask(gr_self *self, gr_address to, const char *method)
@@ -291,6 +296,7 @@ void gri_call_bury(gr_message *m)
 void gri_call_abandon(gr_self *self, gr_message *m)
 {
     gri_unhold(self, m);
+    if (self->serving) gri_serve_gone(self, m);
     if (m->kind != GRI_MESSAGE_CALL) return;
     gr_message *report =
         gri_report_new(NULL, "unanswered", (gr_value){NULL}, "the call was given away without an answer", false);
@@ -307,9 +313,6 @@ bool gri_held_free(gr_message *m)
     gri_task *task = worker ? gri_load_relaxed(&worker->current) : NULL; /* relaxed: this thread's own write */
     if (task) self = gri_actor_of_task(task);
     if (!self) gri_panic("a received message is freed outside the actor that received it");
-    if (m->kind == GRI_MESSAGE_CALL)
-        gri_call_abandon(self, m);
-    else
-        gri_unhold(self, m);
+    gri_call_abandon(self, m);
     return false;
 }

@@ -20,6 +20,26 @@
 
 /* ---- unwinding ---- */
 
+void gri_frame_enter(gr_self *self, gri_frame *frame)
+{
+    const gri_more *more = self->more;
+    frame->outer = self->frame;
+    frame->outcome = GRI_RETURNED;
+    frame->no_suspend = more ? more->no_suspend : 0;
+    frame->kill_holds = more ? more->kill_holds : 0;
+    self->frame = frame;
+}
+
+/* Ends the sections of gr_no_suspend_begin and gr_kill_hold that are jumped out of. */
+static void leave_sections(gr_self *self, uint16_t no_suspend, uint16_t kill_holds)
+{
+    gri_more *more = self->more;
+    if (!more) return;
+    more->no_suspend = no_suspend;
+    more->kill_holds = kill_holds;
+    if (kill_holds == 0) self->flags &= (uint16_t)~GRI_KILL_WAITS;
+}
+
 void gri_unwind(gr_self *self, enum gri_outcome outcome)
 {
     gri_frame *frame = self->frame;
@@ -27,6 +47,8 @@ void gri_unwind(gr_self *self, enum gri_outcome outcome)
         gri_panic("%s on an attached thread outside gr_protect",
                   outcome == GRI_RAISED ? "gr_raise" : "an unwinding kill");
     frame->outcome = outcome;
+    leave_sections(self, frame->no_suspend, frame->kill_holds);
+    if (!frame->outer) gri_serve_unwound(self);
     gri_jump_to(&frame->jump, 1);
 }
 
@@ -38,8 +60,8 @@ void gri_unwind_all(gr_self *self, enum gri_outcome outcome)
 
 GRI_NOINLINE enum gri_outcome gri_protected(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg)
 {
-    gri_frame frame = {.outer = self->frame, .outcome = GRI_RETURNED};
-    self->frame = &frame;
+    gri_frame frame;
+    gri_frame_enter(self, &frame);
     if (gri_jump_mark(&frame.jump) == 0) fn(self, arg);
     self->frame = frame.outer;
     return frame.outcome;
@@ -215,6 +237,8 @@ void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
 {
     self->flags |= GRI_ENDING | GRI_KILL_HELD;
     self->frame = NULL;
+    self->serving = NULL; /* after an overflow its stack is gone */
+    leave_sections(self, 0, 0);
     gr_message *report = outcome == GRI_RETURNED ? NULL : gri_report_take(self, outcome);
     if (outcome == GRI_RAISED || outcome == GRI_STACK_OVERFLOW) log_end(self, gr_body(report));
     run_defers(self);

@@ -98,7 +98,7 @@ static void sort(gr_self *self, gri_mailnode *newest)
         if (GRI_UNLIKELY(--left == 0)) {
             left = PIECE;
             /* Nobody else can see the two halves of the chain: they are on this stack. */
-            if (!(self->flags & GRI_ATTACHED) && gri_task_should_yield(&self->task)) gri_task_yield(&self->task);
+            gri_give_way(self);
         }
     }
     arrive(self, oldest);
@@ -164,12 +164,14 @@ int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
         gr_message *m = gri_inbox_pop(self);
         if (m) {
             gri_hold(self, m);
-            if (!(self->flags & GRI_ATTACHED) && GRI_UNLIKELY(gri_task_should_yield(&self->task)))
-                gri_task_yield(&self->task);
+            gri_give_way(self);
             *ret_message = m;
             return 0;
         }
-        if (deadline.ns == GRI_INSTANT_PAST) return GR_ETIMEOUT;
+        if (deadline.ns == GRI_INSTANT_PAST) {
+            gri_give_way(self);
+            return GR_ETIMEOUT;
+        }
         code = gri_suspend(self, GRI_MAIL_WAIT_ANY, deadline);
         if (GRI_UNLIKELY(code != 0)) {
             if (code != GR_ETIMEOUT) return code;
@@ -252,10 +254,14 @@ int gr_select(gr_self *self, const gr_pattern *patterns, size_t count, gr_messag
         int which = scan(self, patterns, count, wanted, &m);
         if (which >= 0) {
             gri_hold(self, m);
+            gri_give_way(self);
             *ret_message = m;
             return which;
         }
-        if (deadline.ns == GRI_INSTANT_PAST) return GR_ETIMEOUT;
+        if (deadline.ns == GRI_INSTANT_PAST) {
+            gri_give_way(self);
+            return GR_ETIMEOUT;
+        }
         code = gri_suspend(self, GRI_MAIL_WAIT_ANY, deadline);
         if (code == GR_ETIMEOUT && (self->handed || gri_mailword_peek(&self->mailbox))) {
             /* Looks at what came meanwhile once more, without waiting again. */

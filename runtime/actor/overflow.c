@@ -18,6 +18,7 @@
 
 #include "actor/finish.h"
 #include "actor/runtime.h"
+#include "actor/serve.h"
 
 #include <errno.h>
 #include <link.h>
@@ -157,6 +158,8 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     gr_self *self = gri_actor_of_task(task);
     gri_add_relaxed(&gri_runtime_now.overflows, 1u); /* relaxed: a counter */
     if (is_actor_code(program_counter(context))) {
+        gri_serve_overflown(self);
+        gri_context_forget_frames(&stack->context);
         resume_at_top(context, stack, self);
     } else if (zone == GRI_ZONE_YELLOW && gri_stack_open_yellow(stack) == 0) {
         self->flags |= GRI_OVERFLOWED;

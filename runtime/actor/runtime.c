@@ -269,14 +269,17 @@ static int start_tables(gri_runtime *r, gr_detail *detail)
     return code;
 }
 
-/* Afterwards no address leads anywhere, and none of this run will lead anywhere in the next one. */
+/* Afterwards no address leads anywhere, and none of this run will lead anywhere in the next one. Exit records that nobody
+ * has waited for go. */
 static void end_addresses(gri_runtime *r)
 {
     /* relaxed, all: no actor is left */
-    uint32_t limit = gri_load_relaxed(&r->actor_limit), highest = r->generation_base;
+    uint32_t limit = gri_load_relaxed(&r->actor_limit), highest = GRI_MAX(r->generation_base, r->generation_saved);
     for (uint32_t index = 0; index < limit; index++) {
-        uint32_t generation = gri_load_relaxed(&((gr_self *)gri_table_at(&r->actors, index))->generation);
+        gr_self *self = gri_table_at(&r->actors, index);
+        uint32_t generation = gri_load_relaxed(&self->generation);
         if (generation > highest) highest = generation;
+        if (generation & 1) gr_message_free(&self->result);
     }
     generation_base = (highest + 1) & ~1u;
     gri_store_relaxed(&r->actor_limit, 0);

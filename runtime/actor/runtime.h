@@ -18,6 +18,7 @@ typedef struct gri_runtime {
     gri_topology *topology;
     gri_atomic_u32 state;       /* enum gri_runtime_state; written under the start lock */
     gri_atomic_u32 actor_limit; /* one past the highest index ever used; grows only */
+    uint32_t generation_saved;  /* the highest of slots whose memory went back to the system; written by who trims */
     uint32_t generation_base;   /* even, beyond all generations of earlier runs: their addresses stay dead */
     gri_parker stopper;         /* notified when an actor ends while somebody waits in gr_stop */
     gri_atomic_bool stop_waits;

@@ -23,15 +23,17 @@ int gri_push(gr_address to, gr_message *m, bool urgent)
     }
 }
 
-/* Counts the message against the receiver's bound; GR_EFULL when there is no room. */
+/* Counts the message against the receiver's bound: 1 counted, 0 it has none, GR_EFULL no room. The block may change hands
+ * meanwhile, so that a place is taken in one life's count and given back in the next one's, which then stands one below what
+ * is there: below zero is room. Rare enough for a bound that is off by one. */
 static int reserve(gr_self *target)
 {
     uint32_t max = gri_load_relaxed(&target->mailbox_max); /* relaxed: constant while alive */
     if (GRI_LIKELY(max == 0)) return 0;
     /* relaxed: counts, publishes nothing. Two senders that both find the last place free both take it back or one stays. */
-    /* relaxed: as above */
-    if (gri_add_relaxed(&target->queued, 1u) < max) return 0;
-    gri_sub_relaxed(&target->queued, 1u);
+    uint32_t queued = gri_add_relaxed(&target->queued, 1u);
+    if ((int32_t)queued < 0 || queued < max) return 1;
+    gri_sub_relaxed(&target->queued, 1u); /* relaxed: as above */
     return GR_EFULL;
 }
 
@@ -57,7 +59,8 @@ int gri_deliver(gr_self *from, gr_address to, gr_message **message)
     m->tick = gri_runtime_tick();
     gr_self *target = gri_actor_find(to);
     if (GRI_UNLIKELY(!target)) goto dead;
-    if (GRI_UNLIKELY(reserve(target) != 0)) return gri_fail(from, GR_EFULL, "the receiver's mailbox bound is reached");
+    int counted = reserve(target);
+    if (GRI_UNLIKELY(counted < 0)) return gri_fail(from, GR_EFULL, "the receiver's mailbox bound is reached");
     m->generation = (uint32_t)(to.id >> 32);
     gri_mailnode *chain = NULL;
     gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
@@ -67,7 +70,7 @@ int gri_deliver(gr_self *from, gr_address to, gr_message **message)
         gri_runtime_count_message(from);
         return 0;
     }
-    if (gri_load_relaxed(&target->mailbox_max) != 0) gri_sub_relaxed(&target->queued, 1u); /* relaxed: see reserve */
+    if (counted) gri_sub_relaxed(&target->queued, 1u); /* relaxed: see reserve */
 dead:
     gri_runtime_count_dead_letter();
     return gri_fail(from, GR_EDEAD, "the receiver is dead");
@@ -156,9 +159,9 @@ static int kill_with(gr_address address, uint64_t flags)
     gri_mailnode *chain = NULL;
     gri_mail mail = gri_mailword_signal(&target->mailbox, (uint32_t)(address.id >> 32), flags, &chain);
     if (mail == GRI_MAIL_DEAD) return GR_EDEAD;
-    /* relaxed: only makes the owner look at the word. If the slot has changed hands meanwhile, the newcomer looks for
-     * nothing. */
-    gri_store_relaxed(&target->attention, 1u);
+    /* mo:attention.set release -> attention.take acquire: the word above. If the slot has changed hands meanwhile, the
+     * newcomer looks for nothing */
+    gri_store_release(&target->attention, 1u);
     if (mail == GRI_MAIL_WOKE) gri_actor_woken(target, chain);
     return 0;
 }

@@ -20,6 +20,7 @@
 struct gri_serving {
     gr_message *call;   /* the message that is being served; NULL once taken over */
     gr_message *answer; /* what gr_reply has built */
+    gr_builder *describing; /* on the stack of describe, while that is called */
     bool is_call, in_method;
 };
 
@@ -33,7 +34,9 @@ static void describe(gr_self *self)
     if (!self->server->describe) return;
     gr_builder b;
     gr_build(&b);
+    self->serving->describing = &b;
     self->server->describe(self, self->state, &b);
+    self->serving->describing = NULL;
     gr_message *m = NULL;
     int code = gr_build_message(&b, &m);
     if (code == 0) code = gri_state_publish(self, &m);
@@ -51,6 +54,28 @@ static void drop_serving(gr_self *self, gri_serving *serving)
     gri_unhold(self, m);
     m->kind = m->kind == GRI_MESSAGE_CALL ? GRI_MESSAGE_CAST : m->kind; /* answered, or nobody waits */
     gr_message_free(&m);
+}
+
+void gri_serve_unwound(gr_self *self)
+{
+    gri_serving *serving = self->serving;
+    if (!serving || !serving->describing) return;
+    gr_build_cancel(serving->describing);
+    serving->describing = NULL;
+}
+
+void gri_serve_overflown(gr_self *self)
+{
+    gri_serving *serving = self->serving;
+    self->serving = NULL;
+    if (!serving || self->reply) return;
+    self->reply = serving->answer; /* freed with the mailbox */
+    serving->answer = NULL;
+}
+
+void gri_serve_gone(gr_self *self, const gr_message *m)
+{
+    if (self->serving && self->serving->call == m) self->serving->call = NULL;
 }
 
 static const gr_method *method_of(const gr_server *server, const char *name)
@@ -121,8 +146,8 @@ static void start(gr_self *self)
 /* Serves what is there. Locals that change after the mark live in *serving. */
 GRI_NOINLINE static enum gri_outcome serve_batch(gr_self *self, gri_serving *serving)
 {
-    gri_frame frame = {.outer = NULL, .outcome = GRI_RETURNED};
-    self->frame = &frame;
+    gri_frame frame;
+    gri_frame_enter(self, &frame);
     self->serving = serving;
     if (gri_jump_mark(&frame.jump) != 0) {
         if (frame.outcome != GRI_RAISED || !(self->flags & GRI_STARTED)) return frame.outcome;
@@ -144,10 +169,7 @@ GRI_NOINLINE static enum gri_outcome serve_batch(gr_self *self, gri_serving *ser
         if (GRI_UNLIKELY((self->flags & GRI_KILLED) && serving->call && serving->call->kind == GRI_MESSAGE_CALL))
             return GRI_WAS_KILLED;
         drop_serving(self, serving);
-        if (GRI_UNLIKELY(gri_load_relaxed(&self->attention))) { /* relaxed: seen late is seen at the next message */
-            gri_store_relaxed(&self->attention, 0);             /* relaxed: as in gri_suspend_enter */
-            gri_inbox_collect(self);
-        }
+        gri_attention(self);
         if (GRI_UNLIKELY(gri_task_should_yield(&self->task))) return GRI_RETURNED;
     }
 }

@@ -8,6 +8,12 @@
 
 /* The task of a server: serves until its mailbox is empty, its slice is over, or it ends. */
 void gri_serve_run(gri_task *task);
+/* A raise or kill is about to leave for the outermost frame. */
+void gri_serve_unwound(gr_self *self);
+/* Its stack is about to be reset, by a signal handler: takes off it what has to be freed. */
+void gri_serve_overflown(gr_self *self);
+/* The actor has freed or sent on a message it had received: if it is the one that is being served, that was its end. */
+void gri_serve_gone(gr_self *self, const gr_message *m);
 /* At the end: stop if start had succeeded; then the state's memory. */
 void gri_serve_stop(gr_self *self);
 void gri_serve_release(gr_self *self);

@@ -182,16 +182,19 @@ int gri_kill_check(gr_self *self)
     return GR_EKILLED;
 }
 
+void gri_attention_take(gr_self *self)
+{
+    /* An exchange, so that the word is not looked at before the flag is down: it was set after the word.
+     * mo:attention.take acquire <- attention.set release */
+    (void)gri_exchange_acquire(&self->attention, 0u);
+    gri_inbox_collect(self);
+}
+
 int gri_suspend_enter(gr_self *self)
 {
     if (GRI_UNLIKELY(!gri_self_is_here(self) || (self->more && self->more->no_suspend) || gri_runtime_forked()))
         return refuse(self);
-    /* relaxed: a flag that comes later is seen at the next call, or makes the park fail */
-    if (GRI_UNLIKELY(gri_load_relaxed(&self->attention))) {
-        gri_store_relaxed(&self->attention,
-                          0); /* relaxed: cleared before the word is taken, set after it was swapped */
-        gri_inbox_collect(self);
-    }
+    gri_attention(self);
     return gri_kill_check(self);
 }
 
@@ -236,6 +239,7 @@ int gr_cooperate(gr_self *self)
 int gr_sleep(gr_self *self, gr_deadline deadline)
 {
     int code = gri_suspend_enter(self);
+    if (code == 0) gri_give_way(self);
     while (code == 0) {
         code = gri_suspend(self, GRI_MAIL_WAIT_URGENT, deadline);
         gri_inbox_collect(self);

@@ -437,7 +437,7 @@ static int unpack_exit(gr_self *self, gr_message *exit, gr_message **ret_result)
 }
 
 /* The whole exit record of address, as a message of a REPLY kind. keep: of a retained actor a copy, else this was its one
- * wait. */
+ * wait. Its code is to go through gri_await_end. */
 static int wait_record(gr_self *self, gr_address address, bool keep, gr_message **ret_exit, gr_deadline deadline)
 {
     if (gr_address_equal(address, gri_actor_address(self)))
@@ -456,10 +456,11 @@ static int wait_record(gr_self *self, gr_address address, bool keep, gr_message 
         return gri_fail(self, code, code == GR_EDEAD ? "it is dead and was not retained" : "no memory to wait");
     self->awaited = reference;
     code = gri_await(self, deadline, ret_exit);
-    if (code == 0) {
-        gri_watch *arrived = GRI_CONTAINER_OF(*ret_exit, gri_watch, message);
-        gri_list_remove(&arrived->own);
-        if (!keep)
+    if (*ret_exit) {
+        gri_list_remove(&watch->own);
+        if (code != 0)
+            gr_message_free(ret_exit); /* and the watch with it; a retained record stays for another wait */
+        else if (!keep)
             (void)gr_forget(address); /* this wait has had it; GR_EDEAD: not retained, or another wait was faster */
     } else if (!gri_watch_remove(self, watch)) {
         watch->unwanted = true; /* late: sorted out as a reply nobody awaits */
@@ -474,7 +475,7 @@ int gr_wait(gr_self *self, gr_address address, gr_message **ret_result, gr_deadl
     if (code != 0) return code;
     gr_message *exit;
     code = wait_record(self, address, false, &exit, deadline);
-    return code == 0 ? unpack_exit(self, exit, ret_result) : code;
+    return code == 0 ? unpack_exit(self, exit, ret_result) : gri_await_end(self, code);
 }
 
 int gr_wait_all(gr_self *self, const gr_address *addresses, size_t count, gr_message **ret_messages,
@@ -495,7 +496,7 @@ int gr_wait_all(gr_self *self, const gr_address *addresses, size_t count, gr_mes
     gr_put_end(&b);
     if (code != 0) {
         gr_build_cancel(&b);
-        return code;
+        return gri_await_end(self, code);
     }
     code = gr_build_message(&b, ret_messages);
     if (code != 0) return gri_fail(self, code, "the results could not be built: %s", gr_error_text(code));

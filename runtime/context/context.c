@@ -55,6 +55,15 @@ static void announce_fresh(gri_context *context, void *stack_low, size_t stack_b
     announce_stack(context, stack_low, stack_bytes);
 }
 
+void gri_context_forget_frames(gri_context *running)
+{
+#if GRI_ASAN
+    __asan_unpoison_memory_region(running->stack_low, running->stack_bytes);
+#else
+    (void)running;
+#endif
+}
+
 void gri_context_fini(gri_context *context)
 {
 #ifdef CONTEXT_VALGRIND

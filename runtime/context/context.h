@@ -79,6 +79,10 @@ void gri_context_from_thread(gri_context *context);
  * called before the memory of its stack goes away. */
 void gri_context_fini(gri_context *context);
 
+/* Who runs on it is about to be set back to the top of its stack without returning: AddressSanitizer forgets the frames. Async-
+ * signal-safe. */
+void gri_context_forget_frames(gri_context *running);
+
 /* The next switch away from `running` is its last: its frames are dead afterwards. Lets one call site serve both cases. */
 GRI_INLINE void gri_context_doom(gri_context *running)
 {

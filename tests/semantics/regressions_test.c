@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* What once went wrong. Each of these failed before it was mended; what the rule is says the file of its subject. */
+#include "support/harness.h"
+
+#include "base/atomic.h"
+
+/* One worker: what is made ready last runs first, so who sees what when is known. */
+#define BEGIN_ALONE() BEGIN_WITH(.workers = 1, .bind = "none", .fixed = GR_FIXED(workers) | GR_FIXED(bind))
+
+static void tell(gr_self *self, gr_value args, const char *text)
+{
+    CHECK_OK(gr_cast(self, gr_address_in(gr_get(args, "to")), "s", text));
+}
+
+/* ---- waiting ---- */
+
+static void waits(gr_self *self, gr_value args)
+{
+    CHECK_EQ(gr_wait(self, gr_address_in(gr_get(args, "for")), NULL, GR_FOREVER), GR_EKILLED);
+    tell(self, args, "killed");
+    gr_kill_clear(self);
+    /* The record of that wait is gone: no list may lead to it. */
+    gr_monitor_ref ref;
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(gr_monitor(self, gr_address_in(gr_get(args, "to")), &ref));
+        CHECK_OK(gr_demonitor(self, ref, true));
+    }
+}
+
+/* Kills who waits and whom it waits for, in one go: the kill and the answer are there when the waiter looks. */
+static void kills_both(gr_self *self, gr_value args)
+{
+    gr_address waiter = gr_address_in(gr_get(args, "waiter")), other = gr_address_in(gr_get(args, "other"));
+    WAIT_FOR(self, harness_waits(waiter) && harness_waits(other));
+    CHECK_OK(gr_kill(waiter));
+    CHECK_OK(gr_kill_now(other));
+}
+
+TEST(regressions, an_exit_and_a_kill_reach_who_waits_at_once)
+{
+    if (harness_simulated()) return;
+    for (int i = 0; i < 2; i++) {
+        gr_self *self = BEGIN_ALONE();
+        gr_address other, waiter, killer;
+        CHECK_OK(gr_spawn(self, &other, harness_idle, "n"));
+        CHECK_OK(gr_spawn_with(self, &waiter, waits, OPTIONS(.kill = i ? GR_KILL_RAISES : GR_KILL_RETURNS), "{s:A,s:A}",
+                               "to", gr_self_address(self), "for", other));
+        CHECK_OK(gr_spawn(self, &killer, kills_both, "{s:A,s:A}", "waiter", waiter, "other", other));
+        if (i == 0) EXPECT(self, "s", "killed");
+        WAIT_GONE(self, waiter);
+        WAIT_GONE(self, other);
+        END(self);
+    }
+}
+
+/* ---- unwinding ---- */
+
+static void raises_where_it_must_not_suspend(gr_self *self, void *arg)
+{
+    (void)arg;
+    gr_no_suspend_begin(self);
+    gr_kill_hold(self);
+    gr_raise(self, "torn", "in the middle of it");
+}
+
+static void is_torn_out(gr_self *self, gr_value args)
+{
+    gr_message *report = NULL;
+    CHECK_EQ(gr_protect(self, raises_where_it_must_not_suspend, NULL, &report), GR_EEXCEPTION);
+    gr_message_free(&report);
+    CHECK_OK(gr_sleep(self, gr_after_us(1)));
+    tell(self, args, "may suspend again");
+    gr_message *m = NULL;
+    CHECK_EQ(gr_receive(self, &m, SOON), GR_EKILLED);
+}
+
+TEST(regressions, a_raise_ends_what_it_leaves)
+{
+    gr_self *self = BEGIN();
+    gr_address one;
+    CHECK_OK(gr_spawn_with(self, &one, is_torn_out, OPTIONS(.link = GR_LINK), "{s:A}", "to", gr_self_address(self)));
+    EXPECT(self, "s", "may suspend again");
+    CHECK_OK(gr_kill(one));
+    EXPECT_EXCEPTION(self, one, "killed");
+    END(self);
+}
+
+static void method_torn(gr_self *self, void *state, gr_value argument)
+{
+    (void)state, (void)argument;
+    raises_where_it_must_not_suspend(self, NULL);
+}
+
+static void method_sleeps(gr_self *self, void *state, gr_value argument)
+{
+    (void)state, (void)argument;
+    CHECK_OK(gr_sleep(self, gr_after_us(1)));
+}
+
+static const gr_method torn_methods[] = {{"torn", method_torn}, {"sleeps", method_sleeps}};
+static const gr_server torn_server = {.methods = torn_methods, .method_count = 2};
+
+TEST(regressions, a_raise_in_a_method_ends_what_it_leaves)
+{
+    gr_self *self = BEGIN();
+    gr_address one;
+    gr_message *reply = NULL;
+    CHECK_OK(gr_spawn_server(self, &one, &torn_server, OPTIONS(.link = GR_LINK), "n"));
+    CHECK_EQ(gr_call(self, &reply, one, "torn", SOON, "n"), GR_EEXCEPTION);
+    gr_message_free(&reply);
+    CHECK_OK(gr_call(self, &reply, one, "sleeps", SOON, "n"));
+    gr_message_free(&reply);
+    CHECK_OK(gr_kill(one));
+    EXPECT_EXCEPTION(self, one, "killed");
+    END(self);
+}
+
+static void suspends(gr_self *self, void *arg)
+{
+    CHECK_OK(gr_sleep(self, gr_after_us(1)));
+    CHECK_OK(gr_cast(self, *(gr_address *)arg, "s", "cleaned up"));
+}
+
+static void dies_where_it_must_not_suspend(gr_self *self, gr_value args)
+{
+    static gr_address to;
+    to = gr_address_in(args);
+    CHECK_OK(gr_defer(self, suspends, &to));
+    gr_no_suspend_begin(self);
+    gr_raise(self, "torn", "in the middle of it");
+}
+
+TEST(regressions, cleanups_may_suspend_wherever_the_actor_died)
+{
+    gr_self *self = BEGIN();
+    gr_address one;
+    CHECK_OK(gr_spawn(self, &one, dies_where_it_must_not_suspend, "A", gr_self_address(self)));
+    EXPECT(self, "s", "cleaned up");
+    END(self);
+}
+
+/* ---- giving way ---- */
+
+static gri_atomic_bool others_ran; /* relaxed: a flag */
+
+static void runs_once(gr_self *self, gr_value args)
+{
+    (void)self, (void)args;
+    gri_store_relaxed(&others_ran, true);
+}
+
+/* Never without a message: it sends itself the next one before it takes one out. */
+static void selects_for_ever(gr_self *self, gr_value args)
+{
+    gr_shape *shape = harness_shape("int");
+    gr_pattern pattern = {.shape = shape};
+    gr_address other;
+    bool polls = gr_bool(args, false);
+    CHECK_OK(gr_spawn(self, &other, runs_once, "n"));
+    uint64_t rescues = harness_counters().rescues;
+    while (!gri_load_relaxed(&others_ran) && !gr_killed(self)) {
+        gr_message *m = NULL;
+        if (polls) {
+            (void)gr_receive(self, &m, GR_NOW);
+            (void)gr_select(self, &pattern, 1, &m, GR_NOW);
+            (void)gr_sleep(self, GR_NOW);
+        } else {
+            CHECK_OK(gr_cast(self, gr_self_address(self), "i", 1));
+            CHECK_EQ(gr_select(self, &pattern, 1, &m, GR_FOREVER), 0);
+        }
+        gr_message_free(&m);
+    }
+    CHECK_EQ(harness_counters().rescues, rescues);
+    gr_shape_free(&shape);
+}
+
+TEST(regressions, who_selects_or_polls_without_end_gives_way)
+{
+    if (harness_simulated()) return; /* slices are the monitor's */
+    for (int polls = 0; polls < 2; polls++) {
+        gri_store_relaxed(&others_ran, false);
+        gr_self *self = BEGIN_WITH(.workers = 1, .bind = "none", .stuck_ms = 20000,
+                                   .fixed = GR_FIXED(workers) | GR_FIXED(bind) | GR_FIXED(stuck_ms));
+        gr_address one;
+        CHECK_OK(gr_spawn(self, &one, selects_for_ever, "b", polls));
+        WAIT_GONE(self, one);
+        CHECK(gri_load_relaxed(&others_ran));
+        END(self);
+    }
+}
+
+/* ---- servers and their messages ---- */
+
+typedef struct forwarding {
+    gr_address to;
+} forwarding;
+
+static int forward_start(gr_self *self, void *state, gr_value args)
+{
+    (void)self;
+    ((forwarding *)state)->to = gr_address_in(args);
+    return 0;
+}
+
+static void forward_message(gr_self *self, void *state, gr_message *m)
+{
+    if (gr_int(gr_body(m), 0) % 3 == 0)
+        gr_message_free(&m);
+    else
+        CHECK_OK(gr_send(self, ((forwarding *)state)->to, &m));
+}
+
+static void method_frees(gr_self *self, void *state, gr_value argument)
+{
+    (void)self, (void)state, (void)argument;
+}
+
+static const gr_method forward_methods[] = {{"frees", method_frees}};
+static const gr_server forward_server = {.state_bytes = sizeof(forwarding),
+                                         .start = forward_start,
+                                         .on_message = forward_message,
+                                         .methods = forward_methods,
+                                         .method_count = 1};
+
+TEST(regressions, a_server_may_send_on_or_free_what_it_got)
+{
+    gr_self *self = BEGIN();
+    gr_address one;
+    CHECK_OK(gr_spawn_server(self, &one, &forward_server, NULL, "A", gr_self_address(self)));
+    for (int i = 0; i < 30; i++) CHECK_OK(gr_cast(self, one, "i", i));
+    for (int i = 0; i < 30; i++)
+        if (i % 3 != 0) EXPECT(self, "i", i);
+    CHECK_OK(gr_call(self, NULL, one, "frees", SOON, "n"));
+    EXPECT_NOTHING(self);
+    END(self);
+}
+
+/* ---- stopping ---- */
+
+static void returns_much(gr_self *self, gr_value args)
+{
+    (void)args;
+    static char text[20000];
+    memset(text, 'x', sizeof text - 1);
+    CHECK_OK(gr_return(self, "s", text));
+}
+
+TEST(regressions, records_nobody_waited_for_go_with_the_runtime)
+{
+    uint64_t first = 0;
+    for (int i = 0; i < 12; i++) {
+        gr_self *self = BEGIN();
+        if (i == 2) first = harness_counters().message_bytes;
+        if (i > 2) CHECK(harness_counters().message_bytes <= first + (1 << 20));
+        gr_address one[100];
+        for (int k = 0; k < 100; k++) CHECK_OK(gr_spawn_with(self, &one[k], returns_much, OPTIONS(.retain = true), "n"));
+        for (int k = 0; k < 100; k++) WAIT_GONE(self, one[k]);
+        END(self);
+    }
+}
