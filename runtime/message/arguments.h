@@ -32,16 +32,29 @@ typedef struct gri_argument_copies {
 void gri_arguments_copy(gri_arguments *args, const unsigned char *types, unsigned count, gri_argument_copies *copies,
                         gri_argument_places *ret_places);
 
-/* Where the arguments are in place; false if they have to be copied. Does not advance the list. */
-GRI_INLINE bool gri_arguments_find(const gri_arguments *args, unsigned doubles_count, gri_argument_places *ret_places)
+/* The address of a va_list, a parameter too: there it is an array that has become a pointer, or the thing itself. */
+#if defined(__x86_64__)
+#define GRI_ARGUMENTS_AT(list) ((const void *)(list))
+#else
+#define GRI_ARGUMENTS_AT(list) ((const void *)&(list))
+#endif
+
+/* Where the arguments of the va_list at `at` (GRI_ARGUMENTS_AT) are in place; false if they have to be copied. Does not
+ * advance the list. Its fields are read one by one, as va_start has just written them: a copy of the whole in wider pieces
+ * has to wait for those stores to reach the cache, 7 ns each time (measured). */
+GRI_INLINE bool gri_arguments_find(const void *at, unsigned doubles_count, gri_argument_places *ret_places)
 {
 #if defined(__x86_64__) && !defined(GRI_PORTABLE_ARGUMENTS)
     struct {
         uint32_t words_offset, doubles_offset;
         const unsigned char *stack, *registers;
     } list;
-    _Static_assert(sizeof list == sizeof args->list, "a va_list is what the ABI says");
-    memcpy(&list, &args->list, sizeof list);
+    _Static_assert(sizeof list == sizeof(va_list), "a va_list is what the ABI says");
+    const unsigned char *fields = at;
+    memcpy(&list.words_offset, fields, 4);
+    memcpy(&list.doubles_offset, fields + 4, 4);
+    memcpy(&list.stack, fields + 8, 8);
+    memcpy(&list.registers, fields + 16, 8);
     ret_places->first = list.registers + list.words_offset;
     ret_places->first_count = (48 - list.words_offset) / 8;
     ret_places->rest = list.stack - (size_t)ret_places->first_count * 8;
@@ -53,8 +66,8 @@ GRI_INLINE bool gri_arguments_find(const gri_arguments *args, unsigned doubles_c
         const unsigned char *stack, *words_end, *doubles_end;
         int32_t words_offset, doubles_offset;
     } list;
-    _Static_assert(sizeof list == sizeof args->list, "a va_list is what the ABI says");
-    memcpy(&list, &args->list, sizeof list);
+    _Static_assert(sizeof list == sizeof(va_list), "a va_list is what the ABI says");
+    memcpy(&list, at, sizeof list);
     uint32_t words = list.words_offset < 0 ? (uint32_t)-list.words_offset / 8 : 0;
     uint32_t doubles = list.doubles_offset < 0 ? (uint32_t)-list.doubles_offset / 16 : 0;
     ret_places->first = list.words_end - (size_t)words * 8;
@@ -64,7 +77,7 @@ GRI_INLINE bool gri_arguments_find(const gri_arguments *args, unsigned doubles_c
     ret_places->double_step = 16;
     return doubles_count <= doubles;
 #else
-    (void)args;
+    (void)at;
     (void)doubles_count;
     (void)ret_places;
     return false;

@@ -164,10 +164,10 @@ GRI_INLINE void gri_plan_done(gri_plan_found *f)
 }
 
 /* For plans that have a template. */
-GR_MUST_CHECK int gri_template_message(const gri_plan *plan, gri_arguments *args, gr_message **ret_message,
+GR_MUST_CHECK int gri_template_message(const gri_plan *plan, va_list list, gr_message **ret_message,
                                        gr_detail *ret_detail);
 /* Where the builder stands, if gri_template_fits. */
-GR_MUST_CHECK int gri_template_put(const gri_plan *plan, gri_arguments *args, gr_builder *b, gr_detail *ret_detail);
+GR_MUST_CHECK int gri_template_put(const gri_plan *plan, va_list list, gr_builder *b, gr_detail *ret_detail);
 GRI_INLINE bool gri_template_fits(const gri_plan *plan, gr_builder *b)
 {
     return plan->bytes && b->depth < GRI_VALUE_DEPTH_MAX / 2 && gri_build_expects_value(b);

@@ -202,12 +202,21 @@ static int run_ops(const gri_plan *plan, gr_builder *b, gri_arguments *args, gr_
 
 /* ---- where a value can go ---- */
 
-static GRI_NOINLINE int message_by_ops(const gri_plan *plan, gri_arguments *args, gr_message **ret_message,
+static int run_list(const gri_plan *plan, gr_builder *b, va_list list, gr_detail *ret_detail)
+{
+    gri_arguments args;
+    va_copy(args.list, list);
+    int error = run_ops(plan, b, &args, ret_detail);
+    va_end(args.list);
+    return error;
+}
+
+static GRI_NOINLINE int message_by_ops(const gri_plan *plan, va_list list, gr_message **ret_message,
                                        gr_detail *ret_detail)
 {
     gr_builder b;
     gr_build(&b);
-    int error = run_ops(plan, &b, args, ret_detail);
+    int error = run_list(plan, &b, list, ret_detail);
     if (error) {
         gr_build_cancel(&b);
         return error;
@@ -219,31 +228,25 @@ static GRI_NOINLINE int message_by_ops(const gri_plan *plan, gri_arguments *args
 
 int gri_pack_message(gr_site *site, const char *format, va_list list, gr_message **ret_message, gr_detail *ret_detail)
 {
-    gri_arguments args;
     gri_plan_found f;
     int error = gri_plan_find(site, format, list, gri_plan_compile, ret_detail, &f);
     if (GRI_UNLIKELY(error)) return error;
-    va_copy(args.list, list);
-    error = GRI_LIKELY(f.plan->bytes != NULL) ? gri_template_message(f.plan, &args, ret_message, ret_detail)
-                                              : message_by_ops(f.plan, &args, ret_message, ret_detail);
-    va_end(args.list);
+    error = GRI_LIKELY(f.plan->bytes != NULL) ? gri_template_message(f.plan, list, ret_message, ret_detail)
+                                              : message_by_ops(f.plan, list, ret_message, ret_detail);
     gri_plan_done(&f);
     return error;
 }
 
 int gri_plan_run(gr_builder *b, gr_site *site, const char *format, va_list list, gr_detail *ret_detail)
 {
-    gri_arguments args;
     gri_plan_found f;
     int error = gri_plan_find(site, format, list, gri_plan_compile, ret_detail, &f);
     if (error) {
         gri_build_fail(b, error, "a format call failed");
         return error;
     }
-    va_copy(args.list, list);
-    error = gri_template_fits(f.plan, b) ? gri_template_put(f.plan, &args, b, ret_detail)
-                                         : run_ops(f.plan, b, &args, ret_detail);
-    va_end(args.list);
+    error = gri_template_fits(f.plan, b) ? gri_template_put(f.plan, list, b, ret_detail)
+                                         : run_list(f.plan, b, list, ret_detail);
     gri_plan_done(&f);
     return error;
 }

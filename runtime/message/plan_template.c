@@ -248,21 +248,30 @@ static int message_by_template(const target *t, const gri_argument_places *place
     return 0;
 }
 
-static GRI_NOINLINE int message_from_copies(const target *t, gri_arguments *args, gr_message **ret_message)
+static void copy_arguments(const gri_plan *plan, va_list list, gri_argument_copies *copies,
+                           gri_argument_places *ret_places)
+{
+    gri_arguments args;
+    va_copy(args.list, list);
+    gri_arguments_copy(&args, plan->types, plan->arguments_count, copies, ret_places);
+    va_end(args.list);
+}
+
+static GRI_NOINLINE int message_from_copies(const target *t, va_list list, gr_message **ret_message)
 {
     gri_argument_copies copies;
     gri_argument_places places;
-    gri_arguments_copy(args, t->plan->types, t->plan->arguments_count, &copies, &places);
+    copy_arguments(t->plan, list, &copies, &places);
     return message_by_template(t, &places, ret_message);
 }
 
-int gri_template_message(const gri_plan *plan, gri_arguments *args, gr_message **ret_message, gr_detail *ret_detail)
+int gri_template_message(const gri_plan *plan, va_list list, gr_message **ret_message, gr_detail *ret_detail)
 {
     target t = {plan, ret_detail, 0};
     gri_argument_places places;
-    return GRI_LIKELY(gri_arguments_find(args, plan->doubles_count, &places))
+    return GRI_LIKELY(gri_arguments_find(GRI_ARGUMENTS_AT(list), plan->doubles_count, &places))
                ? message_by_template(&t, &places, ret_message)
-               : message_from_copies(&t, args, ret_message);
+               : message_from_copies(&t, list, ret_message);
 }
 
 static int put_template(const target *t, gr_builder *b, const gri_argument_places *places)
@@ -287,18 +296,19 @@ static int put_template(const target *t, gr_builder *b, const gri_argument_place
     return 0;
 }
 
-static GRI_NOINLINE int put_from_copies(const target *t, gr_builder *b, gri_arguments *args)
+static GRI_NOINLINE int put_from_copies(const target *t, gr_builder *b, va_list list)
 {
     gri_argument_copies copies;
     gri_argument_places places;
-    gri_arguments_copy(args, t->plan->types, t->plan->arguments_count, &copies, &places);
+    copy_arguments(t->plan, list, &copies, &places);
     return put_template(t, b, &places);
 }
 
-int gri_template_put(const gri_plan *plan, gri_arguments *args, gr_builder *b, gr_detail *ret_detail)
+int gri_template_put(const gri_plan *plan, va_list list, gr_builder *b, gr_detail *ret_detail)
 {
     target t = {plan, ret_detail, b->depth};
     gri_argument_places places;
-    return GRI_LIKELY(gri_arguments_find(args, plan->doubles_count, &places)) ? put_template(&t, b, &places)
-                                                                              : put_from_copies(&t, b, args);
+    return GRI_LIKELY(gri_arguments_find(GRI_ARGUMENTS_AT(list), plan->doubles_count, &places))
+               ? put_template(&t, b, &places)
+               : put_from_copies(&t, b, list);
 }
