@@ -18,22 +18,7 @@
 
 /* ---- finding ---- */
 
-gr_self *gri_actor_find(gr_address address)
-{
-    uint32_t index = (uint32_t)address.id, generation = (uint32_t)(address.id >> 32);
-    /* relaxed: an address is only known after its slot was in use, and whatever carried it here published that */
-    if (GRI_UNLIKELY(!(generation & 1) || index >= gri_load_relaxed(&gri_runtime_now.actor_limit))) return NULL;
-    gr_self *self = gri_table_at(&gri_runtime_now.actors, index);
-    /* relaxed: a moment's answer; acting on it goes through the mailbox word or a lock, which check again */
-    return GRI_LIKELY(gri_load_relaxed(&self->generation) == generation) ? self : NULL;
-}
-
-gr_address gri_actor_address(const gr_self *self)
-{
-    /* relaxed, both: constant while the actor lives, and the caller knows it lives */
-    gr_self *actor = (gr_self *)(uintptr_t)self;
-    return (gr_address){((uint64_t)gri_load_relaxed(&actor->generation) << 32) | gri_load_relaxed(&actor->task.id)};
-}
+extern inline gr_self *gri_actor_find(gr_address address);
 
 gr_address gr_self_address(gr_self *self)
 {

@@ -126,8 +126,13 @@ uint32_t gri_actor_save(const void *slot);
 void gri_actor_restore(void *slot, uint32_t generation);
 
 /* The block an address points to, if it is in use by that very life at this moment; NULL for stale, dead, none. */
-gr_self *gri_actor_find(gr_address address);
-gr_address gri_actor_address(const gr_self *self);
+gr_self *gri_actor_find(gr_address address); /* runtime.h */
+GRI_INLINE gr_address gri_actor_address(const gr_self *self)
+{
+    /* relaxed: constant while the actor lives, and the caller knows it lives */
+    uint32_t generation = gri_load_relaxed(&((gr_self *)(uintptr_t)self)->generation);
+    return (gr_address){((uint64_t)generation << 32) | self->task.id};
+}
 static inline gr_self *gri_actor_of_task(gri_task *task)
 {
     return GRI_CONTAINER_OF(task, gr_self, task);
@@ -169,10 +174,14 @@ GR_MUST_CHECK int gri_suspend_enter(gr_self *self);
 /* Parks until woken or the deadline has passed. wait is GRI_MAIL_WAIT_ANY or _URGENT. 0: woken, perhaps for nothing: look and
  * come again. GR_ETIMEOUT, GR_ENOMEM. Afterwards gri_inbox_collect. */
 GR_MUST_CHECK int gri_suspend(gr_self *self, uint64_t wait, gr_deadline deadline);
-/* Is self the actor that runs here? */
-bool gri_self_is_here(gr_self *self);
-/* What every call that acts for an actor begins with: 0, GR_ECONTEXT (it does not run here), GR_EFORKED. */
-GR_MUST_CHECK int gri_acting(gr_self *self);
+/* Is self the actor that runs here? Inline but for the thread-local, because every call asks. */
+bool gri_self_is_attached_here(const gr_self *self);
+GRI_INLINE bool gri_self_is_here(const gr_self *self)
+{
+    if (GRI_UNLIKELY(!self || (self->flags & GRI_ATTACHED))) return gri_self_is_attached_here(self);
+    gri_worker *worker = gri_worker_here();
+    return worker && gri_load_relaxed(&worker->current) == &self->task; /* relaxed: this thread's own write */
+}
 /* What a seen kill does to a suspending call: counts and returns GR_EKILLED, or unwinds. 0 if there is none (or it is held). */
 int gri_kill_check(gr_self *self);
 /* The same without counting or unwinding: for callers that have to put something in order first. */
@@ -209,8 +218,25 @@ void gri_unwind(gr_self *self, enum gri_outcome outcome) __attribute__((noreturn
  * long chain. */
 void gri_inbox_collect(gr_self *self);
 /* Marks a message as received by user code / takes the mark off again. */
-void gri_hold(gr_self *self, gr_message *m);
-void gri_unhold(gr_self *self, gr_message *m);
+GRI_INLINE void gri_hold(gr_self *self, gr_message *m)
+{
+    m->flags |= GRI_MESSAGE_HELD;
+    m->held_prev = NULL;
+    m->node.link = self->held ? &self->held->node : NULL;
+    if (self->held) self->held->held_prev = m;
+    self->held = m;
+}
+GRI_INLINE void gri_unhold(gr_self *self, gr_message *m)
+{
+    gr_message *next = m->node.link ? gri_message_of_node(m->node.link) : NULL;
+    if (m->held_prev)
+        m->held_prev->node.link = m->node.link;
+    else
+        self->held = next;
+    if (next) next->held_prev = m->held_prev;
+    m->flags &= (uint8_t)~GRI_MESSAGE_HELD;
+    m->node.link = NULL;
+}
 /* Takes m out of the inbox; before is the one in front of it, or NULL. */
 gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m);
 /* Takes the oldest message out, or NULL. */

@@ -17,29 +17,6 @@
 
 #define PIECE 4096
 
-/* ---- what user code holds ---- */
-
-void gri_hold(gr_self *self, gr_message *m)
-{
-    m->flags |= GRI_MESSAGE_HELD;
-    m->held_prev = NULL;
-    m->node.link = self->held ? &self->held->node : NULL;
-    if (self->held) self->held->held_prev = m;
-    self->held = m;
-}
-
-void gri_unhold(gr_self *self, gr_message *m)
-{
-    gr_message *next = m->node.link ? gri_message_of_node(m->node.link) : NULL;
-    if (m->held_prev)
-        m->held_prev->node.link = m->node.link;
-    else
-        self->held = next;
-    if (next) next->held_prev = m->held_prev;
-    m->flags &= (uint8_t)~GRI_MESSAGE_HELD;
-    m->node.link = NULL;
-}
-
 /* ---- arriving ---- */
 
 static bool is_reply(const gr_message *m)

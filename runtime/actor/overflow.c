@@ -5,7 +5,8 @@
  *   in actor code        the actor is ended at once: its stack is reset and the end of the actor runs on it
  *   in other code, where the runtime or a library may hold a lock:
  *     in the yellow zone the zone is opened, the code goes on, and the actor dies with "stack_overflow" at its next runtime
- *                        call, or when it overflows again in its own code
+ *                        call, or as soon as it is back in its own code. On x86-64 the processor tells: the code goes on one
+ *                        instruction at a time (the trap flag). Elsewhere its next overflow tells, if the zone is enough
  *     in the red page    report and end the process
  *   not on its stack     not ours: the previous handler, or the default action
  *
@@ -37,7 +38,15 @@ typedef struct range {
 
 static range library_code[RANGES_MAX];
 static unsigned library_ranges;
-static struct sigaction previous_segv, previous_bus;
+static struct sigaction previous_segv, previous_bus, previous_trap;
+
+/* Sanitizers have handlers of their own, and an instrumented program is too slow to be stepped through. */
+#if defined(__x86_64__) && !GRI_ASAN && !GRI_TSAN
+#define STEPS 1
+#define TRAP_FLAG ((greg_t)0x100)
+#else
+#define STEPS 0
+#endif
 static GRI_THREAD_LOCAL void *signal_stack;
 
 /* ---- whose code is it ---- */
@@ -113,6 +122,7 @@ static void resume_at_top(ucontext_t *context, gri_stack *stack, gr_self *self)
     context->uc_mcontext.gregs[REG_RBP] = 0;
     context->uc_mcontext.gregs[REG_RDI] = (greg_t)(uintptr_t)self;
     context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)end_overflown;
+    context->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)0x100; /* no more steps */
 #elif defined(__aarch64__)
     context->uc_mcontext.sp = top;
     context->uc_mcontext.regs[29] = 0;
@@ -132,7 +142,7 @@ static void say(const char *text)
 
 static void pass_on(int signal, siginfo_t *info, void *context)
 {
-    struct sigaction *previous = signal == SIGSEGV ? &previous_segv : &previous_bus;
+    struct sigaction *previous = signal == SIGSEGV ? &previous_segv : signal == SIGBUS ? &previous_bus : &previous_trap;
     if (previous->sa_flags & SA_SIGINFO) {
         previous->sa_sigaction(signal, info, context);
     } else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
@@ -143,32 +153,74 @@ static void pass_on(int signal, siginfo_t *info, void *context)
     }
 }
 
+/* The actor whose code this thread runs, if it stands on `stack`; NULL otherwise. */
+static gr_self *actor_on(const gri_stack *stack)
+{
+    gri_worker *worker = gri_worker_here();
+    gri_task *task = worker ? gri_load_relaxed(&worker->current) : NULL; /* relaxed: this thread's own write */
+    return task && worker->stack == stack ? gri_actor_of_task(task) : NULL;
+}
+
+static void end_at_once(ucontext_t *context, gri_stack *stack, gr_self *self)
+{
+    gri_serve_overflown(self);
+    gri_context_forget_frames(&stack->context);
+    resume_at_top(context, stack, self);
+}
+
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
     int saved = errno;
     gri_stack *stack = NULL;
     gri_stack_zone zone = info->si_code > 0 ? gri_stack_find(info->si_addr, &stack) : GRI_ZONE_NONE;
-    gri_worker *worker = gri_worker_here();
-    gri_task *task = worker ? gri_load_relaxed(&worker->current) : NULL; /* relaxed: this thread's own write */
-    if ((zone != GRI_ZONE_YELLOW && zone != GRI_ZONE_RED) || !task || worker->stack != stack) {
+    gr_self *self = zone == GRI_ZONE_YELLOW || zone == GRI_ZONE_RED ? actor_on(stack) : NULL;
+    if (!self) {
         pass_on(signal, info, context);
         errno = saved;
         return;
     }
-    gr_self *self = gri_actor_of_task(task);
-    gri_add_relaxed(&gri_runtime_now.overflows, 1u); /* relaxed: a counter */
+    if (!(self->flags & GRI_OVERFLOWED)) gri_add_relaxed(&gri_runtime_now.overflows, 1u); /* relaxed: a counter */
     if (is_actor_code(program_counter(context))) {
-        gri_serve_overflown(self);
-        gri_context_forget_frames(&stack->context);
-        resume_at_top(context, stack, self);
+        end_at_once(context, stack, self);
     } else if (zone == GRI_ZONE_YELLOW && gri_stack_open_yellow(stack) == 0) {
         self->flags |= GRI_OVERFLOWED;
         gri_store_relaxed(&self->attention, 1u); /* relaxed: read by this thread */
+#if STEPS
+        ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
+#endif
     } else {
         say("greenroom: a stack overflow inside a library: memory may be inconsistent, ending the process\n");
         pass_on(signal, info, context);
     }
     errno = saved;
+}
+
+#if STEPS
+/* After each instruction of an actor that has overflown outside its own code. */
+static void on_step(int signal, siginfo_t *info, void *context)
+{
+    ucontext_t *at = context;
+    int saved = errno;
+    gri_worker *worker = gri_worker_here();
+    gri_stack *stack = worker ? worker->stack : NULL;
+    gr_self *self = stack ? actor_on(stack) : NULL;
+    bool overflown = self && (self->flags & GRI_OVERFLOWED) && !(self->flags & GRI_KILL_HELD);
+    if (info->si_code != TRAP_TRACE) {
+        pass_on(signal, info, context);
+    } else if (!overflown) {
+        at->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG; /* its end has begun, or somebody else runs */
+    } else if (is_actor_code(program_counter(at))) {
+        end_at_once(at, stack, self);
+    }
+    errno = saved;
+}
+#endif
+
+void gri_overflow_step_end(void)
+{
+#if STEPS
+    __asm__ volatile("pushfq\n\tandq $~0x100, (%%rsp)\n\tpopfq" ::: "memory", "cc");
+#endif
 }
 
 /* ---- installing ---- */
@@ -184,20 +236,30 @@ int gri_overflow_install(void)
         sigaction(SIGSEGV, &previous_segv, NULL);
         return GR_ESYSTEM;
     }
+#if STEPS
+    action.sa_sigaction = on_step;
+    if (sigaction(SIGTRAP, &action, &previous_trap) != 0) {
+        gri_overflow_uninstall();
+        return GR_ESYSTEM;
+    }
+#endif
     return 0;
 }
 
-static void put_back(int signal, const struct sigaction *previous)
+static void put_back(int signal, const struct sigaction *previous, void (*ours)(int, siginfo_t *, void *))
 {
     struct sigaction now;
-    if (sigaction(signal, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_fault)
+    if (sigaction(signal, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == ours)
         sigaction(signal, previous, NULL);
 }
 
 void gri_overflow_uninstall(void)
 {
-    put_back(SIGSEGV, &previous_segv);
-    put_back(SIGBUS, &previous_bus);
+    put_back(SIGSEGV, &previous_segv, on_fault);
+    put_back(SIGBUS, &previous_bus, on_fault);
+#if STEPS
+    put_back(SIGTRAP, &previous_trap, on_step);
+#endif
 }
 
 void gri_overflow_thread_begin(void)

@@ -9,6 +9,8 @@
 /* Installs the handlers and remembers the previous ones; uninstall puts them back unless somebody has replaced ours. */
 GRI_MUST_CHECK int gri_overflow_install(void);
 void gri_overflow_uninstall(void);
+/* An overflown actor is about to be unwound: nobody has to wait for it to come back to its own code any more. */
+void gri_overflow_step_end(void);
 /* An alternate signal stack for the calling thread, unless it has one. */
 void gri_overflow_thread_begin(void);
 void gri_overflow_thread_end(void);

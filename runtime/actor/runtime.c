@@ -38,7 +38,7 @@ static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned starts;
 static uint32_t generation_base; /* of the next run */
 static bool fork_hooked;
-static gri_atomic_bool forked;
+gri_atomic_bool gri_runtime_in_child;
 
 /* ---- small answers ---- */
 
@@ -61,14 +61,9 @@ bool gri_runtime_is_down(void)
     return gri_load_acquire(&gri_runtime_now.state) == GRI_RUNTIME_DOWN;
 }
 
-bool gri_runtime_forked(void)
-{
-    return gri_load_relaxed(&forked); /* relaxed: set in a child that has one thread */
-}
-
 static void mark_child(void)
 {
-    if (starts > 0) gri_store_relaxed(&forked, true); /* relaxed: there is one thread */
+    if (starts > 0) gri_store_relaxed(&gri_runtime_in_child, true); /* relaxed: there is one thread */
 }
 
 static unsigned char null_storage[32];

@@ -34,7 +34,27 @@ extern gri_poller_report *gri_poll_reporter;
 bool gri_runtime_is_up(void);
 bool gri_runtime_is_down(void);
 /* Is this process a fork of the one that started the runtime? One load. */
-bool gri_runtime_forked(void);
+extern gri_atomic_bool gri_runtime_in_child;
+GRI_INLINE bool gri_runtime_forked(void)
+{
+    return gri_load_relaxed(&gri_runtime_in_child); /* relaxed: set in a child that has one thread */
+}
+/* What every call that acts for an actor begins with: 0, GR_ECONTEXT (it does not run here), GR_EFORKED. */
+GR_MUST_CHECK GRI_INLINE int gri_acting(const gr_self *self)
+{
+    if (GRI_UNLIKELY(gri_runtime_forked())) return GR_EFORKED;
+    return GRI_LIKELY(gri_self_is_here(self)) ? 0 : GR_ECONTEXT;
+}
+/* See actor.h; actor.c has it as a function, too. */
+inline gr_self *gri_actor_find(gr_address address)
+{
+    uint32_t index = (uint32_t)address.id, generation = (uint32_t)(address.id >> 32);
+    /* relaxed: an address is only known after its slot was in use, and whatever carried it here published that */
+    if (GRI_UNLIKELY(!(generation & 1) || index >= gri_load_relaxed(&gri_runtime_now.actor_limit))) return NULL;
+    gr_self *self = gri_table_at(&gri_runtime_now.actors, index);
+    /* relaxed: a moment's answer; acting on it goes through the mailbox word or a lock, which check again */
+    return GRI_LIKELY(gri_load_relaxed(&self->generation) == generation) ? self : NULL;
+}
 gr_value gri_runtime_null(void);
 static inline gri_copy_mode gri_runtime_copy_mode(void)
 {

@@ -9,6 +9,7 @@
 #include "actor/attach.h"
 #include "actor/deadline.h"
 #include "actor/finish.h"
+#include "actor/overflow.h"
 #include "actor/registry.h"
 #include "actor/runtime.h"
 #include "os/clock.h"
@@ -137,18 +138,9 @@ static bool commit_urgent(gri_task *task)
     return gri_mailword_park(&gri_actor_of_task(task)->mailbox, GRI_MAIL_WAIT_URGENT);
 }
 
-bool gri_self_is_here(gr_self *self)
+bool gri_self_is_attached_here(const gr_self *self)
 {
-    if (GRI_UNLIKELY(!self)) return false;
-    if (GRI_UNLIKELY(self->flags & GRI_ATTACHED)) return gri_attached_here() == self;
-    gri_worker *worker = gri_worker_here();
-    return worker && gri_load_relaxed(&worker->current) == &self->task; /* relaxed: this thread's own write */
-}
-
-int gri_acting(gr_self *self)
-{
-    if (GRI_UNLIKELY(gri_runtime_forked())) return GR_EFORKED;
-    return GRI_LIKELY(gri_self_is_here(self)) ? 0 : GR_ECONTEXT;
+    return self && gri_attached_here() == self;
 }
 
 GRI_COLD static int refuse(gr_self *self)
@@ -175,7 +167,10 @@ int gri_kill_check(gr_self *self)
 {
     if (GRI_LIKELY(!is_due(self))) return 0;
     if (self->flags & GRI_ATTACHED) return GR_EKILLED;
-    if (self->flags & GRI_OVERFLOWED) gri_unwind_all(self, GRI_STACK_OVERFLOW);
+    if (self->flags & GRI_OVERFLOWED) {
+        gri_overflow_step_end();
+        gri_unwind_all(self, GRI_STACK_OVERFLOW);
+    }
     if (self->flags & GRI_KILLED_NOW) gri_unwind_all(self, GRI_WAS_KILLED);
     if (self->flags & GRI_KILL_RAISING) gri_unwind(self, GRI_WAS_KILLED);
     if (++self->kill_returns > GR_KILL_PATIENCE) gri_unwind_all(self, GRI_WAS_KILLED);

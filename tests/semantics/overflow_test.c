@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Stack overflows end one actor and nobody else, whatever code they happen in. */
+#include "support/test.h"
+
+#include "base/compiler.h"
+
+#include <greenroom.h>
+
+static gr_self *start(unsigned workers)
+{
+    gr_detail detail;
+    gr_self *self = NULL;
+    CHECK_OK(gr_start(&(gr_options){.workers = workers, .log = "off", .fixed = GR_FIXED(workers)}, &detail));
+    CHECK_OK(gr_attach(&self));
+    return self;
+}
+
+static volatile int sink;
+
+/* Its own code only. */
+static int recurse(int depth)
+{
+    volatile char room[200];
+    room[0] = (char)depth;
+    return depth < 0 ? 0 : recurse(depth + 1) + room[0];
+}
+
+static void in_own_code(gr_self *self, gr_value args)
+{
+    (void)self, (void)args;
+    sink = recurse(0);
+}
+
+/* The deepest bytes are always the C library's. */
+static int print_deeper(int depth)
+{
+    char text[100];
+    sink = snprintf(text, sizeof text, "%d %f %s", depth, 1.5 * depth, "deeper and deeper");
+    return depth < 0 ? 0 : print_deeper(depth + 1) + text[0];
+}
+
+static void in_the_c_library(gr_self *self, gr_value args)
+{
+    (void)self, (void)args;
+    sink = print_deeper(0);
+}
+
+static int cast_deeper(gr_self *self, gr_address to, int depth)
+{
+    volatile char room[100];
+    room[0] = (char)depth;
+    sink = gr_cast(self, to, "{s:i, s:[i,i,i]}", "depth", depth, "more", 1, 2, 3);
+    return depth < 0 ? 0 : cast_deeper(self, to, depth + 1) + room[0];
+}
+
+/* The runtime's. */
+static void in_the_runtime(gr_self *self, gr_value args)
+{
+    sink = cast_deeper(self, gr_address_in(args), 0);
+}
+
+static void swallow(gr_self *self, gr_value args)
+{
+    (void)args;
+    for (gr_message *m = NULL; gr_receive(self, &m, GR_FOREVER) == 0; gr_message_free(&m)) {}
+}
+
+static void echo(gr_self *self, gr_value args)
+{
+    (void)args;
+    for (gr_message *m = NULL; gr_receive(self, &m, GR_FOREVER) == 0; gr_message_free(&m))
+        CHECK_OK(gr_cast(self, gr_sender(m), "V", gr_body(m)));
+}
+
+static void overflow_many(gr_entry entry, int times)
+{
+    gr_self *self = start(2);
+    gr_address neighbour, victim, drain;
+    CHECK_OK(gr_spawn(self, &neighbour, echo, "n"));
+    CHECK_OK(gr_spawn(self, &drain, swallow, "n"));
+    for (int i = 0; i < times; i++) {
+        gr_message *report = NULL;
+        gr_spawn_options options = {.retain = true};
+        CHECK_OK(gr_spawn_with(self, &victim, entry, &options, "A", drain));
+        CHECK_EQ(gr_wait(self, victim, &report, gr_after_s(60)), GR_EEXCEPTION);
+        CHECK_STR(gr_string(gr_get(gr_body(report), "error"), "?"), "stack_overflow");
+        gr_message_free(&report);
+        CHECK_OK(gr_cast(self, neighbour, "i", i));
+        CHECK_OK(gr_receive(self, &report, gr_after_s(60)));
+        CHECK_EQ(gr_int(gr_body(report), -1), i);
+        gr_message_free(&report);
+    }
+    gr_counters counters;
+    CHECK_OK(gr_counters_read(&counters));
+    CHECK_EQ(counters.overflows, (uint64_t)times);
+    CHECK_EQ(gr_stop(GR_NOW), GR_ETIMEOUT);
+}
+
+TEST(overflow, in_own_code)
+{
+    overflow_many(in_own_code, 200);
+}
+
+/* Where the C library's code can be told from the actor's by stepping: see actor/overflow.c. */
+#if defined(__x86_64__) && !GRI_ASAN && !GRI_TSAN
+TEST(overflow, in_the_c_library)
+{
+    overflow_many(in_the_c_library, 50);
+}
+
+TEST(overflow, in_the_runtime)
+{
+    overflow_many(in_the_runtime, 50);
+}
+#endif
+
+/* The next stack's holder has all of it again. */
+static void use_all_of_it(gr_self *self, gr_value args)
+{
+    volatile char room[30000];
+    (void)args;
+    for (size_t i = 0; i < sizeof room; i += 512) room[i] = 1;
+    CHECK_OK(gr_return(self, "i", room[0]));
+}
+
+TEST(overflow, stacks_are_whole_again)
+{
+    gr_self *self = start(1);
+    gr_address a;
+    for (int i = 0; i < 20; i++) {
+        CHECK_OK(gr_spawn(self, &a, in_own_code, "n"));
+        CHECK_OK(gr_spawn_with(self, &a, use_all_of_it, &(gr_spawn_options){.retain = true}, "n"));
+        CHECK_OK(gr_wait(self, a, NULL, gr_after_s(60)));
+    }
+    CHECK_OK(gr_stop(gr_after_s(10)));
+}
