@@ -84,14 +84,14 @@ static void print_authorization(const serving *s)
 
 static void print_lines(const serving *s, const char *curl, const char *url)
 {
-    const char *auth = s->options->open ? "" : " -H \"$auth\"";
+    const char *auth = s->options->open ? "" : " -H \"$auth\"", *read = s->options->exposed ? auth : "";
     if (!s->options->open) print_authorization(s);
     printf("  %s -X PUT %s/hits%s -d '{\"behaviour\": \"counter\", \"args\": {\"start\": 5}}'\n", curl, url, auth);
     printf("  %s %s/hits%s -d '{\"add\": 2}'\n", curl, url, auth);
-    printf("  %s %s/hits\n", curl, url);
+    printf("  %s %s/hits%s\n", curl, url, read);
     printf("  %s -X POST %s/hits/-/call/get%s\n", curl, url, auth);
     printf("  %s -X DELETE %s/hits%s\n", curl, url, auth);
-    printf("  %s %s/\n", curl, url);
+    printf("  %s %s/%s\n", curl, url, read);
 }
 
 static void print_behaviours(void)

@@ -125,14 +125,15 @@ static bool is_local(const char *listen)
 }
 
 /* What does not go together. */
-static int check(const serve_options *o)
+static int check(serve_options *o)
 {
-    if (o->open && !is_local(o->listen))
+    o->exposed = !is_local(o->listen);
+    if (o->open && o->exposed)
         return cl_error(&line,
                         "--open is for loopback addresses and Unix sockets; %s can be reached from other machines",
                         o->listen);
     if (o->open && o->token_file) return cl_error(&line, "--open and --token-file contradict each other");
-    if (!o->insecure && !is_local(o->listen))
+    if (o->exposed && !o->insecure)
         return cl_error(&line, "%s can be reached from other machines, in plain text: say --insecure if that is meant",
                         o->listen);
     return 0;

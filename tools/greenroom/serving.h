@@ -17,6 +17,7 @@ typedef struct serve_options {
     size_t host_count;
     const char *token_file;
     bool open, insecure, json;
+    bool exposed;          /* other machines may connect: then reading wants the token, too */
     const char *log_level; /* NULL: GREENROOM_LOG, or info */
     int64_t drain_ms;
 } serve_options;
