@@ -18,8 +18,6 @@
 
 /* ---- finding ---- */
 
-extern inline gr_self *gri_actor_find(gr_address address);
-
 gr_address gr_self_address(gr_self *self)
 {
     return gri_actor_address(self);

@@ -125,8 +125,6 @@ struct gri_more {
 uint32_t gri_actor_save(const void *slot);
 void gri_actor_restore(void *slot, uint32_t generation);
 
-/* The block an address points to, if it is in use by that very life at this moment; NULL for stale, dead, none. */
-gr_self *gri_actor_find(gr_address address); /* runtime.h */
 GRI_INLINE gr_address gri_actor_address(const gr_self *self)
 {
     /* relaxed: constant while the actor lives, and the caller knows it lives */

@@ -45,8 +45,8 @@ GR_MUST_CHECK GRI_INLINE int gri_acting(const gr_self *self)
     if (GRI_UNLIKELY(gri_runtime_forked())) return GR_EFORKED;
     return GRI_LIKELY(gri_self_is_here(self)) ? 0 : GR_ECONTEXT;
 }
-/* See actor.h; actor.c has it as a function, too. */
-inline gr_self *gri_actor_find(gr_address address)
+/* The block an address points to, if it is in use by that very life at this moment; NULL for stale, dead, none. */
+GRI_INLINE gr_self *gri_actor_find(gr_address address)
 {
     uint32_t index = (uint32_t)address.id, generation = (uint32_t)(address.id >> 32);
     /* relaxed: an address is only known after its slot was in use, and whatever carried it here published that */

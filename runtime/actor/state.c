@@ -3,6 +3,7 @@
 /* See state.h. */
 #include "actor/state.h"
 
+#include "actor/runtime.h"
 #include "os/thread.h"
 
 #define PIN (UINT64_C(1) << 48)

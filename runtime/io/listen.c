@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Listening and accepting. */
 #include "actor/log.h"
+#include "actor/runtime.h"
 #include "io/endpoint.h"
 #include "io/socket.h"
 #include "os/clock.h"

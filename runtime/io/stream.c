@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Reading, writing and closing sockets. Each call tries the system call first and waits only when it would block. */
+#include "actor/runtime.h"
 #include "io/endpoint.h"
 #include "io/socket.h"
 

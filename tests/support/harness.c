@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 #include "support/harness.h"
 
+#include "actor/runtime.h"
 #include "actor/watch.h"
 
 #include <inttypes.h>
