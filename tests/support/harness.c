@@ -3,6 +3,7 @@
 #include "support/harness.h"
 
 #include "actor/runtime.h"
+#include "actor/runtime.h"
 #include "actor/watch.h"
 
 #include <inttypes.h>
