@@ -27,7 +27,8 @@ typedef struct gr_server {
     int (*start)(gr_self *self, void *state, gr_value args);
     const gr_method *methods;
     size_t method_count;
-    /* What is no call. Without it such messages are counted and dropped. The message is freed afterwards. */
+    /* What is no call. Without it such messages are counted and dropped. The message is freed afterwards, unless
+     * it was freed or sent on in here. */
     void (*on_message)(gr_self *self, void *state, gr_message *message);
     /* The state to publish; built after start and after every message or call that was served, before its answer is sent:
      * who has the answer reads a state at least as new. */

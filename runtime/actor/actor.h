@@ -206,7 +206,15 @@ void gri_actor_take_chain(gr_self *self, gri_mailnode *chain);
 bool gri_actor_notify(gr_address address);
 
 /* Makes the frame the innermost one; gri_jump_mark follows. */
-void gri_frame_enter(gr_self *self, gri_frame *frame);
+static inline void gri_frame_enter(gr_self *self, gri_frame *frame)
+{
+    const gri_more *more = self->more;
+    frame->outer = self->frame;
+    frame->outcome = GRI_RETURNED;
+    frame->no_suspend = more ? more->no_suspend : 0;
+    frame->kill_holds = more ? more->kill_holds : 0;
+    self->frame = frame;
+}
 /* Leaves for the innermost protect. */
 void gri_unwind(gr_self *self, enum gri_outcome outcome) __attribute__((noreturn));
 

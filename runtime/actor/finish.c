@@ -20,16 +20,6 @@
 
 /* ---- unwinding ---- */
 
-void gri_frame_enter(gr_self *self, gri_frame *frame)
-{
-    const gri_more *more = self->more;
-    frame->outer = self->frame;
-    frame->outcome = GRI_RETURNED;
-    frame->no_suspend = more ? more->no_suspend : 0;
-    frame->kill_holds = more ? more->kill_holds : 0;
-    self->frame = frame;
-}
-
 /* Ends the sections of gr_no_suspend_begin and gr_kill_hold that are jumped out of. */
 static void leave_sections(gr_self *self, uint16_t no_suspend, uint16_t kill_holds)
 {
