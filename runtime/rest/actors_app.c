@@ -31,7 +31,8 @@ static void note(const gri_request *r, int status)
 {
     const gr_environ *env = r->env;
     if (status < 0)
-        gr_log(GR_LOG_INFO, "rest: %s %s from %s: refused, %s", env->method, env->path, env->remote, gr_error_name(status));
+        gr_log(GR_LOG_INFO, "rest: %s %s from %s: refused, %s", env->method, env->path, env->remote,
+               gr_error_name(status));
     else
         gr_log(GR_LOG_INFO, "rest: %s %s from %s: %d", env->method, env->path, env->remote, status ? status : 202);
 }

@@ -42,7 +42,7 @@ static void answer_for(gri_http_connection *c, int code)
 
 static void log_failure(gri_http_connection *c, const gr_environ *env, int code, gr_message *report)
 {
-    if (c->input.error != 0 || code == GR_ECLOSED) return;
+    if (c->input.error != 0 || c->answer.failed || code == GR_ECLOSED) return; /* the client failed */
     const char *why = gr_string(gr_get(gr_body(report), "text-exception"), gr_error_text(code));
     gr_log(GR_LOG_ERROR, "http: %s %s failed: %s", env->method, env->path, code == 0 ? "no answer" : why);
 }

@@ -31,8 +31,9 @@ static int application(void *state, const gr_environ *env, gr_responder *respond
     if (code == 0 && strcmp(env->path, "/") != 0) code = gr_receive(env->self, &message, GR_FOREVER);
     gr_message_free(&message);
     const char *text = gr_killed(env->self) ? "ending" : "going on";
-    if (code == 0) code = early ? gr_response_write(respond, text, strlen(text))
-                                : gr_response_send(respond, 200, "text/plain", text, strlen(text));
+    if (code == 0)
+        code = early ? gr_response_write(respond, text, strlen(text))
+                     : gr_response_send(respond, 200, "text/plain", text, strlen(text));
     return code;
 }
 
