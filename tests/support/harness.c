@@ -3,7 +3,6 @@
 #include "support/harness.h"
 
 #include "actor/runtime.h"
-#include "actor/runtime.h"
 #include "actor/watch.h"
 
 #include <inttypes.h>
