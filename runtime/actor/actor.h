@@ -247,6 +247,18 @@ GRI_INLINE void gri_unhold(gr_self *self, gr_message *m)
 gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m);
 /* Takes the oldest message out, or NULL. */
 gr_message *gri_inbox_pop(gr_self *self);
+/* The usual case of collect and pop in one: a waker has handed over one plain message, and nothing else is there, no kill
+ * either. NULL if it is not so. */
+GRI_INLINE gr_message *gri_inbox_take_handed(gr_self *self)
+{
+    gr_message *m = self->handed;
+    if (!m || self->inbox || m->node.link || m->kind != GRI_MESSAGE_CAST || gri_mailword_peek(&self->mailbox)) return NULL;
+    self->handed = NULL;
+    self->received++;
+    /* relaxed, both: the bound counts, it does not publish; see gri_inbox_take_out */
+    if (GRI_UNLIKELY(gri_load_relaxed(&self->mailbox_max) != 0)) gri_sub_relaxed(&self->queued, 1u);
+    return m;
+}
 
 /* Pushes a message; on failure it is still the caller's. */
 GR_MUST_CHECK int gri_push(gr_address to, gr_message *m, bool urgent);

@@ -309,10 +309,12 @@ void gri_call_abandon(gr_self *self, gr_message *m)
 bool gri_held_free(gr_message *m)
 {
     gri_worker *worker = gri_worker_here();
-    gr_self *self = gri_attached_here();
     gri_task *task = worker ? gri_load_relaxed(&worker->current) : NULL; /* relaxed: this thread's own write */
-    if (task) self = gri_actor_of_task(task);
+    gr_self *self = GRI_LIKELY(task != NULL) ? gri_actor_of_task(task) : gri_attached_here();
     if (!self) gri_panic("a received message is freed outside the actor that received it");
-    gri_call_abandon(self, m);
+    if (GRI_LIKELY(m->kind != GRI_MESSAGE_CALL && !self->serving))
+        gri_unhold(self, m);
+    else
+        gri_call_abandon(self, m);
     return false;
 }

@@ -130,15 +130,17 @@ gr_message *gri_inbox_pop(gr_self *self)
 
 int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
 {
-    for (;;) {
-        int code = gri_suspend_enter(self);
-        if (GRI_UNLIKELY(code != 0)) return code;
-        if (!self->inbox) gri_inbox_collect(self);
-        if (GRI_UNLIKELY(self->flags & (GRI_KILLED | GRI_KILLED_NOW))) {
-            code = gri_kill_check(self);
-            if (code != 0) return code;
+    int code = gri_suspend_enter(self);
+    while (GRI_LIKELY(code == 0)) {
+        gr_message *m = gri_inbox_take_handed(self);
+        if (!m) {
+            if (!self->inbox) gri_inbox_collect(self);
+            if (GRI_UNLIKELY(self->flags & (GRI_KILLED | GRI_KILLED_NOW))) {
+                code = gri_kill_check(self);
+                if (code != 0) return code;
+            }
+            m = gri_inbox_pop(self);
         }
-        gr_message *m = gri_inbox_pop(self);
         if (m) {
             gri_hold(self, m);
             gri_give_way(self);
@@ -158,7 +160,10 @@ int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
                 return code != 0 ? code : GR_ETIMEOUT;
             }
         }
+        gri_attention(self);
+        code = gri_kill_check(self);
     }
+    return code;
 }
 
 /* ---- selective receive ---- */

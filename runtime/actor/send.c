@@ -52,8 +52,10 @@ int gri_message_prepare(gr_self *from, gr_message **message)
 
 int gri_deliver(gr_self *from, gr_address to, gr_message **message)
 {
-    int code = gri_message_prepare(from, message);
-    if (GRI_UNLIKELY(code != 0)) return code;
+    if (GRI_UNLIKELY(((*message)->flags & GRI_MESSAGE_HELD) || gri_runtime_copy_mode() != GRI_COPY_PACKED)) {
+        int code = gri_message_prepare(from, message);
+        if (code != 0) return code;
+    }
     gr_message *m = *message;
     m->sender = from ? gri_actor_address(from) : GR_NO_ADDRESS;
     m->tick = gri_runtime_tick();

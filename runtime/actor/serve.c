@@ -159,10 +159,13 @@ GRI_NOINLINE static enum gri_outcome serve_batch(gr_self *self, gri_serving *ser
     if (self->flags & GRI_FRESH) start(self);
     for (;;) {
         if (is_over(self)) return GRI_RETURNED;
-        if (!self->inbox) gri_inbox_collect(self);
-        if (is_over(self)) return GRI_RETURNED;
-        gr_message *m = gri_inbox_pop(self);
-        if (!m) return GRI_RETURNED;
+        gr_message *m = gri_inbox_take_handed(self);
+        if (!m) {
+            if (!self->inbox) gri_inbox_collect(self);
+            if (is_over(self)) return GRI_RETURNED;
+            m = gri_inbox_pop(self);
+            if (!m) return GRI_RETURNED;
+        }
         gri_hold(self, m);
         serving->call = m;
         serve_message(self, serving);

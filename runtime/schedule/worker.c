@@ -66,9 +66,10 @@ static void ready_elsewhere(gri_scheduler *scheduler, gri_task *task)
     gri_scheduler_wake_one();
 }
 
-void gri_task_ready(gri_task *task)
+/* Not inlined, so that it may read the thread-local itself: see base/compiler.h. */
+GRI_NOINLINE void gri_task_ready(gri_task *task)
 {
-    gri_worker *worker = gri_worker_here();
+    gri_worker *worker = here;
     if (GRI_UNLIKELY(!worker || task->home)) {
         ready_elsewhere(gri_scheduler_now, task);
         return;
