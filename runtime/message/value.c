@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 #include "message/value.h"
 
+#include "base/check.h"
 #include "message/utf8.h"
 
 extern inline gr_value gr_get(gr_value object, const char *key);
@@ -24,8 +25,16 @@ static const unsigned char type_of_tag[GRI_TAGS] = {
     [GRI_TAG_OBJECT_INDEXED] = GR_OBJECT,
 };
 
+/* What has no tag is no value: most likely its message was freed (debug builds fill what is freed), or its builder moved. */
+static void check_tag(gr_value value)
+{
+    (void)value;
+    GRI_FULL_ASSERT(!value.at || (*value.at >= GRI_TAG_NULL && *value.at < GRI_TAGS));
+}
+
 gr_type gr_type_of(gr_value value)
 {
+    check_tag(value);
     return value.at ? (gr_type)type_of_tag[*value.at] : GR_MISSING;
 }
 
@@ -157,6 +166,7 @@ static GRI_NOINLINE gr_value get_long(const unsigned char *at, uint32_t left, co
 
 gr_value gr_get_n(gr_value object, const char *key, size_t key_bytes)
 {
+    check_tag(object);
     const unsigned char *at = object.at;
     if (GRI_UNLIKELY(!at)) return missing;
     if (GRI_UNLIKELY(*at != GRI_TAG_OBJECT))
