@@ -82,3 +82,36 @@ def test_that_is_not_there(root):
 def test_without_clause(root):
     append(root, INDEX, "")
     write(root, "tests/semantics/plant_test.c", "TEST(plant, lonely)\n{\n}\n")
+
+
+POINTS = "tests/semantics/suspension_points.h"
+_SUSPENDS = re.compile(r"^GR_SUSPENDS\s[^;(]*?\b(gr_\w+)\s*\(", re.MULTILINE)
+
+
+@check("suspends", "every call of the actor interface that suspends is in " + POINTS + ", and nothing else is")
+def suspends(tree):
+    if POINTS not in tree.files:
+        yield Finding(POINTS, 0, "is missing")
+        return
+    listed = {name: 0 for name in re.findall(r"\bX\((\w+), ", tree.code(POINTS))}
+    for header in ("actor.h", "call.h", "io.h"):
+        path = f"include/greenroom/{header}"
+        code = re.sub(r"\bGR_MUST_CHECK\s+|\bGR_PRINTF\([^)]*\)\s*", "", tree.code(path))
+        for match in _SUSPENDS.finditer(code):
+            name = re.sub(r"_site$", "", match.group(1))[len("gr_"):]
+            if name not in listed:
+                yield Finding(path, code.count("\n", 0, match.start()) + 1, f"gr_{name} is not in {POINTS}")
+            listed[name] = 1
+    for name, seen in listed.items():
+        if not seen:
+            yield Finding(POINTS, 0, f"there is no gr_{name} that suspends")
+
+
+@plant("suspends")
+def suspending_call_without_a_row(root):
+    append(root, "include/greenroom/actor.h", "\nGR_SUSPENDS GR_MUST_CHECK int gr_planted(gr_self *self);\n")
+
+
+@plant("suspends")
+def row_without_a_call(root):
+    append(root, POINTS, "\nX(planted, GR_ETIMEOUT, 0, PARKS)\n")
