@@ -54,6 +54,7 @@ GRI_INLINE bool gri_arguments_find(const void *at, unsigned doubles_count, gri_a
     memcpy(&list.words_offset, fields, 4);
     memcpy(&list.doubles_offset, fields + 4, 4);
     memcpy(&list.stack, fields + 8, 8);
+    __asm__("" : "+r"(list.stack)); /* or the compiler reads both pointers as one, and that waits */
     memcpy(&list.registers, fields + 16, 8);
     ret_places->first = list.registers + list.words_offset;
     ret_places->first_count = (48 - list.words_offset) / 8;
