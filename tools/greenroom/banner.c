@@ -53,13 +53,17 @@ int token_prepare(serving *s)
     return s->options->token_file ? EXIT_USAGE : EXIT_FAILED;
 }
 
-void token_forget(serving *s)
+void token_remove(const serving *s)
 {
-    explicit_bzero(s->token, sizeof s->token);
     if (!s->token_folder[0]) return;
     (void)unlink(s->token_path);
     (void)rmdir(s->token_folder);
-    s->token_folder[0] = '\0';
+}
+
+void token_forget(serving *s)
+{
+    explicit_bzero(s->token, sizeof s->token);
+    token_remove(s);
 }
 
 /* 'text' with every ' inside as '\'': one word for a shell. */

@@ -3,9 +3,12 @@
 /* main: finds the subcommand. */
 #include "greenroom/command.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <greenroom.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "greenroom/command_line.h"
 
@@ -78,8 +81,16 @@ int version_command(int argc, char **argv)
     return cl_flush();
 }
 
+/* Whoever starts us may have closed these: what we open next must not become stdout. */
+static void open_standard(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) < 0) _exit(EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
+    open_standard();
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

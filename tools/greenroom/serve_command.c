@@ -205,6 +205,13 @@ static int probe(serving *s)
     return EXIT_FAILED;
 }
 
+static const serving *the_one; /* set before the signal thread starts */
+
+static void last_act(void)
+{
+    token_remove(the_one);
+}
+
 static int start(serving *s)
 {
     int code = start_runtime(s);
@@ -212,7 +219,8 @@ static int start(serving *s)
     if (code == EXIT_CLEAN) code = start_server(s);
     if (code == EXIT_CLEAN) code = probe(s);
     if (code != EXIT_CLEAN) return code;
-    int error = signals_start(serving_list);
+    the_one = s;
+    int error = signals_start(serving_list, last_act);
     if (error == 0) return EXIT_CLEAN;
     logger_print(GR_LOG_ERROR, "no thread for signals: %s", strerror(error));
     return EXIT_FAILED;

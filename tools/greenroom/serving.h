@@ -40,6 +40,8 @@ void banner_print(const serving *s);
 /* Puts the token into a file that was asked for, or, if nobody would see it otherwise, into one of its own. An exit code. */
 int token_prepare(serving *s);
 void token_forget(serving *s);
+/* Only removes the file, if it was made for this run; any thread. */
+void token_remove(const serving *s);
 
 /* Lets requests and actors finish until the deadline and stops everything. An exit code. */
 int serving_drain(serving *s);

@@ -19,6 +19,7 @@ enum { WAKE = SIGUSR2 }; /* this process to its own thread; from elsewhere it is
 
 static sigset_t waited;
 static pthread_t thread;
+static void (*last_act)(void);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
 static pthread_cond_t first_came = PTHREAD_COND_INITIALIZER;
@@ -69,6 +70,7 @@ static void end(int number)
     pthread_mutex_unlock(&lock);
     if (!second) return;
     logger_print(GR_LOG_WARN, "SIG%s again: exiting at once", sigabbrev_np(number));
+    last_act();
     _exit(EXIT_BY_SIGNAL + number);
 }
 
@@ -83,6 +85,7 @@ static int next_signal(void)
         if (stop) return 0;
         if (left <= 0) {
             logger_print(GR_LOG_ERROR, "the drain deadline has long passed: exiting");
+            last_act();
             _exit(EXIT_DEADLINE);
         }
         struct timespec timeout = {left / 1000000000, left % 1000000000};
@@ -110,9 +113,10 @@ static void *run(void *arg)
     return NULL;
 }
 
-int signals_start(void (*list)(void))
+int signals_start(void (*list)(void), void (*last)(void))
 {
     list_actors = list;
+    last_act = last;
     reap(); /* what a shell left to us when it became us */
     return pthread_create(&thread, NULL, run, NULL);
 }

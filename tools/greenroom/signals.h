@@ -19,8 +19,8 @@
 /* Blocks them for this thread and all it makes from now on: call it before there are others. */
 void signals_block(void);
 
-/* Starts the thread. 0, or errno. */
-int signals_start(void (*list)(void));
+/* Starts the thread. 0, or errno. `last` is called before it exits the process. */
+int signals_start(void (*list)(void), void (*last)(void));
 
 /* Waits for the first ending signal and returns its number. */
 int signals_wait(void);
