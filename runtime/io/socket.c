@@ -146,10 +146,11 @@ static void destroy(gri_socket_record *record)
 {
     remove_path(record);
     if (record->watched) gri_scheduler_unwatch(record->fd);
-    close(record->fd);
-    record->fd = -1;
+    /* Before the peer can see the end: whoever hears of that finds the socket closed here, too. */
     uint32_t generation = gri_load_relaxed(&record->generation); /* relaxed: ours */
     gri_store_relaxed(&record->generation, generation + 1);      /* relaxed: late finders do nothing harmful */
+    close(record->fd);
+    record->fd = -1;
     gri_sub_relaxed(&open_count, 1u);                            /* relaxed: a counter */
     if (generation != GENERATION_LAST) gri_table_give(&table, NULL, record->index);
 }
