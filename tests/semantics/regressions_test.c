@@ -162,8 +162,8 @@ static void selects_for_ever(gr_self *self, gr_value args)
     while (!gri_load_relaxed(&others_ran) && !gr_killed(self)) {
         gr_message *m = NULL;
         if (polls) {
-            (void)gr_receive(self, &m, GR_NOW);
-            (void)gr_select(self, &pattern, 1, &m, GR_NOW);
+            GRI_IGNORE(gr_receive(self, &m, GR_NOW));
+            GRI_IGNORE(gr_select(self, &pattern, 1, &m, GR_NOW));
             (void)gr_sleep(self, GR_NOW);
         } else {
             CHECK_OK(gr_cast(self, gr_self_address(self), "i", 1));
