@@ -185,9 +185,11 @@ static void begin_life(gr_self *self)
     self->frame = NULL;
     self->more = NULL;
     self->received = 0;
-    gri_store_relaxed(&self->queued, 0);              /* relaxed: a count */
-    gri_store_relaxed(&self->generation, generation); /* relaxed: published with the address */
+    gri_store_relaxed(&self->queued, 0); /* relaxed: a count */
     gri_mailword_init(&self->mailbox, generation);
+    /* mo:actor.begin release -> actor.find acquire: what a life begins with, for who has the address from nowhere (gr_each,
+     * an atomic of the user's) */
+    gri_store_release(&self->generation, generation);
 }
 
 static int check_options(gr_self *self, const gr_spawn_options *options)
@@ -235,7 +237,8 @@ static int watch_child(gr_self *self, gr_address address, const gr_spawn_options
     return options->monitor ? gr_monitor(self, address, options->monitor) : 0;
 }
 
-/* A child that never ran: as if it had not been. Nobody but the spawner can know its address, its name excepted. */
+/* A child that never ran: as if it had not been. Nobody but the spawner and gr_each can know its address, its name
+ * excepted. */
 static void undo(gr_self *self, gr_self *child)
 {
     child->flags |= GRI_FINISHING;
@@ -248,6 +251,11 @@ static void undo(gr_self *self, gr_self *child)
         taken.chain = taken.chain->link;
         gri_call_bury(m);
     }
+    /* gr_each may have shown it to somebody who watches it now. */
+    gr_message *report = gri_report_new(NULL, "killed", (gr_value){NULL}, "the actor could not be spawned", false);
+    child->flags &= (uint16_t)~GRI_RETAIN;
+    gri_watch_tell_all(child, GRI_WAS_KILLED, gr_body(report));
+    gr_message_free(&report);
     gri_block_free(child->state);
     if (child->more) gri_block_free(child->more);
     gri_spinlock *lock = gri_watch_lock(gri_actor_address(child));

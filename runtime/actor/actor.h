@@ -260,6 +260,14 @@ GRI_INLINE gr_message *gri_inbox_take_handed(gr_self *self)
     return m;
 }
 
+/* What the actor has to do with a message that is about to leave: has received it, serves it; and is to have again if it does
+ * not leave. */
+typedef struct gri_custody {
+    bool held, served;
+} gri_custody;
+gri_custody gri_custody_of(gr_self *self, const gr_message *m);
+void gri_custody_return(gr_self *self, gri_custody custody, gr_message *m);
+
 /* Pushes a message; on failure it is still the caller's. */
 GR_MUST_CHECK int gri_push(gr_address to, gr_message *m, bool urgent);
 /* Makes a message ready to leave: no longer held, copied as GREENROOM_COPY asks. */

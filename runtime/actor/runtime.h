@@ -52,8 +52,9 @@ GRI_INLINE gr_self *gri_actor_find(gr_address address)
     /* relaxed: an address is only known after its slot was in use, and whatever carried it here published that */
     if (GRI_UNLIKELY(!(generation & 1) || index >= gri_load_relaxed(&gri_runtime_now.actor_limit))) return NULL;
     gr_self *self = gri_table_at(&gri_runtime_now.actors, index);
-    /* relaxed: a moment's answer; acting on it goes through the mailbox word or a lock, which check again */
-    return GRI_LIKELY(gri_load_relaxed(&self->generation) == generation) ? self : NULL;
+    /* A moment's answer; acting on it goes through the mailbox word or a lock, which check again.
+     * mo:actor.find acquire <- actor.begin release */
+    return GRI_LIKELY(gri_load_acquire(&self->generation) == generation) ? self : NULL;
 }
 gr_value gri_runtime_null(void);
 static inline gri_copy_mode gri_runtime_copy_mode(void)

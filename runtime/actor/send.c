@@ -5,6 +5,7 @@
 #include "actor/actor.h"
 #include "actor/call.h"
 #include "actor/runtime.h"
+#include "actor/serve.h"
 #include "message/copy.h"
 #include "message/plan.h"
 
@@ -91,13 +92,29 @@ static int as_cast(gr_self *self, gr_message **message)
     return 0;
 }
 
+gri_custody gri_custody_of(gr_self *self, const gr_message *m)
+{
+    const bool held = m->flags & GRI_MESSAGE_HELD;
+    return (gri_custody){held, held && gri_serve_is_serving(self, m)};
+}
+
+void gri_custody_return(gr_self *self, gri_custody custody, gr_message *m)
+{
+    if (!custody.held || (m->flags & GRI_MESSAGE_HELD)) return;
+    gri_hold(self, m);
+    if (custody.served) gri_serve_again(self, m);
+}
+
 int gr_send(gr_self *self, gr_address to, gr_message **message)
 {
     int code = gri_acting(self);
     if (GRI_UNLIKELY(code != 0)) return code;
     if (GRI_UNLIKELY(!message || !*message)) return gri_fail(self, GR_EINVAL, "gr_send needs a message");
+    const gri_custody custody = gri_custody_of(self, *message);
     code = as_cast(self, message);
-    return code == 0 ? gri_deliver(self, to, message) : code;
+    if (code == 0) code = gri_deliver(self, to, message);
+    if (GRI_UNLIKELY(code != 0)) gri_custody_return(self, custody, *message);
+    return code;
 }
 
 int gr_cast_site(gr_self *self, gr_address to, gr_site *site, const char *format, ...)
@@ -135,9 +152,13 @@ int gr_multicast(gr_self *self, const gr_address *to, size_t count, gr_message *
     if (!message || !*message || (count > 0 && !to))
         return gri_fail(self, GR_EINVAL, "gr_multicast needs a message and addresses");
     gr_message *original = *message;
-    if (original->flags & GRI_MESSAGE_HELD) gri_call_abandon(self, original);
+    const gri_custody custody = gri_custody_of(self, original);
+    if (custody.held) gri_call_abandon(self, original);
     code = gri_message_share(message);
-    if (code != 0) return gri_fail(self, code, "no memory to share the message");
+    if (code != 0) {
+        gri_custody_return(self, custody, *message);
+        return gri_fail(self, code, "no memory to share the message");
+    }
     int sent = 0;
     for (size_t i = 0; i < count; i++) {
         gr_message *clone = NULL;
@@ -146,7 +167,10 @@ int gr_multicast(gr_self *self, const gr_address *to, size_t count, gr_message *
         gr_message_free(&clone);
         if (code == 0) sent++;
     }
-    if (sent == 0 && count > 0 && code != GR_EDEAD) return code;
+    if (sent == 0 && count > 0 && code != GR_EDEAD) {
+        gri_custody_return(self, custody, *message);
+        return code;
+    }
     gr_message_free(message);
     return sent;
 }

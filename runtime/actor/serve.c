@@ -73,9 +73,19 @@ void gri_serve_overflown(gr_self *self)
     serving->answer = NULL;
 }
 
+bool gri_serve_is_serving(const gr_self *self, const gr_message *m)
+{
+    return self->serving && self->serving->call == m;
+}
+
 void gri_serve_gone(gr_self *self, const gr_message *m)
 {
-    if (self->serving && self->serving->call == m) self->serving->call = NULL;
+    if (gri_serve_is_serving(self, m)) self->serving->call = NULL;
+}
+
+void gri_serve_again(gr_self *self, gr_message *m)
+{
+    self->serving->call = m;
 }
 
 static const gr_method *method_of(const gr_server *server, const char *name)

@@ -14,6 +14,9 @@ void gri_serve_unwound(gr_self *self);
 void gri_serve_overflown(gr_self *self);
 /* The actor has freed or sent on a message it had received: if it is the one that is being served, that was its end. */
 void gri_serve_gone(gr_self *self, const gr_message *m);
+bool gri_serve_is_serving(const gr_self *self, const gr_message *m);
+/* It could not be sent on: it is the one that is being served again, perhaps as a copy. */
+void gri_serve_again(gr_self *self, gr_message *m);
 /* At the end: stop if start had succeeded; then the state's memory. */
 void gri_serve_stop(gr_self *self);
 void gri_serve_release(gr_self *self);

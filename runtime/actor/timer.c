@@ -63,8 +63,10 @@ int gr_send_after(gr_self *self, gr_timer *ret_timer, gr_address to, gr_message 
     if (when.ns == GRI_INSTANT_NEVER) return gri_fail(self, GR_EINVAL, "a timer that never fires");
     uint32_t index;
     if (gri_table_take(&timers, NULL, &index) != 0) return gri_fail(self, GR_ENOMEM, "no room for another timer");
+    const gri_custody custody = gri_custody_of(self, *message);
     code = gri_message_prepare(self, message);
     if (code != 0) {
+        gri_custody_return(self, custody, *message);
         gri_table_give(&timers, NULL, index);
         return code;
     }

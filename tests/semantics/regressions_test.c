@@ -4,6 +4,7 @@
 #include "support/harness.h"
 
 #include "base/atomic.h"
+#include "memory/heap.h"
 
 /* One worker: what is made ready last runs first, so who sees what when is known. */
 #define BEGIN_ALONE() BEGIN_WITH(.workers = 1, .bind = "none", .fixed = GR_FIXED(workers) | GR_FIXED(bind))
@@ -236,6 +237,43 @@ TEST(regressions, a_server_may_send_on_or_free_what_it_got)
     END(self);
 }
 
+static void sends_on_in_vain(gr_self *self, void *state, gr_message *m)
+{
+    gr_address here = gr_self_address(self);
+    gr_address dead = {here.id - (UINT64_C(2) << 32)}; /* an earlier life of this slot, or of none */
+    (void)state;
+    for (int i = 0; i < 3; i++) CHECK_EQ(gr_send(self, dead, &m), GR_EDEAD);
+    CHECK(m != NULL);
+}
+
+static const gr_server vain_server = {.on_message = sends_on_in_vain};
+
+static uint64_t blocks_live(void)
+{
+    gri_heap_counts heaps;
+    gri_chunk_counts chunks;
+    gri_heap_count_all(&heaps, &chunks);
+    return heaps.blocks_allocated - heaps.blocks_freed;
+}
+
+TEST(regressions, what_could_not_be_sent_on_is_freed_with_the_rest)
+{
+    uint64_t before = blocks_live();
+    gr_self *self = BEGIN();
+    gr_address one, two;
+    gr_message *m = NULL;
+    CHECK_OK(gr_spawn_server(self, &one, &vain_server, NULL, "n"));
+    CHECK_OK(gr_spawn_link(self, &two, harness_idle, "n"));
+    for (int i = 0; i < 30; i++)
+        CHECK_OK(gr_cast(self, one, "{s:i,s:s}", "i", i, "text", "outside of the envelope, all of it"));
+    CHECK_OK(gr_kill(two));
+    CHECK_OK(gr_receive(self, &m, SOON));
+    CHECK_EQ(gr_send(self, two, &m), GR_EDEAD); /* a copy by now: an exit message travels on as a cast */
+    m = NULL;                                   /* forgotten, and freed all the same: it was received */
+    END(self);
+    CHECK_EQ(blocks_live(), before);
+}
+
 /* ---- stopping ---- */
 
 static void returns_much(gr_self *self, gr_value args)
@@ -254,7 +292,8 @@ TEST(regressions, records_nobody_waited_for_go_with_the_runtime)
         if (i == 2) first = harness_counters().message_bytes;
         if (i > 2) CHECK(harness_counters().message_bytes <= first + (1 << 20));
         gr_address one[100];
-        for (int k = 0; k < 100; k++) CHECK_OK(gr_spawn_with(self, &one[k], returns_much, OPTIONS(.retain = true), "n"));
+        for (int k = 0; k < 100; k++)
+            CHECK_OK(gr_spawn_with(self, &one[k], returns_much, OPTIONS(.retain = true), "n"));
         for (int k = 0; k < 100; k++) WAIT_GONE(self, one[k]);
         END(self);
     }

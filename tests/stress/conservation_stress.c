@@ -41,7 +41,8 @@ typedef gri_atomic_u64
     counter; /* relaxed: sums, compared when nobody counts any more; addresses publish nothing by themselves */
 static counter *addresses; /* who lives in each place now */
 static counter accepted, refused, received, calls, answered, call_dead, call_late, call_other, children, wrong;
-static counter full, unwound, waits, waited, wait_late, wait_other, armed, armed_sum, cancelled, cancelled_sum, watched, told;
+static counter full, unwound, waits, waited, wait_late, wait_other, armed, armed_sum, cancelled, cancelled_sum, watched,
+    told;
 static gr_address host;
 static gr_shape *food;
 static gri_atomic_bool feeding; /* relaxed: seen late is fine */
@@ -160,7 +161,8 @@ static void wait_for_one(gr_self *self, inhabitant *me)
     int code = gr_wait(self, one, &result, gr_after_us(number % 3000));
     me->busy = false;
     if (code == 0) {
-        if (gr_int(gr_body(result), -1) != number) complain("a result", (uint64_t)gr_int(gr_body(result), -1), (uint64_t)number);
+        if (gr_int(gr_body(result), -1) != number)
+            complain("a result", (uint64_t)gr_int(gr_body(result), -1), (uint64_t)number);
         (void)gri_add_relaxed(&waited, 1u);
     } else if (code == GR_ETIMEOUT) {
         (void)gri_add_relaxed(&wait_late, 1u);
@@ -177,7 +179,8 @@ static void arm_one(gr_self *self, inhabitant *me)
 {
     gr_timer timer;
     uint64_t number = random_next(&me->random) >> 40;
-    if (gr_cast_after(self, &timer, host, gr_after_us((int64_t)(number % 4000)), "{s:I}", "tick", (int64_t)number) != 0) {
+    if (gr_cast_after(self, &timer, host, gr_after_us((int64_t)(number % 4000)), "{s:I}", "tick", (int64_t)number) !=
+        0) {
         complain("gr_cast_after", 1, 0);
         return;
     }
@@ -407,8 +410,8 @@ static void check_laws(const gr_counters *c, uint64_t spawned)
     must_be("received + discarded", value_of(&received) + c->discarded, value_of(&accepted));
     /* Who is unwound was in a call or in a wait. */
     must_be("outcomes of calls and waits",
-            value_of(&answered) + value_of(&call_dead) + value_of(&call_late) + value_of(&call_other) + value_of(&waited) +
-                value_of(&wait_late) + value_of(&wait_other) + value_of(&unwound),
+            value_of(&answered) + value_of(&call_dead) + value_of(&call_late) + value_of(&call_other) +
+                value_of(&waited) + value_of(&wait_late) + value_of(&wait_other) + value_of(&unwound),
             value_of(&calls) + value_of(&waits));
     must_be("timers", seen.ticks + value_of(&cancelled), value_of(&armed));
     must_be("what timers carry", seen.ticks_sum + value_of(&cancelled_sum), value_of(&armed_sum));
