@@ -181,7 +181,11 @@ GRI_INLINE bool gri_self_is_here(const gr_self *self)
     return worker && gri_load_relaxed(&worker->current) == &self->task; /* relaxed: this thread's own write */
 }
 /* What a seen kill does to a suspending call: counts and returns GR_EKILLED, or unwinds. 0 if there is none (or it is held). */
-int gri_kill_check(gr_self *self);
+int gri_kill_act(gr_self *self);
+GRI_INLINE int gri_kill_check(gr_self *self)
+{
+    return GRI_LIKELY(!(self->flags & (GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED))) ? 0 : gri_kill_act(self);
+}
 /* The same without counting or unwinding: for callers that have to put something in order first. */
 int gri_kill_check_keeping(const gr_self *self);
 

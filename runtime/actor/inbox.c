@@ -134,11 +134,9 @@ int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
     while (GRI_LIKELY(code == 0)) {
         gr_message *m = gri_inbox_take_handed(self);
         if (!m) {
-            if (!self->inbox) gri_inbox_collect(self);
-            if (GRI_UNLIKELY(self->flags & (GRI_KILLED | GRI_KILLED_NOW))) {
-                code = gri_kill_check(self);
-                if (code != 0) return code;
-            }
+            if (!self->inbox && (self->handed || gri_mailword_peek(&self->mailbox))) gri_inbox_collect(self);
+            code = gri_kill_check(self);
+            if (GRI_UNLIKELY(code != 0)) return code;
             m = gri_inbox_pop(self);
         }
         if (m) {

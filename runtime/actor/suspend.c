@@ -163,7 +163,7 @@ int gri_kill_check_keeping(const gr_self *self)
     return is_due(self) ? GR_EKILLED : 0;
 }
 
-int gri_kill_check(gr_self *self)
+int gri_kill_act(gr_self *self)
 {
     if (GRI_LIKELY(!is_due(self))) return 0;
     if (self->flags & GRI_ATTACHED) return GR_EKILLED;

@@ -197,7 +197,7 @@ static void emit(const gri_plan *plan, const slot *slots, uint32_t variable, uns
 }
 
 /* Where all slots are fixed the arguments go straight to their places. */
-static int emit_fixed(const target *t, const gri_argument_places *places, unsigned char *to)
+GRI_INLINE int emit_fixed(const target *t, const gri_argument_places *places, unsigned char *to)
 {
     const gri_plan_step *step = t->plan->steps, *end = step + t->plan->steps_count;
     gri_copy_short(to, t->plan->bytes, t->plan->template_bytes);
@@ -222,7 +222,7 @@ static GRI_COLD int no_memory(gr_detail *ret_detail)
     return error;
 }
 
-static int message_by_template(const target *t, const gri_argument_places *places, gr_message **ret_message)
+GRI_INLINE int message_by_template(const target *t, const gri_argument_places *places, gr_message **ret_message)
 {
     const gri_plan *plan = t->plan;
     gr_message *m;
