@@ -232,13 +232,19 @@ bool gri_task_should_yield(const gri_task *task)
     return gri_load_relaxed(&task->worker->yield); /* relaxed: a hint, see its declaration */
 }
 
+static bool is_alone(gri_worker *worker)
+{
+    return gri_slot_is_empty(&worker->slot) && gri_deque_count(&worker->deque) == 0 &&
+           gri_inject_is_empty(&worker->pinned);
+}
+
 void gri_task_yield(gri_task *task)
 {
     gri_worker *worker = task->worker;
     gri_store_relaxed(&worker->yield, false); /* relaxed: a hint, see its declaration */
-    if (!worker->scheduler->simulation && gri_slot_is_empty(&worker->slot) && gri_deque_count(&worker->deque) == 0) {
+    if (!worker->scheduler->simulation && is_alone(worker)) {
         gri_worker_housekeeping(worker);
-        if (gri_slot_is_empty(&worker->slot) && gri_deque_count(&worker->deque) == 0) return;
+        if (is_alone(worker)) return;
     }
     /* GR_ENOMEM: no stack to give way on; going on is as good. */
     (void)gri_task_park(task, commit_yield);

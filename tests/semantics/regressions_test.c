@@ -298,3 +298,24 @@ TEST(regressions, records_nobody_waited_for_go_with_the_runtime)
         END(self);
     }
 }
+
+/* ---- pinned ---- */
+
+static void cooperates(gr_self *self, gr_value args)
+{
+    gr_address other;
+    (void)args;
+    CHECK_OK(gr_spawn_with(self, &other, runs_once, OPTIONS(.pinned = true), "n"));
+    for (int i = 0; i < 1000 && !gri_load_relaxed(&others_ran); i++) CHECK_OK(gr_cooperate(self));
+    CHECK(gri_load_relaxed(&others_ran));
+}
+
+TEST(regressions, who_cooperates_lets_pinned_ones_run)
+{
+    gri_store_relaxed(&others_ran, false);
+    gr_self *self = BEGIN_ALONE();
+    gr_address one;
+    CHECK_OK(gr_spawn(self, &one, cooperates, "n"));
+    WAIT_GONE(self, one);
+    END(self);
+}
