@@ -16,6 +16,7 @@
 
 #include "rest/http_connection.h"
 
+#define STACK_BYTES ((size_t)64 << 10) /* whatever GREENROOM_STACK_KB says: 32 KB work, 16 do not; applications need some */
 #define CONNECTION_BEHAVIOUR "greenroom.http.connection"
 #define LISTENER_BEHAVIOUR "greenroom.http.listener"
 
@@ -101,7 +102,7 @@ static int spawn_connection(listener *l, gr_socket socket, gr_address *ret_addre
     gr_value args;
     int code = gr_pack_into(storage, sizeof storage, &args, "{s:I, s:I}", "server", (int64_t)(intptr_t)l->server,
                             "socket", (int64_t)socket.id);
-    gr_spawn_options options = {.link = GR_LINK | GR_LINK_TRAP_EXIT};
+    gr_spawn_options options = {.link = GR_LINK | GR_LINK_TRAP_EXIT, .stack_bytes = STACK_BYTES};
     return code != 0 ? code : gr_spawn_behaviour(l->self, ret_address, CONNECTION_BEHAVIOUR, &options, args);
 }
 
@@ -216,7 +217,7 @@ static int spawn_listener(gr_self *self, gr_http_server *server, gr_socket socke
     gr_value args;
     int code = gr_pack_into(storage, sizeof storage, &args, "{s:I, s:I}", "server", (int64_t)(intptr_t)server, "socket",
                             (int64_t)socket.id);
-    gr_spawn_options options = {.retain = true};
+    gr_spawn_options options = {.retain = true, .stack_bytes = STACK_BYTES};
     return code != 0 ? code : gr_spawn_behaviour(self, &server->listener, LISTENER_BEHAVIOUR, &options, args);
 }
 
