@@ -13,6 +13,8 @@
 #include "rest/http_target.h"
 #include "rest/requests.h"
 
+enum { TAG_BYTES = GR_ADDRESS_TEXT_BYTES + 24 };
+
 int gri_livez(const gri_request *r)
 {
     return gr_response_send(r->respond, 200, GRI_JSON, "{\"status\":\"alive\"}\n", 19);
@@ -172,6 +174,7 @@ int gri_post_actor(const gri_request *r)
 static bool has_tag(const gr_environ *env, const char *tag)
 {
     size_t bytes = strlen(tag);
+    if (!gr_environ_header(env, "if-none-match")) return false;
     for (size_t i = 0; i < env->header_count; i++) {
         if (strcasecmp(env->headers[i].name, "if-none-match") != 0) continue;
         const char *at = env->headers[i].value;
@@ -184,9 +187,24 @@ static bool has_tag(const gr_environ *env, const char *tag)
     return false;
 }
 
+/* "ADDRESS-VERSION", quotes included. */
+static void print_tag(gr_address address, uint64_t version, char tag[TAG_BYTES])
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do digits[--at] = (char)('0' + version % 10);
+    while (version /= 10);
+    *tag++ = '"';
+    tag += strlen(gr_address_print(address, tag));
+    *tag++ = '-';
+    memcpy(tag, digits + at, sizeof digits - at);
+    tag += sizeof digits - at;
+    memcpy(tag, "\"", 2);
+}
+
 int gri_get_actor(const gri_request *r)
 {
-    char tag[GR_ADDRESS_TEXT_BYTES + 32], text[GR_ADDRESS_TEXT_BYTES];
+    char tag[TAG_BYTES];
     unsigned char storage[64];
     gr_address address;
     gr_message *state = NULL;
@@ -203,7 +221,7 @@ int gri_get_actor(const gri_request *r)
         value = gr_body(state);
     }
     if (code != 0) return gri_answer_code(r->respond, code, "the state was not read");
-    snprintf(tag, sizeof tag, "\"%s-%llu\"", gr_address_print(address, text), (unsigned long long)version);
+    print_tag(address, version, tag);
     gr_header header = {"ETag", tag};
     if (has_tag(r->env, tag)) {
         code = gr_response_start(r->respond, 304, &header, 1, 0);

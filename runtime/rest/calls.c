@@ -135,7 +135,7 @@ static int answer_call(const gri_request *r, int code, gr_value reply, long wait
     char applied[32];
     gr_header header = {"Preference-Applied", applied};
     gr_value none = {NULL};
-    snprintf(applied, sizeof applied, "wait=%ld", wait);
+    if (wait >= 0) snprintf(applied, sizeof applied, "wait=%ld", wait);
     switch (code) {
     case 0: return gri_answer_json(r->env, r->respond, 200, GRI_JSON, reply, &header, wait >= 0);
     case GR_EEXCEPTION:

@@ -99,9 +99,11 @@ int gri_guard_check(const gri_guard *guard, const gr_environ *env, gr_responder 
 static int start(gr_responder *respond, int status, const gr_header *headers, size_t count, int64_t body_bytes)
 {
     gri_guarded *guarded = (gri_guarded *)respond;
-    gr_header all[HEADERS_MAX + 2] = {{"X-Content-Type-Options", "nosniff"}, {"Cache-Control", "no-store"}};
+    gr_header all[HEADERS_MAX + 2]; /* without an initializer, which would clear all of it */
     size_t first = 2;
     if (count > HEADERS_MAX) return GR_EINVAL;
+    all[0] = (gr_header){"X-Content-Type-Options", "nosniff"};
+    all[1] = (gr_header){"Cache-Control", "no-store"};
     for (size_t i = 0; i < count; i++)
         if (headers[i].name && strcasecmp(headers[i].name, "cache-control") == 0) first = 1;
     for (size_t i = 0; i < count; i++) all[first + i] = headers[i];

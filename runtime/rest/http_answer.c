@@ -62,10 +62,21 @@ int gri_http_answer_send_continue(gri_http_connection *c)
     return c->answer.started ? 0 : write_out(c, text, sizeof text - 1);
 }
 
-static bool is_value(const char *value)
+static bool is_value_byte(unsigned char c)
 {
-    for (; *value; value++)
-        if (((unsigned char)*value < ' ' && *value != '\t') || *value == 0x7f) return false;
+    return (c >= ' ' && c != 0x7f) || c == '\t';
+}
+
+static bool is_value(const char *value, size_t bytes)
+{
+    size_t at = 0;
+    while (at < bytes) {
+        if (bytes - at >= 8 && gri_http_eight_clean(value + at)) {
+            at += 8;
+        } else if (!is_value_byte((unsigned char)value[at++])) {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -90,8 +101,9 @@ static int check_headers(const gr_header *headers, size_t count, size_t *ret_byt
         if (!headers[i].name || !headers[i].value) return GR_EINVAL;
         size_t name_bytes = strlen(headers[i].name);
         if (!gri_http_is_token(headers[i].name, name_bytes) || is_ours(headers[i].name, name_bytes)) return GR_EINVAL;
-        if (!is_value(headers[i].value)) return GR_EINVAL;
-        bytes += name_bytes + strlen(headers[i].value) + 4;
+        size_t value_bytes = strlen(headers[i].value);
+        if (!is_value(headers[i].value, value_bytes)) return GR_EINVAL;
+        bytes += name_bytes + value_bytes + 4;
     }
     *ret_bytes = bytes;
     return 0;

@@ -5,8 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <greenroom/time.h>
-
 static void put_number(char *at, int digits, int64_t number)
 {
     while (digits--) {
@@ -39,12 +37,11 @@ void gri_http_date_format(int64_t seconds, char text[GRI_HTTP_DATE_BYTES + 1])
 
 const char *gri_http_date_text(gri_http_date *date)
 {
-    int64_t now = gr_now_ns();
-    if (now >= date->until_ns || !date->text[0]) {
-        struct timespec wall = {0, 0};
-        clock_gettime(CLOCK_REALTIME, &wall);
+    struct timespec wall = {0, 0};
+    clock_gettime(CLOCK_REALTIME_COARSE, &wall); /* late by a kernel tick, and a quarter of the price */
+    if (wall.tv_sec != date->seconds || !date->text[0]) {
         gri_http_date_format(wall.tv_sec, date->text);
-        date->until_ns = now + 1000000000 - wall.tv_nsec;
+        date->seconds = wall.tv_sec;
     }
     return date->text;
 }

@@ -9,7 +9,7 @@
 #define GRI_HTTP_DATE_BYTES 29 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
 typedef struct gri_http_date {
-    int64_t until_ns; /* on the clock of gr_now_ns */
+    int64_t seconds; /* that the text is for; all zero: none */
     char text[GRI_HTTP_DATE_BYTES + 1];
 } gri_http_date;
 

@@ -279,8 +279,9 @@ enum gri_http_progress gri_http_head_feed(gri_http_head *head, const char *buffe
     while (at < bytes) {
         unsigned char allowed = head->lines == 0 ? LINE : VALUE;
         size_t line_max = head->lines == 0 ? head->line + head->limits.line_bytes : max;
-        size_t stop = bytes < max ? bytes : max;
-        while (at < stop && at < line_max && (classes[(unsigned char)buffer[at]] & allowed)) at++;
+        size_t stop = bytes < max ? bytes : max, end = stop < line_max ? stop : line_max;
+        while (allowed == VALUE && at + 8 <= end && gri_http_eight_clean(buffer + at)) at += 8;
+        while (at < end && (classes[(unsigned char)buffer[at]] & allowed)) at++;
         head->scan = (uint32_t)at;
         if (at >= stop) break;
         if (buffer[at] != '\r') {

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* head_bytes is capped at 65,535: spans are 16 bits. */
 typedef struct gri_http_limits {
@@ -76,5 +77,16 @@ bool gri_http_head_started(const gri_http_head *head);
 bool gri_http_same(const char *a, size_t a_bytes, const char *b, size_t b_bytes);
 
 bool gri_http_is_token(const char *text, size_t bytes);
+
+/* Is none of these eight bytes a control byte or DEL? (A byte is below n, or zero, if subtracting n borrows from its high bit,
+ * which was not set before; a borrow from a neighbour needs such a neighbour.) */
+static inline bool gri_http_eight_clean(const char *text)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    memcpy(&word, text, 8);
+    uint64_t del = word ^ each * 0x7f;
+    return !((((word - each * ' ') & ~word) | ((del - each) & ~del)) & each * 0x80);
+}
 
 #endif

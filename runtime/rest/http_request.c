@@ -175,10 +175,10 @@ static int input_all(gr_input *base, const char **ret_body, size_t *ret_bytes)
 {
     gri_http_input *input = (gri_http_input *)base;
     gri_http_connection *c = input->connection;
-    if (input_begin(input) != 0) return input->error;
+    if (input->error != 0) return input->error;
     if (input->text) gr_free(c->self, input->text);
     input->text = NULL;
-    if (all_is_here(c, ret_body, ret_bytes)) return 0;
+    if (all_is_here(c, ret_body, ret_bytes)) return 0; /* and needs no deadline */
     /* Room for what arrives, not for what is announced: announcing costs the client nothing. */
     size_t capacity = !c->body.chunked && c->body.left < 16384 ? (size_t)c->body.left : 16384, count = 0;
     while (!c->body.done) {

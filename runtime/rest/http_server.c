@@ -16,7 +16,8 @@
 
 #include "rest/http_connection.h"
 
-#define STACK_BYTES ((size_t)64 << 10) /* whatever GREENROOM_STACK_KB says: 32 KB work, 16 do not; applications need some */
+#define STACK_BYTES \
+    ((size_t)64 << 10) /* whatever GREENROOM_STACK_KB says: 32 KB work, 16 do not; applications need some */
 #define CONNECTION_BEHAVIOUR "greenroom.http.connection"
 #define LISTENER_BEHAVIOUR "greenroom.http.listener"
 
@@ -159,6 +160,15 @@ static size_t drain(listener *l, gr_deadline deadline)
     return killed;
 }
 
+/* The starter waits in a call until the socket is ours: what it was the owner of would end with it. */
+static void tell_starter(gr_self *self)
+{
+    gr_message *call = NULL;
+    if (gr_receive(self, &call, GR_FOREVER) != 0) return;
+    (void)gr_respond(self, call, "n");
+    gr_message_free(&call);
+}
+
 static void listener_run(gr_self *self, gr_value args)
 {
     listener *l = gr_alloc(self, sizeof *l);
@@ -169,6 +179,7 @@ static void listener_run(gr_self *self, gr_value args)
     l->socket.id = (uint64_t)gr_int(gr_get(args, "socket"), 0);
     l->entries = gr_alloc(self, l->server->options.connections * sizeof *l->entries);
     if (!l->entries || gr_socket_adopt(self, l->socket) != 0) return;
+    tell_starter(self);
     serve(l, &stop);
     (void)gr_close(self, l->socket);
     gr_kill_clear(self);
@@ -239,8 +250,13 @@ int gr_http_start(gr_self *self, const gr_http_options *options, gr_http_server 
     code = gr_socket_local(self, socket, server->address);
     if (code == 0) code = spawn_listener(self, server, socket);
     if (code == 0) {
-        *ret_server = server;
-        return 0;
+        code = gr_call(self, NULL, server->listener, "adopted", GR_FOREVER, "n");
+        if (code == 0) {
+            *ret_server = server;
+            return 0;
+        }
+        (void)gr_kill_now(server->listener);
+        (void)gr_wait(self, server->listener, NULL, GR_FOREVER);
     }
     (void)gr_close(self, socket);
 fail:

@@ -18,10 +18,12 @@ static bool is_alnum(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* RFC 3986 pchar without pct-encoded, and '/' */
+/* RFC 3986 pchar without pct-encoded, and '/': letters, digits and /-._~!$&'()*+,;=:@ */
 static bool is_path_char(char c)
 {
-    return is_alnum(c) || (c != '\0' && strchr("/-._~!$&'()*+,;=:@", c) != NULL);
+    static const uint64_t set[4] = {UINT64_C(0x2fffffd200000000), UINT64_C(0x47fffffe87ffffff)};
+    unsigned char byte = (unsigned char)c;
+    return set[byte / 64] >> byte % 64 & 1;
 }
 
 /* The byte at `at`, decoded; *ret_bytes is what it takes in the text; -1 if malformed. */

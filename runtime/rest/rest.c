@@ -65,12 +65,13 @@ static int no_route(const gri_match *match, const gr_environ *env, gr_responder 
 
 static int run_route(const gr_rest *rest, const gri_match *match, const gr_environ *env, gr_responder *respond)
 {
-    char name[GR_NAME_BYTES_MAX + 1] = "";
+    char name[GR_NAME_BYTES_MAX + 1];
     if (!match->route) return no_route(match, env, respond);
     if (match->name_bytes > GR_NAME_BYTES_MAX)
         return gr_response_problem(respond, strcmp(env->method, "PUT") == 0 ? 400 : 404, "a name has at most %d bytes",
                                    GR_NAME_BYTES_MAX);
     memcpy(name, env->path + match->name_at, match->name_bytes);
+    name[match->name_bytes] = '\0';
     gri_request request = {env, respond, name, match->method, rest->json_depth};
     return match->route->run(&request);
 }

@@ -256,3 +256,20 @@ TEST(http_parse, limits_beyond_the_span_width_are_capped)
     gri_http_head_init(&head, &limits, fields);
     CHECK_EQ(head.limits.head_bytes, 65535);
 }
+
+/* Against the definition, byte by byte: every byte at every place, among neighbours that could lend or borrow. */
+TEST(http_parse, eight_bytes_at_a_time)
+{
+    static const unsigned char neighbours[] = {'x', ' ', 0x7e, 0x7f, 0x80, 0x9f, 0xff, 0x1f, 0x00};
+    for (size_t n = 0; n < sizeof neighbours; n++) {
+        for (int place = 0; place < 8; place++) {
+            for (int c = 0; c < 256; c++) {
+                char text[8];
+                bool clean = c >= ' ' && c != 0x7f && neighbours[n] >= ' ' && neighbours[n] != 0x7f;
+                memset(text, neighbours[n], sizeof text);
+                text[place] = (char)c;
+                CHECK_EQ(gri_http_eight_clean(text), clean);
+            }
+        }
+    }
+}
