@@ -61,7 +61,7 @@ typedef struct gr_rest gr_rest;
 
 /* Starts serving. Errors: those of gr_http_start; GR_EINVAL: options that make no sense or are not safe. The detail (may be
  * NULL) says which and what is allowed. */
-GR_IN_ACTOR GR_MUST_CHECK int gr_rest_start(gr_self *self, const gr_rest_options *options, gr_rest **ret_rest,
+GR_SUSPENDS GR_MUST_CHECK int gr_rest_start(gr_self *self, const gr_rest_options *options, gr_rest **ret_rest,
                                             gr_detail *ret_detail);
 /* Where it listens: "127.0.0.1:7580". */
 GR_ANY_THREAD const char *gr_rest_address(const gr_rest *rest);

@@ -127,8 +127,8 @@ typedef struct gr_http_options {
 
 typedef struct gr_http_server gr_http_server;
 
-/* Listens and serves until gr_http_stop. Errors: those of gr_listen, gr_spawn; GR_EINVAL. */
-GR_IN_ACTOR GR_MUST_CHECK int gr_http_start(gr_self *self, const gr_http_options *options, gr_http_server **ret_server);
+/* Listens and serves until gr_http_stop, also after its starter has ended. Errors: those of gr_listen, gr_spawn; GR_EINVAL. */
+GR_SUSPENDS GR_MUST_CHECK int gr_http_start(gr_self *self, const gr_http_options *options, gr_http_server **ret_server);
 /* Where it listens, with the port it got: "127.0.0.1:7580". */
 GR_ANY_THREAD const char *gr_http_address(const gr_http_server *server);
 /* Stops listening, ends connections that wait for a request, lets requests that have begun to arrive be answered until the

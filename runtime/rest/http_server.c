@@ -250,13 +250,13 @@ int gr_http_start(gr_self *self, const gr_http_options *options, gr_http_server 
     code = gr_socket_local(self, socket, server->address);
     if (code == 0) code = spawn_listener(self, server, socket);
     if (code == 0) {
+        gr_kill_hold(self); /* the listener reads the server: it is there, or it is dead */
         code = gr_call(self, NULL, server->listener, "adopted", GR_FOREVER, "n");
+        gr_kill_release(self);
         if (code == 0) {
             *ret_server = server;
             return 0;
         }
-        (void)gr_kill_now(server->listener);
-        (void)gr_wait(self, server->listener, NULL, GR_FOREVER);
     }
     (void)gr_close(self, socket);
 fail:
