@@ -23,6 +23,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -366,6 +367,9 @@ static int start_everything(const gr_options *options, gr_detail *detail)
                  r->settings.bind_text, gr_error_text(code));
         goto no_topology;
     }
+    if (getenv("HWLOC_SYNTHETIC") && !r->topology->synthetic)
+        gri_log(GR_LOG_WARN, GR_NO_ADDRESS, "HWLOC_SYNTHETIC=%.64s is no topology that hwloc takes: the real machine is used",
+                getenv("HWLOC_SYNTHETIC"));
     gri_log(r->topology->list_missing ? GR_LOG_WARN : GR_LOG_INFO, GR_NO_ADDRESS, "%u workers: %s", r->topology->workers, r->topology->reason);
     code = gri_stacks_start(&(gri_stack_options){.guard = (gri_guard_mode)r->settings.guard});
     if (code != 0) {
