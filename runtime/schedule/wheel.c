@@ -148,7 +148,8 @@ void gri_wheel_quiesce(gri_wheel_entry *entry)
 static void fire_one_locked(gri_wheel *wheel, gri_wheel_entry *entry, gri_instant now)
 {
     gri_instant when = gri_load_relaxed(&entry->when); /* relaxed: under the lock */
-    if (when > now) {                                  /* came down from a higher level */
+    /* It comes down from a higher level; even if it is late already, for those before it go first. */
+    if (tick_ceiling(when) > wheel->tick) {
         wheel->count--;
         gri_list_remove(&entry->link);
         insert_locked(wheel, entry, when);
