@@ -119,7 +119,14 @@ void gri_runtime_count_spawned(void)
 
 void gri_runtime_count_ended(void)
 {
-    count(UPPER_ENDED, &gri_runtime_now.ended);
+    /* mo:runtime.count_ended release -> scheduler.sum acquire: who sees this end sees the spawns before it, its own and its
+     * children's: that nobody is left is not said too early */
+    gri_worker *worker = gri_worker_here();
+    gri_atomic_u64 *counter = worker ? &worker->upper[UPPER_ENDED] : NULL;
+    if (GRI_LIKELY(counter != NULL))
+        gri_store_release(counter, gri_load_relaxed(counter) + 1); /* relaxed: the owner's */
+    else
+        gri_add_acq_rel(&gri_runtime_now.ended, 1u); /* mo:runtime.count_ended release -> scheduler.sum acquire: as above */
     /* mo:runtime.ended seq_cst <-> runtime.wait seq_cst: count, then look whether somebody waits; he says that he waits, then
      * looks at the count */
     gri_fence_seq_cst();
@@ -131,7 +138,7 @@ void gri_runtime_count_ended(void)
 static uint64_t upper_sum(enum upper what, gri_atomic_u64 *elsewhere)
 {
     return gri_scheduler_sum(offsetof(gri_worker, upper) + (size_t)what * sizeof(gri_atomic_u64)) +
-           gri_load_relaxed(elsewhere); /* relaxed: a counter */
+           gri_load_acquire(elsewhere); /* mo:scheduler.sum acquire <- runtime.count_ended release */
 }
 
 static uint64_t alive(void)

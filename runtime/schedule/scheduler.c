@@ -147,7 +147,8 @@ uint64_t gri_scheduler_sum(size_t offset)
     unsigned count = gri_load_acquire(&scheduler->worker_count);
     for (unsigned i = 0; i < count; i++) {
         gri_atomic_u64 *counter = (gri_atomic_u64 *)(void *)((char *)&scheduler->workers[i] + offset);
-        sum += gri_load_relaxed(counter); /* relaxed: a counter */
+        /* mo:scheduler.sum acquire <- runtime.count_ended release: one sum is not older than another that was read before */
+        sum += gri_load_acquire(counter);
     }
     return sum;
 }
