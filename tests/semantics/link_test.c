@@ -282,6 +282,37 @@ TEST(link, one_that_took_the_kill_back_returned)
     END(self);
 }
 
+static void lives_through_propagation(gr_self *self, gr_value args)
+{
+    gr_address of = gr_address_in(gr_get(args, "of")), to = gr_address_in(gr_get(args, "to"));
+    gr_message *m = NULL;
+    CHECK_OK(gr_link(self, of, GR_LINK_PROPAGATE | GR_LINK_TRAP_EXIT));
+    CHECK_OK(gr_cast(self, to, "s", "ready"));
+    CHECK_EQ(gr_receive(self, &m, GR_FOREVER), GR_EKILLED);
+    gr_kill_clear(self);
+    CHECK_OK(gr_cast(self, gr_self_address(self), "s", "own"));
+    CHECK_OK(gr_receive(self, &m, SOON));
+    CHECK_OK(gr_send(self, to, &m));
+}
+
+TEST(link, that_propagates_kills_and_sends_no_message)
+{
+    gr_self *self = BEGIN();
+    gr_address one, other;
+    CHECK_OK(gr_spawn(self, &one, victim, "n"));
+    CHECK_OK(gr_spawn(self, &other, lives_through_propagation, "{s:A,s:A}", "of", one, "to", gr_self_address(self)));
+    EXPECT(self, "s", "ready");
+    CHECK_OK(gr_cast(self, one, "s", "raise"));
+    EXPECT(self, "s", "own");
+    CHECK_OK(gr_spawn(self, &one, victim, "n"));
+    CHECK_OK(gr_link(self, one, GR_LINK_PROPAGATE));
+    CHECK_OK(gr_cast(self, one, "s", "return")); /* a normal end: no kill, and no message either */
+    WAIT_GONE(self, one);
+    EXPECT_NOTHING(self);
+    CHECK(!gr_killed(self));
+    END(self);
+}
+
 /* ---- one way, one message ---- */
 
 TEST(link, is_one_way)

@@ -260,6 +260,32 @@ TEST(select, does_not_look_again_at_what_it_saw_in_vain)
     END(self);
 }
 
+/* The same without a clock: what was seen is changed behind its back into what is looked for, and is not seen. */
+TEST(select, begins_behind_what_it_saw_in_vain)
+{
+    gr_self *self = BEGIN();
+    gr_shape *seven = harness_shape("7"), *number = harness_shape("7.5");
+    gr_message *m = NULL;
+    cast_ints(self, 1, 4);
+    CHECK_EQ(gr_select(self, &(gr_pattern){.shape = seven}, 1, &m, GR_NOW), GR_ETIMEOUT);
+    const int64_t value = 7;
+    memcpy((unsigned char *)(uintptr_t)gr_body(self->inbox).at + 1, &value, sizeof value); /* tag, then int64 */
+    CHECK_EQ(gr_select(self, &(gr_pattern){.shape = seven}, 1, &m, GR_NOW), GR_ETIMEOUT);
+    cast_ints(self, 7, 8);
+    CHECK_EQ(gr_select(self, &(gr_pattern){.shape = seven}, 1, &m, GR_NOW), 0); /* the new one, not the oldest */
+    CHECK(self->inbox && gr_int(gr_body(self->inbox), 0) == 7);
+    FREE(m);
+    CHECK_EQ(gr_select(self, &(gr_pattern){.shape = number}, 1, &m, GR_NOW),
+             GR_ETIMEOUT);                                                      /* looks for something else */
+    CHECK_EQ(gr_select(self, &(gr_pattern){.shape = seven}, 1, &m, GR_NOW), 0); /* and so begins anew */
+    FREE(m);
+    EXPECT(self, "i", 2);
+    EXPECT(self, "i", 3);
+    gr_shape_free(&seven);
+    gr_shape_free(&number);
+    END(self);
+}
+
 /* A look for something else starts over, also with the same shape and other parameters, and with equal parameters at another
  * place in memory it does not. */
 TEST(select, looks_again_for_other_patterns_and_parameters)

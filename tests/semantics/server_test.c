@@ -737,6 +737,36 @@ TEST(server, an_exception_in_stop_changes_nothing)
     END(self);
 }
 
+static void last_words(gr_self *self, void *arg)
+{
+    CHECK_OK(gr_cast(self, (gr_address){*(uint64_t *)arg}, "s", "deferred by stop"));
+}
+
+static int keep_host(gr_self *self, void *state, gr_value args)
+{
+    (void)self;
+    *(uint64_t *)state = gr_address_in(args).id;
+    return 0;
+}
+
+static void defer_last_words(gr_self *self, void *state)
+{
+    CHECK_OK(gr_defer(self, last_words, state));
+}
+
+TEST(server, what_stop_defers_runs)
+{
+    static const gr_server server = {.state_bytes = sizeof(uint64_t), .start = keep_host, .stop = defer_last_words};
+    gr_self *self = BEGIN();
+    gr_address one;
+    CHECK_OK(gr_spawn_server(self, &one, &server, gr_spawn_link_options(), "A", gr_self_address(self)));
+    CHECK_EQ(gr_call(self, NULL, one, "get", SOON, "n"), GR_EMETHOD);
+    CHECK_OK(gr_kill(one));
+    EXPECT(self, "s", "deferred by stop");
+    EXPECT_EXCEPTION(self, one, "killed");
+    END(self);
+}
+
 /* ---- the runtime stops ---- */
 
 static gri_atomic_u32 stops_run;

@@ -354,6 +354,7 @@ TEST(wait_all, gives_the_link_messages_in_spawn_order)
     CHECK_VALUE(gr_at(list, 2), "{s:A,s:i}", "address", children[2], "exit", 2);
     CHECK_STR(harness_error(gr_get(gr_at(list, 3), "exception")), "killed");
     FREE(all);
+    for (int i = 0; i < 4; i++) CHECK_EQ(gr_forget(children[i]), GR_EDEAD); /* this was their one wait */
     CHECK_OK(gr_wait_all(self, NULL, 0, &all, SOON));
     CHECK_EQ(gr_count(gr_body(all)), 0);
     FREE(all);
