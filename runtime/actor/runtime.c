@@ -119,12 +119,12 @@ void gri_runtime_count_spawned(void)
 
 void gri_runtime_count_ended(void)
 {
-    /* mo:runtime.count_ended release -> scheduler.sum acquire: who sees this end sees the spawns before it, its own and its
-     * children's: that nobody is left is not said too early */
     gri_worker *worker = gri_worker_here();
     gri_atomic_u64 *counter = worker ? &worker->upper[UPPER_ENDED] : NULL;
     if (GRI_LIKELY(counter != NULL))
-        gri_store_release(counter, gri_load_relaxed(counter) + 1); /* relaxed: the owner's */
+        /* mo:runtime.count_ended release -> scheduler.sum acquire: who sees this end sees the spawns before it, its own and
+         * its children's: that nobody is left is not said too early. relaxed: the owner's */
+        gri_store_release(counter, gri_load_relaxed(counter) + 1);
     else
         gri_add_acq_rel(&gri_runtime_now.ended, 1u); /* mo:runtime.count_ended release -> scheduler.sum acquire: as above */
     /* mo:runtime.ended seq_cst <-> runtime.wait seq_cst: count, then look whether somebody waits; he says that he waits, then
