@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,7 @@
 #define PROBE_BATCHES 31
 
 static uint32_t samples[SAMPLES_MAX];
-static atomic_uint sample_count;
+static unsigned sample_count; /* by actors, with __atomic builtins: a count */
 
 void bench_fail(const char *format, ...)
 {
@@ -32,7 +31,8 @@ void bench_fail(const char *format, ...)
 
 void bench_equal(const char *what, uint64_t have, uint64_t want)
 {
-    if (have != want) bench_fail("conservation: %s: %llu, expected %llu", what, (unsigned long long)have, (unsigned long long)want);
+    if (have != want)
+        bench_fail("conservation: %s: %llu, expected %llu", what, (unsigned long long)have, (unsigned long long)want);
 }
 
 /* ---- time ---- */
@@ -58,19 +58,19 @@ void bench_span_end(bench_span *span)
 
 void bench_sample(int64_t ns)
 {
-    unsigned at = atomic_fetch_add_explicit(&sample_count, 1, memory_order_relaxed);
+    unsigned at = __atomic_fetch_add(&sample_count, 1, __ATOMIC_RELAXED);
     if (at < SAMPLES_MAX) samples[at] = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
 }
 
 void bench_samples_clear(void)
 {
-    atomic_store(&sample_count, 0);
+    __atomic_store_n(&sample_count, 0, __ATOMIC_RELAXED);
 }
 
 /* ---- how far apart two CPUs are: half the time of a round trip of one line between them ---- */
 
 typedef struct ball {
-    _Alignas(64) atomic_uint turn;
+    _Alignas(64) unsigned turn;
     int cpu;
 } ball;
 
@@ -87,8 +87,8 @@ static void *throw_back(void *arg)
     ball *b = arg;
     pin(b->cpu);
     for (unsigned i = 0; i < PROBE_ROUNDS * PROBE_BATCHES; i++) {
-        while (atomic_load_explicit(&b->turn, memory_order_acquire) != 2 * i + 1) continue;
-        atomic_store_explicit(&b->turn, 2 * i + 2, memory_order_release);
+        while (__atomic_load_n(&b->turn, __ATOMIC_ACQUIRE) != 2 * i + 1) continue;
+        __atomic_store_n(&b->turn, 2 * i + 2, __ATOMIC_RELEASE);
     }
     return NULL;
 }
@@ -109,7 +109,7 @@ static double probe_cross_core(void)
         if (CPU_ISSET(i, &mask)) cpus[found++] = i;
     if (found < 2) return -1;
     static ball b;
-    atomic_init(&b.turn, 0);
+    b.turn = 0;
     b.cpu = cpus[1];
     pthread_t other;
     if (pthread_create(&other, NULL, throw_back, &b) != 0) return -1;
@@ -118,8 +118,8 @@ static double probe_cross_core(void)
     unsigned i = 0;
     for (unsigned batch = 0; batch < PROBE_BATCHES; batch++) {
         for (unsigned end = i + PROBE_ROUNDS; i < end; i++) {
-            atomic_store_explicit(&b.turn, 2 * i + 1, memory_order_release);
-            while (atomic_load_explicit(&b.turn, memory_order_acquire) != 2 * i + 2) continue;
+            __atomic_store_n(&b.turn, 2 * i + 1, __ATOMIC_RELEASE);
+            while (__atomic_load_n(&b.turn, __ATOMIC_ACQUIRE) != 2 * i + 2) continue;
         }
         int64_t now = clock_ns(CLOCK_MONOTONIC);
         times[batch] = now - last;
@@ -243,7 +243,7 @@ static int compare_samples(const void *left, const void *right)
 
 static void print_percentiles(void)
 {
-    unsigned count = atomic_load(&sample_count);
+    unsigned count = __atomic_load_n(&sample_count, __ATOMIC_RELAXED);
     if (count > SAMPLES_MAX) count = SAMPLES_MAX;
     if (count < 100) return;
     qsort(samples, count, sizeof *samples, compare_samples);
@@ -265,8 +265,9 @@ int bench_end(bench *b, bench_span span, uint64_t ops, const char *unit)
     gr_counters c;
     BENCH_OK(gr_counters_read(&c));
     print_head(b);
-    printf(",\"unit\":\"%s\",\"ops\":%llu,\"seconds\":%.6f,\"cpu_seconds\":%.6f,\"ops_per_s\":%.0f,\"ns_per_op\":%.2f", unit,
-           (unsigned long long)ops, seconds, (double)span.cpu_ns * 1e-9, (double)ops / seconds, seconds * 1e9 / (double)ops);
+    printf(",\"unit\":\"%s\",\"ops\":%llu,\"seconds\":%.6f,\"cpu_seconds\":%.6f,\"ops_per_s\":%.0f,\"ns_per_op\":%.2f",
+           unit, (unsigned long long)ops, seconds, (double)span.cpu_ns * 1e-9, (double)ops / seconds,
+           seconds * 1e9 / (double)ops);
     print_percentiles();
     printf(",\"steals\":%llu,\"wakes\":%llu,\"system_allocations\":%llu}\n", (unsigned long long)c.steals,
            (unsigned long long)c.wakes, (unsigned long long)c.system_allocations);

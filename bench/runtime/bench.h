@@ -36,7 +36,7 @@ typedef struct bench {
     /* Set by bench_begin. */
     bool servers;
     unsigned workers;
-    gr_self *self; /* the main thread's */
+    gr_self *self;        /* the main thread's */
     double cross_core_ns; /* -1: not known */
 } bench;
 

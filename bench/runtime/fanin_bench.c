@@ -7,7 +7,8 @@
 #include "bench.h"
 
 #define PRODUCERS_MAX 16
-#define GIVE_WAY_EVERY 1000 /* a producer asks that often whether its slice is over: a sender never suspends by itself */
+/* A producer asks that often whether its slice is over: a sender never suspends by itself. */
+#define GIVE_WAY_EVERY 1000
 
 typedef struct consumer {
     gr_address main;
@@ -22,7 +23,8 @@ static bool consume(consumer *c, gr_value body)
 {
     int64_t message = gr_int(body, -1), producer = message % PRODUCERS_MAX;
     if (message < 0 || producer >= c->producers || message / PRODUCERS_MAX != c->next[producer])
-        bench_fail("fanin: message %lld of producer %lld at the wrong time", (long long)(message / PRODUCERS_MAX), (long long)producer);
+        bench_fail("fanin: message %lld of producer %lld at the wrong time", (long long)(message / PRODUCERS_MAX),
+                   (long long)producer);
     c->next[producer]++;
     return ++c->received == c->producers * c->each;
 }
@@ -65,7 +67,8 @@ static void consumer_on_message(gr_self *self, void *state, gr_message *m)
     gr_server_end(self);
 }
 
-static const gr_server consumer_server = {.state_bytes = sizeof(consumer), .start = consumer_start, .on_message = consumer_on_message};
+static const gr_server consumer_server = {
+    .state_bytes = sizeof(consumer), .start = consumer_start, .on_message = consumer_on_message};
 
 static void produce(gr_self *self, gr_value args)
 {
@@ -91,7 +94,8 @@ static const gr_server producer_server = {.start = producer_start};
 static void spawn_producer(bench *b, gr_address to, int64_t number, int64_t each)
 {
     if (b->servers)
-        BENCH_OK(gr_spawn_server(b->self, NULL, &producer_server, NULL, "{s:A,s:I,s:I}", "to", to, "number", number, "each", each));
+        BENCH_OK(gr_spawn_server(b->self, NULL, &producer_server, NULL, "{s:A,s:I,s:I}", "to", to, "number", number,
+                                 "each", each));
     else
         BENCH_OK(gr_spawn(b->self, NULL, produce, "{s:A,s:I,s:I}", "to", to, "number", number, "each", each));
 }
@@ -100,9 +104,11 @@ static void run(bench *b, int64_t producers, int64_t each)
 {
     gr_address to, me = gr_self_address(b->self);
     if (b->servers)
-        BENCH_OK(gr_spawn_server(b->self, &to, &consumer_server, NULL, "{s:A,s:I,s:I}", "main", me, "producers", producers, "each", each));
+        BENCH_OK(gr_spawn_server(b->self, &to, &consumer_server, NULL, "{s:A,s:I,s:I}", "main", me, "producers",
+                                 producers, "each", each));
     else
-        BENCH_OK(gr_spawn(b->self, &to, green_consumer, "{s:A,s:I,s:I}", "main", me, "producers", producers, "each", each));
+        BENCH_OK(
+            gr_spawn(b->self, &to, green_consumer, "{s:A,s:I,s:I}", "main", me, "producers", producers, "each", each));
     bench_span_begin(&span);
     for (int64_t i = 0; i < producers; i++) spawn_producer(b, to, i, each);
     bench_equal("messages received", (uint64_t)bench_receive_int(b), (uint64_t)(producers * each));
@@ -114,7 +120,8 @@ int main(int argc, char **argv)
     bench b = {.workload = "fanin", .parameters = parameters, .parameter_count = 2};
     bench_begin(&b, argc, argv);
     int64_t producers = (int64_t)parameters[0].value, each = (int64_t)parameters[1].value;
-    if (producers < 1 || producers > PRODUCERS_MAX || each < 1) bench_fail("fanin: 1 to %d producers, 1 message or more", PRODUCERS_MAX);
+    if (producers < 1 || producers > PRODUCERS_MAX || each < 1)
+        bench_fail("fanin: 1 to %d producers, 1 message or more", PRODUCERS_MAX);
     run(&b, producers, each / 20 + 1);
     run(&b, producers, each);
     return bench_end(&b, span, (uint64_t)(producers * each), "message");

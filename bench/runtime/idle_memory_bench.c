@@ -135,12 +135,14 @@ int main(int argc, char **argv)
     BENCH_OK(gr_sleep(b.self, gr_after_ms(500))); /* workers go to sleep and give back what they keep warm */
     memory after = memory_now();
     char line[512];
-    snprintf(line, sizeof line,
-             "\"ops\":%llu,\"seconds\":%.3f,\"bytes_per_actor\":%.1f,\"table_bytes_per_actor\":%.1f,\"map_entries\":%lld,"
-             "\"stacks_live\":%llu,\"slab_bytes_per_actor\":%.1f",
-             (unsigned long long)count, (double)(span.end_ns - span.begin_ns) * 1e-9,
-             (double)(after.resident - before.resident) / (double)count, (double)(after.tables - before.tables) / (double)count,
-             (long long)after.maps, (unsigned long long)c.stacks_live, (double)c.message_bytes / (double)count);
+    snprintf(
+        line, sizeof line,
+        "\"ops\":%llu,\"seconds\":%.3f,\"bytes_per_actor\":%.1f,\"table_bytes_per_actor\":%.1f,\"map_entries\":%lld,"
+        "\"stacks_live\":%llu,\"slab_bytes_per_actor\":%.1f",
+        (unsigned long long)count, (double)(span.end_ns - span.begin_ns) * 1e-9,
+        (double)(after.resident - before.resident) / (double)count,
+        (double)(after.tables - before.tables) / (double)count, (long long)after.maps,
+        (unsigned long long)c.stacks_live, (double)c.message_bytes / (double)count);
     visit(&b, actors, count); /* all of them are there still */
     for (uint64_t i = 0; i < count; i++) BENCH_OK(gr_kill_now(actors[i]));
     free(actors);

@@ -23,7 +23,8 @@ static int64_t sum_of(gr_value request, int64_t *ret_id)
 {
     const char *op, *name;
     int a, b, c;
-    BENCH_OK(gr_unpack(request, NULL, "{s:s,s:I,s:[i,i,i],s:s}", "op", &op, "id", ret_id, "args", &a, &b, &c, "name", &name));
+    BENCH_OK(gr_unpack(request, NULL, "{s:s,s:I,s:[i,i,i],s:s}", "op", &op, "id", ret_id, "args", &a, &b, &c, "name",
+                       &name));
     if (strcmp(op, "add") != 0 || strlen(name) != sizeof NAME - 1) bench_fail("json call: a request that was not sent");
     return a + b + c;
 }
@@ -89,8 +90,8 @@ static void call_all(gr_self *self, gr_value args)
         bool sampled = id % BENCH_SAMPLE_EVERY == 0;
         int64_t began = sampled ? gr_now_ns() : 0, answered_id, sum;
         gr_message *reply;
-        BENCH_OK(gr_call(self, &reply, to, "add", GR_FOREVER, "{s:s,s:I,s:[i,i,i],s:s}", "op", "add", "id", id, "args", 1, 2, 3, "name",
-                         NAME));
+        BENCH_OK(gr_call(self, &reply, to, "add", GR_FOREVER, "{s:s,s:I,s:[i,i,i],s:s}", "op", "add", "id", id, "args",
+                         1, 2, 3, "name", NAME));
         BENCH_OK(gr_unpack(gr_body(reply), NULL, "{s:I,s:I}", "id", &answered_id, "sum", &sum));
         gr_message_free(&reply);
         if (sampled) bench_sample(gr_now_ns() - began);
@@ -117,7 +118,8 @@ static void spawn_pair(bench *b, int64_t calls)
     gr_address to, me = gr_self_address(b->self);
     if (b->servers) {
         BENCH_OK(gr_spawn_server(b->self, &to, &callee_server, NULL, "A", me));
-        BENCH_OK(gr_spawn_server(b->self, NULL, &caller_server, NULL, "{s:A,s:A,s:I}", "to", to, "main", me, "calls", calls));
+        BENCH_OK(gr_spawn_server(b->self, NULL, &caller_server, NULL, "{s:A,s:A,s:I}", "to", to, "main", me, "calls",
+                                 calls));
     } else {
         BENCH_OK(gr_spawn(b->self, &to, green_callee, "A", me));
         BENCH_OK(gr_spawn(b->self, NULL, call_all, "{s:A,s:A,s:I}", "to", to, "main", me, "calls", calls));
@@ -146,7 +148,8 @@ int main(int argc, char **argv)
     bench b = {.workload = "json_call", .parameters = parameters, .parameter_count = 2};
     bench_begin(&b, argc, argv);
     uint64_t pairs = parameters[0].value, calls = parameters[1].value;
-    if (pairs < 1 || pairs > 100000 || calls < pairs) bench_fail("json_call: 1 to 100000 pairs, one call a pair or more");
+    if (pairs < 1 || pairs > 100000 || calls < pairs)
+        bench_fail("json_call: 1 to 100000 pairs, one call a pair or more");
     run(&b, pairs, calls / 20 > pairs ? calls / 20 : pairs);
     bench_samples_clear();
     run(&b, pairs, calls);

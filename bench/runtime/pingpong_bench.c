@@ -46,7 +46,8 @@ static void read_arguments(player *p, gr_value args)
 {
     int first = 0;
     *p = (player){0};
-    BENCH_OK(gr_unpack(args, NULL, "{s:A,s:I,s:b,s?:A}", "main", &p->main, "round_trips", &p->round_trips, "first", &first, "other", &p->other));
+    BENCH_OK(gr_unpack(args, NULL, "{s:A,s:I,s:b,s?:A}", "main", &p->main, "round_trips", &p->round_trips, "first",
+                       &first, "other", &p->other));
     p->first = first;
 }
 
@@ -97,12 +98,14 @@ static void run(bench *b, uint64_t round_trips)
     gr_address second, me = gr_self_address(b->self);
     int64_t count = (int64_t)round_trips;
     if (b->servers) {
-        BENCH_OK(gr_spawn_server(b->self, &second, &server, NULL, "{s:A,s:I,s:b}", "main", me, "round_trips", count, "first", false));
-        BENCH_OK(gr_spawn_server(b->self, NULL, &server, NULL, "{s:A,s:I,s:b,s:A}", "main", me, "round_trips", count, "first", true,
-                                 "other", second));
+        BENCH_OK(gr_spawn_server(b->self, &second, &server, NULL, "{s:A,s:I,s:b}", "main", me, "round_trips", count,
+                                 "first", false));
+        BENCH_OK(gr_spawn_server(b->self, NULL, &server, NULL, "{s:A,s:I,s:b,s:A}", "main", me, "round_trips", count,
+                                 "first", true, "other", second));
     } else {
         BENCH_OK(gr_spawn(b->self, &second, green, "{s:A,s:I,s:b}", "main", me, "round_trips", count, "first", false));
-        BENCH_OK(gr_spawn(b->self, NULL, green, "{s:A,s:I,s:b,s:A}", "main", me, "round_trips", count, "first", true, "other", second));
+        BENCH_OK(gr_spawn(b->self, NULL, green, "{s:A,s:I,s:b,s:A}", "main", me, "round_trips", count, "first", true,
+                          "other", second));
     }
     for (int i = 0; i < 2; i++) bench_equal("messages received by a side", (uint64_t)bench_receive_int(b), round_trips);
 }

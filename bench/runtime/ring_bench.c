@@ -61,7 +61,8 @@ static void begin(gr_self *self, gr_value args)
 {
     int64_t hops, tokens, count;
     gr_value ring;
-    BENCH_OK(gr_unpack(args, NULL, "{s:I,s:I,s:I,s:V}", "hops", &hops, "tokens", &tokens, "count", &count, "ring", &ring));
+    BENCH_OK(
+        gr_unpack(args, NULL, "{s:I,s:I,s:I,s:V}", "hops", &hops, "tokens", &tokens, "count", &count, "ring", &ring));
     const gr_address *stations = gr_bytes(ring, NULL);
     for (int64_t i = 0; i < tokens; i++) BENCH_OK(gr_cast(self, stations[i * count / tokens], "I", hops / tokens));
 }
@@ -80,8 +81,8 @@ static bench_span run(bench *b, uint64_t actors, uint64_t tokens, uint64_t hops)
     for (uint64_t i = 0; i < actors; i++) BENCH_OK(gr_cast(b->self, stations[i], "A", stations[(i + 1) % actors]));
     bench_span span;
     bench_span_begin(&span);
-    BENCH_OK(gr_spawn(b->self, NULL, begin, "{s:I,s:I,s:I,s:B}", "hops", (int64_t)hops, "tokens", (int64_t)tokens, "count", (int64_t)actors,
-                      "ring", (const void *)stations, actors * sizeof *stations));
+    BENCH_OK(gr_spawn(b->self, NULL, begin, "{s:I,s:I,s:I,s:B}", "hops", (int64_t)hops, "tokens", (int64_t)tokens,
+                      "count", (int64_t)actors, "ring", (const void *)stations, actors * sizeof *stations));
     for (uint64_t i = 0; i < tokens; i++) bench_equal("hops a token has left", (uint64_t)bench_receive_int(b), 0);
     bench_span_end(&span);
     uint64_t made = 0;
@@ -98,7 +99,8 @@ int main(int argc, char **argv)
     bench b = {.workload = "ring", .parameters = parameters, .parameter_count = 3};
     bench_begin(&b, argc, argv);
     uint64_t actors = parameters[0].value, tokens = parameters[1].value, hops = parameters[2].value;
-    if (actors < 1 || actors > 1000000 || tokens < 1 || hops < 2 * tokens) bench_fail("ring: 1 to 1000000 actors, 1 token or more, 2 hops a token or more");
+    if (actors < 1 || actors > 1000000 || tokens < 1 || hops < 2 * tokens)
+        bench_fail("ring: 1 to 1000000 actors, 1 token or more, 2 hops a token or more");
     run(&b, actors, tokens, hops / 20 > tokens ? hops / 20 : hops);
     return bench_end(&b, run(&b, actors, tokens, hops), hops / tokens * tokens, "hop");
 }

@@ -95,7 +95,8 @@ static void parent_on_message(gr_self *self, void *state, gr_message *m)
     gr_server_end(self);
 }
 
-static const gr_server parent_server = {.state_bytes = sizeof(parent), .start = parent_start, .on_message = parent_on_message};
+static const gr_server parent_server = {
+    .state_bytes = sizeof(parent), .start = parent_start, .on_message = parent_on_message};
 
 static void run(bench *b, uint64_t children)
 {
@@ -103,7 +104,8 @@ static void run(bench *b, uint64_t children)
     gr_counters before, after;
     BENCH_OK(gr_counters_read(&before));
     if (b->servers)
-        BENCH_OK(gr_spawn_server(b->self, NULL, &parent_server, NULL, "{s:A,s:I}", "main", me, "children", (int64_t)children));
+        BENCH_OK(gr_spawn_server(b->self, NULL, &parent_server, NULL, "{s:A,s:I}", "main", me, "children",
+                                 (int64_t)children));
     else
         BENCH_OK(gr_spawn(b->self, NULL, green_parent, "{s:A,s:I}", "main", me, "children", (int64_t)children));
     bench_equal("sum of the children's numbers", (uint64_t)bench_receive_int(b), children * (children - 1) / 2);

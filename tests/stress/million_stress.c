@@ -191,12 +191,15 @@ static void run(gr_self *self, gr_address *addresses, unsigned char *heard, bool
     memory after = settled(self);
     c = counters();
     if (c.stacks_live > STACKS_BESIDE) complain("stacks afterwards", c.stacks_live, 0);
-    printf("{\"stress\":\"million\",\"form\":\"%s\",\"actors\":%llu,\"workers\":%llu,\"bytes_per_actor\":%.1f,\"target_bytes\":%d,"
+    printf("{\"stress\":\"million\",\"form\":\"%s\",\"actors\":%llu,\"workers\":%llu,\"bytes_per_actor\":%.1f,\"target_"
+           "bytes\":%d,"
            "\"table_bytes_per_actor\":%.1f,\"map_entries\":%llu,\"max_map_count\":%llu,\"resident_before_kb\":%lld,"
-           "\"resident_full_kb\":%lld,\"resident_after_kb\":%lld,\"spawn_s\":%.3f,\"up_s\":%.3f,\"answer_s\":%.3f,\"end_s\":%.3f,"
+           "\"resident_full_kb\":%lld,\"resident_after_kb\":%lld,\"spawn_s\":%.3f,\"up_s\":%.3f,\"answer_s\":%.3f,"
+           "\"end_s\":%.3f,"
            "\"violations\":%u}\n",
-           form, (unsigned long long)actors, (unsigned long long)workers, (double)(full.resident - before.resident) / (double)actors,
-           servers ? 192 : 4600, (double)(full.tables - before.tables) / (double)actors, (unsigned long long)full.map_entries,
+           form, (unsigned long long)actors, (unsigned long long)workers,
+           (double)(full.resident - before.resident) / (double)actors, servers ? 192 : 4600,
+           (double)(full.tables - before.tables) / (double)actors, (unsigned long long)full.map_entries,
            (unsigned long long)map_entries_max(), (long long)before.resident / 1024, (long long)full.resident / 1024,
            (long long)after.resident / 1024, (double)(spawned - began) * 1e-9, (double)(up - began) * 1e-9,
            (double)(answered - up) * 1e-9, (double)(ended - ending) * 1e-9, wrong);
