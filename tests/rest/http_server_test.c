@@ -84,6 +84,17 @@ static int misbehave(const gr_environ *env, gr_responder *respond)
     return code;
 }
 
+static gr_address told; /* by wait_until_gone; set before the server starts */
+
+static int wait_until_gone(const gr_environ *env, gr_responder *respond)
+{
+    bool here = !gr_response_gone(respond);
+    int code = gr_cast(env->self, told, "{s:b}", "here", here);
+    while (code == 0 && !gr_response_gone(respond)) code = gr_sleep(env->self, gr_after_ms(1));
+    if (code == 0) code = gr_cast(env->self, told, "{s:b}", "here", false);
+    return code != 0 ? code : GR_ECLOSED;
+}
+
 static int application(void *state, const gr_environ *env, gr_responder *respond)
 {
     static const char big[100000] = {'x'};
@@ -91,6 +102,7 @@ static int application(void *state, const gr_environ *env, gr_responder *respond
     if (strncmp(env->path, "/stream", 7) == 0) return stream(env, respond);
     if (strcmp(env->path, "/pieces") == 0) return echo_pieces(env, respond);
     if (strcmp(env->path, "/echo") == 0) return echo_all(env, respond);
+    if (strcmp(env->path, "/gone") == 0) return wait_until_gone(env, respond);
     if (strncmp(env->path, "/environ", 8) == 0) return tell_environ(env, respond);
     if (strncmp(env->path, "/bad/", 5) == 0) return misbehave(env, respond);
     if (strcmp(env->path, "/big") == 0) return gr_response_send(respond, 200, "text/plain", big, sizeof big);
@@ -104,6 +116,7 @@ static fixture start_with(gr_http_options options)
     gr_detail detail = {0};
     if (gr_start(NULL, &detail) != 0) TEST_FAIL("gr_start: %s", detail.text);
     CHECK_OK(gr_attach(&f.self));
+    told = gr_self_address(f.self);
     if (!options.listen) options.listen = "127.0.0.1:0";
     options.application = (gr_application){application, NULL};
     int code = gr_http_start(f.self, &options, &f.server);
@@ -401,6 +414,21 @@ TEST(http_server, applications_that_fail)
     CHECK(!client_answer(&c, true, &a) || a.status == 200);
     answer_free(&a), client_close(&c);
     exchange_alone(f.address, GET("/"), 200, "hello\n");
+    stop(&f);
+}
+
+TEST(http_server, applications_learn_that_the_client_has_gone)
+{
+    fixture f = start();
+    client c = client_open(f.address);
+    client_say(&c, GET("/gone"));
+    for (int here = 1; here >= 0; here--) {
+        gr_message *message = NULL;
+        CHECK_OK(gr_receive(f.self, &message, gr_after_s(20)));
+        CHECK_EQ(gr_bool(gr_get(gr_body(message), "here"), false), here);
+        gr_message_free(&message);
+        client_close(&c);
+    }
     stop(&f);
 }
 
