@@ -257,6 +257,7 @@ int gr_http_start(gr_self *self, const gr_http_options *options, gr_http_server 
             *ret_server = server;
             return 0;
         }
+        (void)gr_forget(server->listener); /* dead: nobody else reads its record */
     }
     (void)gr_close(self, socket);
 fail:
