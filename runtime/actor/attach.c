@@ -109,6 +109,7 @@ void gr_detach(gr_self **self)
     attached *a = attached_now();
     if (!a || a->self != *self) return;
     *self = NULL;
+    if (gri_runtime_forked()) return; /* as in thread_ends */
     pthread_setspecific(key, NULL);
     detach(a);
 }

@@ -21,7 +21,8 @@ typedef struct timer {
 } timer;
 
 static gri_table timers;
-static gri_atomic_u32 limit; /* one past the highest index used */
+static gri_atomic_u32 limit;     /* one past the highest index used */
+static uint32_t generation_base; /* even, beyond all generations of earlier runs: their handles find nothing */
 
 int gri_timers_start(void)
 {
@@ -78,8 +79,10 @@ int gr_send_after(gr_self *self, gr_timer *ret_timer, gr_address to, gr_message 
     t->message = *message;
     t->to = to;
     t->from = gri_actor_address(self);
-    uint32_t generation = gri_load_relaxed(&t->generation) + 1; /* relaxed: ours */
-    gri_store_relaxed(&t->generation, generation);              /* relaxed: published with the handle */
+    uint32_t generation = gri_load_relaxed(&t->generation); /* relaxed: ours */
+    if (generation == 0) generation = generation_base;
+    generation++;
+    gri_store_relaxed(&t->generation, generation); /* relaxed: published with the handle */
     *message = NULL;
     if (ret_timer) ret_timer->id = ((uint64_t)generation << 32) | index;
     gri_scheduler_arm(&t->entry, when.ns);
@@ -121,10 +124,13 @@ int gr_cancel(gr_self *self, gr_timer handle)
 
 void gri_timers_stop(void)
 {
-    uint32_t count = gri_load_relaxed(&limit); /* relaxed: no other thread is left */
+    uint32_t count = gri_load_relaxed(&limit), highest = generation_base; /* relaxed: no other thread is left */
     for (uint32_t i = 0; i < count; i++) {
         timer *t = gri_table_at(&timers, i);
-        if (gri_load_relaxed(&t->generation) & 1) gr_message_free(&t->message); /* relaxed: as above */
+        uint32_t generation = gri_load_relaxed(&t->generation); /* relaxed: as above */
+        if (generation & 1) gr_message_free(&t->message);
+        if (generation > highest) highest = generation;
     }
+    generation_base = (highest + 1) & ~1u;
     gri_table_stop(&timers);
 }

@@ -6,6 +6,9 @@
 #include "base/atomic.h"
 #include "memory/heap.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 /* One worker: what is made ready last runs first, so who sees what when is known. */
 #define BEGIN_ALONE() BEGIN_WITH(.workers = 1, .bind = "none", .fixed = GR_FIXED(workers) | GR_FIXED(bind))
 
@@ -318,5 +321,46 @@ TEST(regressions, who_cooperates_lets_pinned_ones_run)
     gr_address one;
     CHECK_OK(gr_spawn(self, &one, cooperates, "n"));
     WAIT_GONE(self, one);
+    END(self);
+}
+
+/* ---- runs and processes ---- */
+
+TEST(regressions, handles_of_timers_mean_nothing_in_the_next_run)
+{
+    gr_timer old, timer;
+    for (int i = 0; i < 2; i++) {
+        gr_self *self = BEGIN();
+        CHECK_OK(gr_cast_after(self, &timer, gr_self_address(self), gr_after_s(1000), "n"));
+        if (i == 0)
+            old = timer;
+        else
+            CHECK_EQ(gr_cancel(self, old), GR_ENOTFOUND);
+        if (i == 1) CHECK_OK(gr_cancel(self, timer));
+        END(self);
+    }
+}
+
+static void leaves_the_child(gr_self *self, void *arg)
+{
+    (void)self;
+    if (getpid() != *(pid_t *)arg) _exit(1);
+}
+
+TEST(regressions, cleanups_are_the_parents_after_a_fork)
+{
+    if (harness_simulated()) return;
+    pid_t parent = getpid();
+    gr_self *self = BEGIN();
+    CHECK_OK(gr_defer(self, leaves_the_child, &parent));
+    pid_t child = fork();
+    if (child == 0) {
+        gr_detach(&self);
+        _exit(self ? 2 : 0);
+    }
+    int status = -1;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status));
+    CHECK_EQ(WEXITSTATUS(status), 0);
     END(self);
 }
