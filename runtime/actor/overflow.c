@@ -205,7 +205,10 @@ static void on_step(int signal, siginfo_t *info, void *context)
     gri_stack *stack = worker ? worker->stack : NULL;
     gr_self *self = stack ? actor_on(stack) : NULL;
     bool overflown = self && (self->flags & GRI_OVERFLOWED) && !(self->flags & GRI_KILL_HELD);
-    if (info->si_code != TRAP_TRACE) {
+    /* A virtual processor may lose the bit that tells a step from a breakpoint register. */
+    bool step =
+        info->si_code == TRAP_TRACE || (info->si_code == TRAP_BRKPT && (at->uc_mcontext.gregs[REG_EFL] & TRAP_FLAG));
+    if (!step) {
         pass_on(signal, info, context);
     } else if (!overflown) {
         at->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG; /* its end has begun, or somebody else runs */

@@ -389,35 +389,54 @@ static bool verify_index(const unsigned char *object)
     return true;
 }
 
-static bool verify_within(const unsigned char *at, size_t bytes, unsigned depth)
+/* Where the entries of a container end, its index begins, if it has one. 0 if the index does not fit. */
+static size_t verify_entries_end(const unsigned char *container)
 {
-    size_t head = verify_head(at, bytes);
-    if (head == 0) return false;
-    if (*at < GRI_TAG_ARRAY) return head == bytes;
-    uint64_t header = gri_load64(at);
-    uint32_t count = gri_container_count(header);
-    if (gri_container_bytes(header) != bytes || depth == GRI_VALUE_DEPTH_MAX) return false;
-    size_t end = bytes;
-    if (*at == GRI_TAG_OBJECT_INDEXED) {
-        if (end < head + (size_t)count * GRI_INDEX_ENTRY_BYTES) return false;
-        end -= (size_t)count * GRI_INDEX_ENTRY_BYTES;
-    }
-    size_t offset = head;
-    for (uint32_t i = 0; i < count; i++) {
-        if (*at != GRI_TAG_ARRAY) {
-            size_t key = verify_key(at + offset, end - offset);
-            if (key == 0) return false;
-            offset += key;
-        }
-        if (verify_head(at + offset, end - offset) == 0) return false;
-        size_t size = gri_value_size(at + offset);
-        if (!verify_within(at + offset, size, depth + 1)) return false;
-        offset += size;
-    }
-    return offset == end && (*at != GRI_TAG_OBJECT_INDEXED || verify_index(at));
+    uint64_t header = gri_load64(container);
+    size_t bytes = gri_container_bytes(header);
+    if (*container != GRI_TAG_OBJECT_INDEXED) return bytes;
+    size_t index = (size_t)gri_container_count(header) * GRI_INDEX_ENTRY_BYTES;
+    return bytes < GRI_CONTAINER_BYTES + index ? 0 : bytes - index;
 }
 
+typedef struct verified {
+    uint32_t at, left; /* an open container, and how many of its entries are still to come */
+} verified;
+
+/* Closes what is complete; returns the new depth, or -1 if something is wrong. */
+static int verify_close(const unsigned char *base, const verified *open, int depth, size_t *offset)
+{
+    for (; depth > 0 && open[depth - 1].left == 0; depth--) {
+        const unsigned char *container = base + open[depth - 1].at;
+        if (*offset != open[depth - 1].at + verify_entries_end(container)) return -1;
+        if (*container == GRI_TAG_OBJECT_INDEXED && !verify_index(container)) return -1;
+        *offset = open[depth - 1].at + gri_container_bytes(gri_load64(container));
+    }
+    return depth;
+}
+
+/* No recursion: actors build values on small stacks. */
 bool gri_value_verify(const unsigned char *at, size_t bytes)
 {
-    return verify_within(at, bytes, 0);
+    verified open[GRI_VALUE_DEPTH_MAX];
+    int depth = 0;
+    size_t offset = 0, end = bytes;
+    for (;;) {
+        size_t head = verify_head(at + offset, end - offset);
+        if (head == 0) return false;
+        if (at[offset] >= GRI_TAG_ARRAY) {
+            if (depth == GRI_VALUE_DEPTH_MAX || verify_entries_end(at + offset) == 0) return false;
+            open[depth++] = (verified){(uint32_t)offset, gri_container_count(gri_load64(at + offset))};
+        }
+        offset += head;
+        depth = verify_close(at, open, depth, &offset);
+        if (depth <= 0) return depth == 0 && offset == bytes;
+        verified *inner = &open[depth - 1];
+        end = inner->at + verify_entries_end(at + inner->at);
+        inner->left--;
+        if (at[inner->at] == GRI_TAG_ARRAY) continue;
+        size_t key = verify_key(at + offset, end - offset);
+        if (key == 0) return false;
+        offset += key;
+    }
 }
