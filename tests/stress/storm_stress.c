@@ -5,8 +5,9 @@
  *     storm_stress [--seed N] [--rounds N] [--steps N] [--workers N]
  *
  * Each round starts the runtime, fills a small world, so that many know each other, and keeps it full while its inhabitants
- * send, call, wait, link, monitor, select, raise, protect, forward, arm, cancel, rename, publish, talk over sockets, kill, and
- * are killed; host threads attach, do the same, and end with and without detaching; then it stops in the middle of all that.
+ * send, call, wait, link, monitor, select, raise, protect, overflow their stacks, forward, arm, cancel, rename, publish, talk
+ * over sockets, kill, and are killed; host threads attach, do the same, and end with and without detaching; then it stops in
+ * the middle of all that.
  *
  * Laws: it ends; nothing breaks (run it under sanitizers); no actor and no block of message memory is left.
  * What it cannot see: wrong results. conservation_stress counts. */
@@ -25,7 +26,7 @@
 
 static uint64_t seed = 1, rounds = 4, steps = 1500, workers = 6;
 static gri_atomic_u64 world[PLACES], sockets[PLACES]; /* relaxed: numbers; what they name is looked up safely */
-static gri_atomic_u64 done;                           /* relaxed: counters */
+static gri_atomic_u64 done, sunk;                     /* relaxed: counters */
 static gri_atomic_bool going;                         /* relaxed: seen late is fine */
 static gr_shape *any_int, *any_op;
 static char listening[GR_SOCKET_TEXT_BYTES];
@@ -38,6 +39,7 @@ typedef struct walk {
     gr_message *kept;
     gr_socket socket;
     unsigned depth;
+    bool green; /* stands on a stack that may overflow */
 } walk;
 
 static uint64_t next(walk *w)
@@ -221,6 +223,15 @@ static void do_watch(gr_self *self, walk *w)
     }
 }
 
+/* Goes down until the stack ends. */
+static __attribute__((noinline)) uint64_t overflow(uint64_t depth)
+{
+    volatile char room[1024];
+    room[0] = (char)depth;
+    uint64_t deeper = depth > 1000000 ? 0 : overflow(depth + 1);
+    return deeper + (uint64_t)room[0];
+}
+
 static void step(gr_self *self, walk *w)
 {
     (void)gri_add_relaxed(&done, 1u);
@@ -261,6 +272,8 @@ static void step(gr_self *self, walk *w)
         (void)gr_sleep(self, shortly(w));
     else if (dice < 39)
         (void)gr_return(self, "{s:s}", "result", "a text that takes more room than an envelope has");
+    else if (w->green && next(w) % 256 == 0)
+        gri_store_relaxed(&sunk, overflow(0));
     else
         (void)gr_cooperate(self);
 }
@@ -271,6 +284,7 @@ static void wanderer(gr_self *self, gr_value args)
 {
     walk *w = gr_alloc(self, sizeof *w);
     if (!w) return;
+    w->green = true;
     w->random = (uint64_t)gr_int(args, 1);
     for (uint64_t left = next(w) % steps; left > 0 && gri_load_relaxed(&going); left--) step(self, w);
     if (next(w) % 8 == 0) gr_raise(self, "storm", "the end of %s", "it");
@@ -279,6 +293,7 @@ static void wanderer(gr_self *self, gr_value args)
 static int server_start(gr_self *self, void *state, gr_value args)
 {
     walk *w = state;
+    w->green = true;
     w->random = (uint64_t)gr_int(args, 1);
     step(self, w);
     return next(w) % 32 == 0;
@@ -468,11 +483,11 @@ static int run_round(uint64_t round)
     int code = gr_stop(gr_after_ms((int64_t)(next(&w) % 20)));
     printf("{\"stress\":\"storm\",\"seed\":%llu,\"round\":%llu,\"steps\":%llu,\"spawned\":%llu,\"ended\":%llu,"
            "\"messages\":%llu,"
-           "\"steals\":%llu,\"rescues\":%llu,\"message_bytes\":%llu,\"stop\":\"%s\"}\n",
+           "\"steals\":%llu,\"rescues\":%llu,\"overflows\":%llu,\"message_bytes\":%llu,\"stop\":\"%s\"}\n",
            (unsigned long long)seed, (unsigned long long)round, (unsigned long long)gri_load_relaxed(&done),
            (unsigned long long)c.spawned, (unsigned long long)c.ended, (unsigned long long)c.messages,
-           (unsigned long long)c.steals, (unsigned long long)c.rescues, (unsigned long long)c.message_bytes,
-           gr_error_name(code));
+           (unsigned long long)c.steals, (unsigned long long)c.rescues, (unsigned long long)c.overflows,
+           (unsigned long long)c.message_bytes, gr_error_name(code));
     fflush(stdout);
     if (blocks_live() != blocks) {
         fprintf(stderr, "VIOLATION blocks of memory: %llu more than before\n",
