@@ -40,14 +40,14 @@ typedef struct gr_monitor_ref {
 
 /* Zero is the default everywhere. */
 typedef struct gr_spawn_options {
-    const char *name;         /* registered before the first message can arrive; GR_EEXISTS if taken; copied */
-    unsigned link;            /* enum gr_link_flags: link the spawner to it, before it runs */
-    gr_monitor_ref *monitor;  /* not NULL: monitor it, before it runs; the reference is stored here */
-    size_t stack_bytes;       /* address space of its stack: 16 KiB to 16 MiB, rounded up to a power of two; 0: the setting */
-    uint32_t mailbox_max;     /* ordinary messages that may wait; more are refused with GR_EFULL; 0: the setting */
+    const char *name;        /* registered before the first message can arrive; GR_EEXISTS if taken; copied */
+    unsigned link;           /* enum gr_link_flags: link the spawner to it, before it runs */
+    gr_monitor_ref *monitor; /* not NULL: monitor it, before it runs; the reference is stored here */
+    size_t stack_bytes; /* address space of its stack: 16 KiB to 16 MiB, rounded up to a power of two; 0: the setting */
+    uint32_t mailbox_max; /* ordinary messages that may wait; more are refused with GR_EFULL; 0: the setting */
     enum gr_kill_mode kill;
-    bool retain;              /* keep its exit record until one gr_wait or gr_forget */
-    bool pinned;              /* always runs on one worker: for code that relies on thread-locals */
+    bool retain; /* keep its exit record until one gr_wait or gr_forget */
+    bool pinned; /* always runs on one worker: for code that relies on thread-locals */
 } gr_spawn_options;
 
 /* Spawns entry on its own green thread with the arguments that format describes (pack.h); it runs soon, maybe elsewhere.

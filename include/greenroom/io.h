@@ -29,7 +29,8 @@ GR_IN_ACTOR GR_MUST_CHECK int gr_listen(gr_self *self, gr_socket *ret_socket, co
 /* Takes one connection; it is non-blocking, close-on-exec and has TCP_NODELAY. Out of descriptors it waits and tries again. */
 GR_SUSPENDS GR_MUST_CHECK int gr_accept(gr_self *self, gr_socket listener, gr_socket *ret_socket, gr_deadline deadline);
 /* Connects to an address as gr_listen takes them. Errors: GR_ETIMEOUT, GR_ESYSTEM (refused, unreachable, …), GR_EINVAL. */
-GR_SUSPENDS GR_MUST_CHECK int gr_connect(gr_self *self, gr_socket *ret_socket, const char *address, gr_deadline deadline);
+GR_SUSPENDS GR_MUST_CHECK int gr_connect(gr_self *self, gr_socket *ret_socket, const char *address,
+                                         gr_deadline deadline);
 
 /* Reads what is there, at least one byte unless the peer has ended: then *ret_bytes is 0. */
 GR_SUSPENDS GR_MUST_CHECK int gr_read(gr_self *self, gr_socket socket, void *buffer, size_t bytes, size_t *ret_bytes,

@@ -27,8 +27,8 @@ typedef struct gr_behaviour {
     const char *name; /* letters, digits, '_', '-', '.'; 1 to 64 bytes */
     gr_entry entry;
     const gr_server *server;
-    const char *arguments; /* shape that the arguments must have (shape.h); NULL: any */
-    const char *text;      /* one line for people */
+    const char *arguments;    /* shape that the arguments must have (shape.h); NULL: any */
+    const char *text;         /* one line for people */
     gr_spawn_options options; /* defaults; name, link and monitor must be zero */
 } gr_behaviour;
 

@@ -60,8 +60,8 @@ enum gr_fixed_index { GR_SETTINGS(GR_FIXED_BIT) GR_SETTING_COUNT };
 /* Zero (or NULL) in a field means its default. Strings are copied. */
 typedef struct gr_options {
     GR_SETTINGS(GR_FIELD)
-    uint64_t fixed;           /* settings the environment must not override */
-    bool no_signal_handler;   /* leave SIGSEGV and SIGBUS alone: a stack overflow then ends the process */
+    uint64_t fixed;         /* settings the environment must not override */
+    bool no_signal_handler; /* leave SIGSEGV and SIGBUS alone: a stack overflow then ends the process */
 } gr_options;
 
 /* Starts the runtime, or adds a reference to the running one.

@@ -43,7 +43,8 @@ typedef struct gr_server {
 #define gr_spawn_server(self, ret_address, server, options, ...) \
     gr_spawn_server_site((self), (ret_address), (server), (options), GR_SITE(__VA_ARGS__), __VA_ARGS__)
 GR_IN_ACTOR GR_MUST_CHECK int gr_spawn_server_site(gr_self *self, gr_address *ret_address, const gr_server *server,
-                                                   const gr_spawn_options *options, gr_site *site, const char *format, ...);
+                                                   const gr_spawn_options *options, gr_site *site, const char *format,
+                                                   ...);
 GR_IN_ACTOR GR_MUST_CHECK int gr_spawn_server_value(gr_self *self, gr_address *ret_address, const gr_server *server,
                                                     const gr_spawn_options *options, gr_value args);
 

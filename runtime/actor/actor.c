@@ -156,12 +156,13 @@ static void give_slot(gr_self *self)
 {
     if (gri_load_relaxed(&self->generation) == 0) return; /* relaxed: ours. Used up: this slot is never used again */
     gri_worker *worker = gri_worker_here();
-    gri_table_give(&gri_runtime_now.actors, worker ? &worker->slots : NULL, gri_load_relaxed(&self->task.id)); /* relaxed: constant */
+    gri_table_give(&gri_runtime_now.actors, worker ? &worker->slots : NULL,
+                   gri_load_relaxed(&self->task.id)); /* relaxed: constant */
 }
 
 static void begin_life(gr_self *self)
 {
-    uint32_t generation = gri_load_relaxed(&self->generation); /* relaxed: ours */
+    uint32_t generation = gri_load_relaxed(&self->generation);         /* relaxed: ours */
     if (generation == 0) generation = gri_runtime_now.generation_base; /* of a slot that is used for the first time */
     generation++;
     GRI_ASSERT(generation & 1);

@@ -63,7 +63,8 @@ struct gri_frame {
     gri_jump jump;
     gri_frame *outer;
     enum gri_outcome outcome; /* why it was jumped to */
-    uint16_t no_suspend, kill_holds; /* as they were when it was entered: whoever is jumped out of does not end its own */
+    uint16_t no_suspend,
+        kill_holds; /* as they were when it was entered: whoever is jumped out of does not end its own */
 };
 
 struct gr_self {
@@ -256,7 +257,8 @@ gr_message *gri_inbox_pop(gr_self *self);
 GRI_INLINE gr_message *gri_inbox_take_handed(gr_self *self)
 {
     gr_message *m = self->handed;
-    if (!m || self->inbox || m->node.link || m->kind != GRI_MESSAGE_CAST || gri_mailword_peek(&self->mailbox)) return NULL;
+    if (!m || self->inbox || m->node.link || m->kind != GRI_MESSAGE_CAST || gri_mailword_peek(&self->mailbox))
+        return NULL;
     self->handed = NULL;
     self->received++;
     /* relaxed, both: the bound counts, it does not publish; see gri_inbox_take_out */

@@ -220,7 +220,8 @@ int gri_call_answer(gr_self *self, gr_message *call, enum gri_message_kind kind,
     return 0;
 }
 
-int gri_answer_format(gr_self *self, uint64_t reference, gr_site *site, const char *format, va_list args, gr_message **ret)
+int gri_answer_format(gr_self *self, uint64_t reference, gr_site *site, const char *format, va_list args,
+                      gr_message **ret)
 {
     gr_builder b;
     gr_detail detail;

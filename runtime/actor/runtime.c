@@ -126,13 +126,13 @@ void gri_runtime_count_ended(void)
          * its children's: that nobody is left is not said too early. relaxed: the owner's */
         gri_store_release(counter, gri_load_relaxed(counter) + 1);
     else
-        gri_add_acq_rel(&gri_runtime_now.ended, 1u); /* mo:runtime.count_ended release -> scheduler.sum acquire: as above */
+        /* mo:runtime.count_ended release -> scheduler.sum acquire: as above */
+        gri_add_acq_rel(&gri_runtime_now.ended, 1u);
     /* mo:runtime.ended seq_cst <-> runtime.wait seq_cst: count, then look whether somebody waits; he says that he waits, then
      * looks at the count */
     gri_fence_seq_cst();
     /* relaxed: the fence orders it */
-    if (GRI_UNLIKELY(gri_load_relaxed(&gri_runtime_now.stop_waits)))
-        gri_parker_notify(&gri_runtime_now.stopper);
+    if (GRI_UNLIKELY(gri_load_relaxed(&gri_runtime_now.stop_waits))) gri_parker_notify(&gri_runtime_now.stopper);
 }
 
 static uint64_t upper_sum(enum upper what, gri_atomic_u64 *elsewhere)
@@ -375,9 +375,11 @@ static int start_everything(const gr_options *options, gr_detail *detail)
         goto no_topology;
     }
     if (getenv("HWLOC_SYNTHETIC") && !r->topology->synthetic)
-        gri_log(GR_LOG_WARN, GR_NO_ADDRESS, "HWLOC_SYNTHETIC=%.64s is no topology that hwloc takes: the real machine is used",
+        gri_log(GR_LOG_WARN, GR_NO_ADDRESS,
+                "HWLOC_SYNTHETIC=%.64s is no topology that hwloc takes: the real machine is used",
                 getenv("HWLOC_SYNTHETIC"));
-    gri_log(r->topology->list_missing ? GR_LOG_WARN : GR_LOG_INFO, GR_NO_ADDRESS, "%u workers: %s", r->topology->workers, r->topology->reason);
+    gri_log(r->topology->list_missing ? GR_LOG_WARN : GR_LOG_INFO, GR_NO_ADDRESS, "%u workers: %s",
+            r->topology->workers, r->topology->reason);
     code = gri_stacks_start(&(gri_stack_options){.guard = (gri_guard_mode)r->settings.guard});
     if (code != 0) {
         snprintf(detail->text, sizeof detail->text, "stacks could not be set up: %s", gr_error_text(code));

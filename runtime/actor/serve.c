@@ -18,8 +18,8 @@
 #include <string.h>
 
 struct gri_serving {
-    gr_message *call;   /* the message that is being served; NULL once taken over */
-    gr_message *answer; /* what gr_reply has built */
+    gr_message *call;       /* the message that is being served; NULL once taken over */
+    gr_message *answer;     /* what gr_reply has built */
     gr_builder *describing; /* on the stack of describe, while that is called */
     bool is_call, in_method;
 };

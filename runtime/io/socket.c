@@ -151,7 +151,7 @@ static void destroy(gri_socket_record *record)
     gri_store_relaxed(&record->generation, generation + 1);      /* relaxed: late finders do nothing harmful */
     close(record->fd);
     record->fd = -1;
-    gri_sub_relaxed(&open_count, 1u);                            /* relaxed: a counter */
+    gri_sub_relaxed(&open_count, 1u); /* relaxed: a counter */
     if (generation != GENERATION_LAST) gri_table_give(&table, NULL, record->index);
 }
 

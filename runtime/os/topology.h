@@ -77,7 +77,7 @@ typedef struct gri_topology {
     uint32_t *ring;    /* ring[places[w].ring_position] == w */
     uint32_t workers;
     gri_bind asked, in_force;               /* in_force is never GRI_BIND_AUTO */
-    uint32_t list_missing; /* CPUs of an asked-for list that may not be used */
+    uint32_t list_missing;                  /* CPUs of an asked-for list that may not be used */
     char reason[GRI_TOPOLOGY_REASON_BYTES]; /* why workers are bound or float, a sentence without a full stop */
 } gri_topology;
 

@@ -14,7 +14,7 @@
 
 #include "os/clock.h"
 
-#define REPORT_AFTER 4 /* times stuck_ns: a worker thread that others keep off its CPU looks stuck, too */
+#define REPORT_AFTER 4        /* times stuck_ns: a worker thread that others keep off its CPU looks stuck, too */
 #define QUOTA_NS GRI_NS_PER_S /* how often CPU mask and quota are read again: 0.1 ms each time */
 #define TRIM_NS (100 * GRI_NS_PER_MS) /* how often memory that went unused goes back to the system: guess */
 #define IDLE_TICKS_BEFORE_SLEEP \

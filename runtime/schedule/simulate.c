@@ -136,7 +136,8 @@ gri_task *gri_simulation_next(gri_worker **ret_worker, bool advance)
             }
             gri_simulation_note(worker->index);
             /* The slice: now and then the task has to give way at its first suspending call. */
-            gri_store_relaxed(&worker->yield, gri_rng_one_in(&scheduler->simulation->rng, SLICE_CHANCE)); /* relaxed: one thread */
+            gri_store_relaxed(&worker->yield,
+                              gri_rng_one_in(&scheduler->simulation->rng, SLICE_CHANCE)); /* relaxed: one thread */
             return task;
         }
         if (!advance) return NULL;

@@ -231,8 +231,7 @@ gri_task *gri_worker_next(gri_worker *worker)
 {
     for (;;) {
         /* relaxed: a request, nothing with it */
-        if (gri_load_relaxed(&worker->retire))
-            be_absent(worker);
+        if (gri_load_relaxed(&worker->retire)) be_absent(worker);
         gri_task *task = gri_worker_next_local(worker);
         if (task && !worker->searching) { /* the common case: it was busy before */
             if (gri_load_relaxed(&worker->phase) != GRI_WORKER_BUSY) become_busy(worker); /* relaxed: own writes */

@@ -104,8 +104,7 @@ void gri_worker_housekeeping(gri_worker *worker)
 {
     gri_scheduler *scheduler = worker->scheduler;
     /* relaxed: a request */
-    if (GRI_UNLIKELY(gri_load_relaxed(&worker->retire)))
-        gri_worker_give_up(worker);
+    if (GRI_UNLIKELY(gri_load_relaxed(&worker->retire))) gri_worker_give_up(worker);
     if (gri_wheel_earliest(&worker->wheel) != GRI_INSTANT_NEVER) {
         unsigned fired = gri_wheel_fire(&worker->wheel, gri_clock_now(), FIRE_LIMIT);
         gri_count_owner(&worker->counters.timers, fired); /* relaxed: a counter */
