@@ -259,6 +259,11 @@ static inline void free_home(gri_heap *heap, chunk *c, void *block)
     if (GRI_UNLIKELY(c->used == 0 || c->place == PLACE_FULL)) chunk_settle(heap, c);
 }
 
+static uint16_t full_above(uint16_t capacity)
+{
+    return (uint16_t)(capacity - 1 - capacity / 8);
+}
+
 static void chunk_dedicate(gri_heap *heap, chunk *c, unsigned size_class)
 {
     uint32_t block_bytes = class_steps[size_class] * STEP;
@@ -268,7 +273,7 @@ static void chunk_dedicate(gri_heap *heap, chunk *c, unsigned size_class)
     c->used = 0;
     c->carved = 0;
     c->capacity = (uint16_t)((GRI_CHUNK_BYTES - CHUNK_HEAD_BYTES) / block_bytes);
-    c->full_above = (uint16_t)(c->capacity - 1 - c->capacity / 8);
+    c->full_above = full_above(c->capacity);
     c->size_class = (uint8_t)size_class;
     gri_list_init(&c->link);
     poison((char *)c + CHUNK_HEAD_BYTES, GRI_CHUNK_BYTES - CHUNK_HEAD_BYTES);
@@ -368,6 +373,7 @@ static bool refill(gri_heap *heap, unsigned size_class)
         heap->current[size_class] = c;
         if (!c) return false;
         c->place = PLACE_CURRENT;
+        c->full_above = full_above(c->capacity); /* an earlier rest may have raised it */
         heap->free[size_class] = c->free;
         c->free = NULL;
         c->used = c->carved;

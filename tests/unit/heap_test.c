@@ -186,6 +186,27 @@ TEST(heap, a_rested_heap_goes_on_where_it_was)
     gri_heap_retire(heap);
 }
 
+/* A chunk that rested half full, and again when every block of it was in use, has nothing to give. */
+TEST(heap, a_full_chunk_that_rested_twice_gives_nothing)
+{
+    enum { COUNT = 3000 }; /* several chunks */
+    gri_heap *heap = heap_here();
+    static void *blocks[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        blocks[i] = gri_block_alloc(64);
+        CHECK((uintptr_t)blocks[i] % GRI_CHUNK_BYTES != 0);
+        memset(blocks[i], i & 255, 64);
+        gri_heap_bind(NULL);
+        gri_heap_trim(false);
+        gri_heap_bind(heap);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        for (int k = 0; k < 64; k++) CHECK_EQ(((unsigned char *)blocks[i])[k], i & 255);
+        gri_block_free(blocks[i]);
+    }
+    gri_heap_retire(heap);
+}
+
 TEST(heap, limit_refuses_and_says_so)
 {
     enum { MAX = 100000 };
