@@ -337,7 +337,8 @@ TEST(topology, narrowed_mask_floats_and_is_seen_again)
     CHECK_EQ(topology->pus_count, 1);
     CHECK_OK(gri_topology_place(topology, NULL, 0));
     CHECK_EQ(topology->workers, 1);
-    if (topology->machine_pus_count > 1 && !topology->exclusive && !topology->quota.limited) {
+    const gri_cgroup_quota *quota = &topology->quota; /* what speaks against binding before the mask does */
+    if (topology->machine_pus_count > 1 && !topology->exclusive && !quota->limited && quota->complete) {
         CHECK_EQ(topology->in_force, GRI_BIND_NONE);
         CHECK(strstr(topology->reason, "affinity mask holds 1 of"));
     }
