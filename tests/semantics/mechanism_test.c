@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* The mechanisms are the real ones: what the runtime does inside, asserted by its counters. */
+#include "support/harness.h"
 #include "support/test.h"
 
 #include "actor/runtime.h"
@@ -301,10 +302,12 @@ TEST(mechanism, victims_in_order_of_the_synthetic_topology)
 /* ---- an actor that blocks its thread ---- */
 
 static int gate[2];
+static gri_atomic_u32 blocking; /* blockers that run: each has a worker of its own, which it does not give back */
 
 static void blocker(gr_self *self, gr_value args)
 {
     char byte;
+    (void)gri_add_relaxed(&blocking, 1u); /* relaxed: waited for as a number */
     ssize_t got = read(gate[0], &byte, 1); /* what actors must not do: the thread blocks in the kernel */
     GRI_IGNORE(gr_cast(self, gr_address_in(args), "i", (int)got + 100));
 }
@@ -322,12 +325,13 @@ static void blocked_worker(unsigned workers)
     gr_self *self = start_stuck(workers, 5);
     gr_address a, me = gr_self_address(self);
     for (unsigned i = 0; i < workers; i++) CHECK_OK(gr_spawn(self, &a, blocker, "A", me));
+    WAIT_FOR(self, gri_load_relaxed(&blocking) == workers); /* relaxed: a number; from here on only a spare can run echo */
     CHECK_OK(gr_spawn(self, &a, echo, "n"));
     for (int i = 0; i < 10; i++) {
         CHECK_OK(gr_cast(self, a, "i", i));
         CHECK_EQ(receive_int(self), i);
     }
-    CHECK(counters().rescues >= 1);
+    WAIT_FOR(self, counters().rescues >= 1); /* the monitor counts after it has put one in */
     for (unsigned i = 0; i < workers; i++) CHECK(write(gate[1], "x", 1) == 1);
     for (unsigned i = 0; i < workers; i++) CHECK_EQ(receive_int(self), 101);
     CHECK_EQ(gr_stop(GR_NOW), GR_ETIMEOUT);
