@@ -224,7 +224,8 @@ static void print_head(const bench *b)
     char cpu[128];
     cpu_model(cpu, sizeof cpu);
     const char *commit = getenv("BENCH_COMMIT");
-    printf("{\"workload\":\"%s\",\"form\":\"%s\"", b->workload, b->servers ? "server" : "green");
+    printf("{\"peer\":\"greenroom\",\"version\":\"%s\",\"workload\":\"%s\",\"form\":\"%s\",\"law\":\"held\"",
+           gr_version(), b->workload, b->servers ? "server" : "green");
     for (size_t i = 0; i < b->parameter_count; i++) {
         printf(",\"");
         for (const char *c = b->parameters[i].option; *c; c++) putchar(*c == '-' ? '_' : *c);
@@ -241,14 +242,34 @@ static int compare_samples(const void *left, const void *right)
     return (l > r) - (l < r);
 }
 
-static void print_percentiles(void)
+static double us(uint32_t ns)
+{
+    return ns * 1e-3;
+}
+
+/* [upper edge in us, count], four buckets to a power of two; empty ones are left out. */
+static void print_histogram(const uint32_t *sorted, unsigned count)
+{
+    printf(",\"histogram\":[");
+    double edge_ns = 1;
+    for (unsigned i = 0, begin = 0; begin < count; begin = i) {
+        while (edge_ns < sorted[begin]) edge_ns *= 1.189207115002721; /* the fourth root of 2 */
+        while (i < count && sorted[i] <= edge_ns) i++;
+        printf("%s[%.4g,%u]", begin ? "," : "", edge_ns * 1e-3, i - begin);
+    }
+    putchar(']');
+}
+
+static void print_latency(void)
 {
     unsigned count = __atomic_load_n(&sample_count, __ATOMIC_RELAXED);
     if (count > SAMPLES_MAX) count = SAMPLES_MAX;
     if (count < 100) return;
     qsort(samples, count, sizeof *samples, compare_samples);
-    printf(",\"latency_ns\":{\"p50\":%u,\"p90\":%u,\"p99\":%u,\"max\":%u,\"samples\":%u}", samples[count / 2],
-           samples[count * 9ull / 10], samples[count * 99ull / 100], samples[count - 1], count);
+    printf(",\"latency_us\":{\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f,\"samples\":%u}",
+           us(samples[count / 2]), us(samples[count * 9ull / 10]), us(samples[count * 99ull / 100]),
+           us(samples[count * 999ull / 1000]), us(samples[count - 1]), count);
+    print_histogram(samples, count);
 }
 
 static int stop(bench *b)
@@ -259,16 +280,16 @@ static int stop(bench *b)
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
-int bench_end(bench *b, bench_span span, uint64_t ops, const char *unit)
+int bench_end(bench *b, bench_span span, uint64_t ops, const char *operation)
 {
     double seconds = (double)(span.end_ns - span.begin_ns) * 1e-9;
     gr_counters c;
     BENCH_OK(gr_counters_read(&c));
     print_head(b);
-    printf(",\"unit\":\"%s\",\"ops\":%llu,\"seconds\":%.6f,\"cpu_seconds\":%.6f,\"ops_per_s\":%.0f,\"ns_per_op\":%.2f",
-           unit, (unsigned long long)ops, seconds, (double)span.cpu_ns * 1e-9, (double)ops / seconds,
-           seconds * 1e9 / (double)ops);
-    print_percentiles();
+    printf(",\"unit\":\"M/s\",\"operation\":\"%s\",\"operations\":%llu,\"seconds\":%.6f,\"cpu_seconds\":%.6f",
+           operation, (unsigned long long)ops, seconds, (double)span.cpu_ns * 1e-9);
+    printf(",\"value\":%.6f,\"ns_per_operation\":%.2f", (double)ops / seconds * 1e-6, seconds * 1e9 / (double)ops);
+    print_latency();
     printf(",\"steals\":%llu,\"wakes\":%llu,\"system_allocations\":%llu}\n", (unsigned long long)c.steals,
            (unsigned long long)c.wakes, (unsigned long long)c.system_allocations);
     return stop(b);
@@ -277,7 +298,9 @@ int bench_end(bench *b, bench_span span, uint64_t ops, const char *unit)
 int bench_end_with(bench *b, const char *members)
 {
     print_head(b);
-    printf(",%s}\n", members);
+    printf(",%s", members);
+    print_latency();
+    puts("}");
     return stop(b);
 }
 

@@ -42,9 +42,11 @@ typedef struct bench {
 
 /* Options, probe, gr_start, gr_attach. */
 void bench_begin(bench *b, int argc, char **argv);
-/* Prints the line and stops the runtime. ops: what was done in the span, whose name is `unit`. Returns the exit code. */
-int bench_end(bench *b, bench_span span, uint64_t ops, const char *unit);
-/* The same around numbers of one's own instead of a rate: `members` is JSON, "\"x\":1,\"y\":2". */
+/* Prints the line and stops the runtime. ops: what was done in the span; one of it is called `operation`: "hop". Returns the
+ * exit code. The line has the law ("held"; a broken one got no line), rate, percentiles and histogram of the samples. */
+int bench_end(bench *b, bench_span span, uint64_t ops, const char *operation);
+/* The same around numbers of one's own instead of a rate: `members` is JSON, "\"x\":1,\"y\":2". bench/run reads "seconds" and
+ * "cpu_seconds" or, for what is no time, "value" and "unit". */
 int bench_end_with(bench *b, const char *members);
 
 GR_NORETURN GR_PRINTF(1, 2) void bench_fail(const char *format, ...);
