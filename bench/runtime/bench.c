@@ -46,6 +46,7 @@ static int64_t clock_ns(clockid_t clock)
 
 void bench_span_begin(bench_span *span)
 {
+    BENCH_OK(gr_counters_read(&span->before));
     span->cpu_ns = -clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     span->begin_ns = clock_ns(CLOCK_MONOTONIC);
 }
@@ -54,6 +55,7 @@ void bench_span_end(bench_span *span)
 {
     span->end_ns = clock_ns(CLOCK_MONOTONIC);
     span->cpu_ns += clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    BENCH_OK(gr_counters_read(&span->after));
 }
 
 void bench_sample(int64_t ns)
@@ -272,8 +274,43 @@ static void print_latency(void)
     print_histogram(samples, count);
 }
 
-static int stop(bench *b)
+/* What an operation costs besides time. All the counters that grow, those that did not excepted. */
+static void print_counts(const bench_span *span, double ops)
 {
+    const struct {
+        const char *name;
+        uint64_t before, after;
+    } counts[] = {
+#define COUNT(name, text) {#name, span->before.name, span->after.name},
+        GR_COUNTERS(COUNT)
+#undef COUNT
+    };
+    static const char *const levels[] = {"workers", "actors", "stacks_live", "stacks_cached", "message_bytes"};
+    printf(",\"per_operation\":{");
+    const char *comma = "";
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        bool level = counts[i].after == counts[i].before;
+        for (size_t k = 0; k < sizeof levels / sizeof *levels; k++) level |= strcmp(counts[i].name, levels[k]) == 0;
+        if (level) continue;
+        printf("%s\"%s\":%.4g", comma, counts[i].name, (double)(counts[i].after - counts[i].before) / ops);
+        comma = ",";
+    }
+    putchar('}');
+}
+
+void bench_note(bench *b, const char *format, ...)
+{
+    size_t used = strlen(b->notes), room = sizeof b->notes - used;
+    va_list args;
+    va_start(args, format);
+    int length = snprintf(b->notes + used, room, ",") + vsnprintf(b->notes + used + 1, room - 1, format, args);
+    va_end(args);
+    if (length < 1 || (size_t)length >= room) bench_fail("too many notes");
+}
+
+static int finish(bench *b)
+{
+    printf("%s}\n", b->notes);
     gr_detach(&b->self);
     int code = gr_stop(gr_after_s(60));
     if (code != 0) bench_fail("gr_stop: %s", gr_error_name(code));
@@ -283,16 +320,13 @@ static int stop(bench *b)
 int bench_end(bench *b, bench_span span, uint64_t ops, const char *operation)
 {
     double seconds = (double)(span.end_ns - span.begin_ns) * 1e-9;
-    gr_counters c;
-    BENCH_OK(gr_counters_read(&c));
     print_head(b);
     printf(",\"unit\":\"M/s\",\"operation\":\"%s\",\"operations\":%llu,\"seconds\":%.6f,\"cpu_seconds\":%.6f",
            operation, (unsigned long long)ops, seconds, (double)span.cpu_ns * 1e-9);
     printf(",\"value\":%.6f,\"ns_per_operation\":%.2f", (double)ops / seconds * 1e-6, seconds * 1e9 / (double)ops);
     print_latency();
-    printf(",\"steals\":%llu,\"wakes\":%llu,\"system_allocations\":%llu}\n", (unsigned long long)c.steals,
-           (unsigned long long)c.wakes, (unsigned long long)c.system_allocations);
-    return stop(b);
+    print_counts(&span, (double)ops);
+    return finish(b);
 }
 
 int bench_end_with(bench *b, const char *members)
@@ -300,8 +334,7 @@ int bench_end_with(bench *b, const char *members)
     print_head(b);
     printf(",%s", members);
     print_latency();
-    puts("}");
-    return stop(b);
+    return finish(b);
 }
 
 /* ---- the main thread's mailbox ---- */

@@ -26,7 +26,8 @@ typedef struct bench_parameter {
 
 typedef struct bench_span {
     int64_t begin_ns, end_ns;
-    int64_t cpu_ns; /* of the whole process, all threads */
+    int64_t cpu_ns;            /* of the whole process, all threads */
+    gr_counters before, after; /* what the runtime counted at either end */
 } bench_span;
 
 typedef struct bench {
@@ -38,13 +39,17 @@ typedef struct bench {
     unsigned workers;
     gr_self *self;        /* the main thread's */
     double cross_core_ns; /* -1: not known */
+    char notes[1024];     /* bench_note */
 } bench;
 
 /* Options, probe, gr_start, gr_attach. */
 void bench_begin(bench *b, int argc, char **argv);
 /* Prints the line and stops the runtime. ops: what was done in the span; one of it is called `operation`: "hop". Returns the
- * exit code. The line has the law ("held"; a broken one got no line), rate, percentiles and histogram of the samples. */
+ * exit code. The line has the law ("held"; a broken one got no line), rate, percentiles and histogram of the samples, and what the
+ * runtime counted for one operation: switches, tasks run as plain calls, steals, wakes, queue operations, … */
 int bench_end(bench *b, bench_span span, uint64_t ops, const char *operation);
+/* One more member of the line: bench_note(&b, "\"balanced_ms\":%.1f", ms). */
+GR_PRINTF(2, 3) void bench_note(bench *b, const char *format, ...);
 /* The same around numbers of one's own instead of a rate: `members` is JSON, "\"x\":1,\"y\":2". bench/run reads "seconds" and
  * "cpu_seconds" or, for what is no time, "value" and "unit". */
 int bench_end_with(bench *b, const char *members);
