@@ -112,6 +112,8 @@ GR_ANY_THREAD void gr_panic_hook_set(void (*hook)(const char *text));
     X(dropped, "messages that were no call to a server without on_message") \
     X(switches, "context switches") \
     X(runs, "tasks run as plain calls") \
+    X(queued, "times a task was put into a worker's queue") \
+    X(spills, "times a full queue gave half to the common one") \
     X(steals, "successful steals") \
     X(stolen, "tasks stolen") \
     X(wakes, "sleeping workers woken") \

@@ -169,6 +169,8 @@ int gr_counters_read(gr_counters *ret)
         .dropped = gri_load_relaxed(&r->dropped),
         .switches = SUM(switches),
         .runs = SUM(runs),
+        .queued = SUM(deque_pushes),
+        .spills = SUM(spills),
         .steals = SUM(steals),
         .stolen = SUM(stolen),
         .wakes = SUM(wakes),
