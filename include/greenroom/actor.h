@@ -55,7 +55,8 @@ typedef struct gr_spawn_options {
  *     int gr_spawn_link(…the same…): with options GR_LINK | GR_LINK_TRAP_EXIT
  *     int gr_spawn_with(gr_self *self, gr_address *ret_address, gr_entry entry, const gr_spawn_options *options,
  *                       const char *format, ...)
- * Errors: GR_EFORMAT, GR_EEXISTS, GR_EINVAL, GR_ENOMEM, GR_EFULL (message memory), GR_ENOTRUNNING (stopping), GR_EKILLED. */
+ * Errors: GR_EFORMAT, GR_EEXISTS, GR_EINVAL, GR_ENOMEM, GR_EFULL (message memory), GR_ENOTRUNNING (stopping).
+ * These are macros: a compound literal of options that contains a comma needs parentheses around it. */
 #define gr_spawn(self, ret_address, entry, ...) \
     gr_spawn_site((self), (ret_address), (entry), NULL, GR_SITE(__VA_ARGS__), __VA_ARGS__)
 #define gr_spawn_link(self, ret_address, entry, ...) \

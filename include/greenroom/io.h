@@ -2,7 +2,8 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Sockets that park the green thread. A socket is a value; a stale one gives GR_ECLOSED. It belongs to the actor that made
  * or adopted it and is closed when that actor ends. One actor may read while it is the only one that uses the socket.
- * Every call takes a deadline and ends early with GR_EKILLED. A failed system call is GR_ESYSTEM; the detail has its text. */
+ * What suspends takes a deadline and ends early with GR_EKILLED. A failed system call is GR_ESYSTEM; the detail has its text.
+ * Another actor's socket is GR_ECONTEXT until it is adopted. Under GREENROOM_SIMULATE there are none: GR_EUNSUPPORTED. */
 #ifndef GR_IO_H
 #define GR_IO_H
 
