@@ -71,6 +71,9 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_start(const gr_options *options, gr_detail *r
 
 /* Gives one reference back. The last one waits until every actor has ended or the deadline passes, then kills what is left,
  * runs its cleanups and ends the workers. Call it from a thread that is not an actor; an attached caller is detached.
+ * Nobody can be ended in the middle of a computation: for an actor that never reaches a suspending call, and for an attached
+ * thread that neither detaches nor ends (its suspending calls return GR_EKILLED), it waits beyond the deadline, and logs
+ * that as an error every ten seconds.
  * Returns 0 when all actors ended by themselves, GR_ETIMEOUT when some had to be killed, GR_ENOTRUNNING, GR_ECONTEXT. */
 GR_ANY_THREAD int gr_stop(gr_deadline deadline);
 
