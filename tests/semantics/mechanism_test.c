@@ -307,7 +307,7 @@ static gri_atomic_u32 blocking; /* blockers that run: each has a worker of its o
 static void blocker(gr_self *self, gr_value args)
 {
     char byte;
-    (void)gri_add_relaxed(&blocking, 1u); /* relaxed: waited for as a number */
+    (void)gri_add_relaxed(&blocking, 1u);  /* relaxed: waited for as a number */
     ssize_t got = read(gate[0], &byte, 1); /* what actors must not do: the thread blocks in the kernel */
     GRI_IGNORE(gr_cast(self, gr_address_in(args), "i", (int)got + 100));
 }
@@ -325,7 +325,8 @@ static void blocked_worker(unsigned workers)
     gr_self *self = start_stuck(workers, 5);
     gr_address a, me = gr_self_address(self);
     for (unsigned i = 0; i < workers; i++) CHECK_OK(gr_spawn(self, &a, blocker, "A", me));
-    WAIT_FOR(self, gri_load_relaxed(&blocking) == workers); /* relaxed: a number; from here on only a spare can run echo */
+    WAIT_FOR(self,
+             gri_load_relaxed(&blocking) == workers); /* relaxed: a number; from here on only a spare can run echo */
     CHECK_OK(gr_spawn(self, &a, echo, "n"));
     for (int i = 0; i < 10; i++) {
         CHECK_OK(gr_cast(self, a, "i", i));
