@@ -176,7 +176,7 @@ int gr_counters_read(gr_counters *ret)
         .wakes = SUM(wakes),
         .parks = SUM(parks),
         .polls = SUM(polls),
-        .timers_fired = SUM(timers),
+        .timers_fired = SUM(timers) + gri_load_relaxed(&scheduler->timers),
         .stuck = gri_load_relaxed(&scheduler->stuck),
         .rescues = gri_load_relaxed(&scheduler->rescues),
         .overflows = gri_load_relaxed(&r->overflows),

@@ -7,7 +7,8 @@
  *     its queue, and if it lasts, it is reported. When the stuck worker lets go, one spare is sent away
  *   - once a second: more workers than the CPU mask and quota have room for are sent away, or called back
  *   - backlog beside a sleeper means that a cheap wake-up hint was missed: the sleeper is woken
- *   - timers that are due and a poller nobody looks at, beside a worker that does not get to its housekeeping: likewise
+ *   - timers that are due and a poller nobody looks at, beside a worker that does not get to its housekeeping: likewise; when
+ *     nobody sleeps, the monitor fires such timers itself
  *
  * Everything it reads is a moment's picture. */
 #include "schedule/scheduler.h"
@@ -17,6 +18,7 @@
 #define REPORT_AFTER 4        /* times stuck_ns: a worker thread that others keep off its CPU looks stuck, too */
 #define QUOTA_NS GRI_NS_PER_S /* how often CPU mask and quota are read again: 0.1 ms each time */
 #define TRIM_NS (100 * GRI_NS_PER_MS) /* how often memory that went unused goes back to the system: guess */
+#define FIRE_LIMIT 1024               /* guess: a wheel's lock is held meanwhile */
 #define IDLE_TICKS_BEFORE_SLEEP \
     200 /* guess: two trims after the last work, and no sleep between two requests of a service */
 
@@ -148,6 +150,17 @@ static bool nobody_attends(monitor *m, gri_instant now)
     return !gri_inject_is_empty(&scheduler->inject);
 }
 
+/* Fires timers that nobody gets to: of a stuck worker, or of a spare one that was sent away, while the others are busy and only
+ * look after their own. */
+static void fire_late(gri_scheduler *scheduler, unsigned count, gri_instant now)
+{
+    for (unsigned i = 0; i < count; i++) {
+        gri_wheel *wheel = &scheduler->workers[i].wheel;
+        if (gri_wheel_earliest(wheel) >= now - scheduler->config.slice_ns) continue;
+        gri_add_relaxed(&scheduler->timers, gri_wheel_fire(wheel, now, FIRE_LIMIT)); /* relaxed: a counter */
+    }
+}
+
 /* Returns whether any worker is busy. */
 static bool tick(monitor *m, gri_instant now)
 {
@@ -161,8 +174,9 @@ static bool tick(monitor *m, gri_instant now)
     if (sleepers && nobody_attends(m, now)) {
         int sleeper = gri_idle_wake_any(&scheduler->idle);
         if (sleeper >= 0) gri_worker_unpark(&scheduler->workers[sleeper]);
-    } else if (!sleepers && m->stuck > in) {
-        put_spare_in(m);
+    } else if (!sleepers) {
+        fire_late(scheduler, count, now);
+        if (m->stuck > in) put_spare_in(m);
     }
     if (in > m->stuck) send_spare_away(m);
     return busy;

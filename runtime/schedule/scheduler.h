@@ -119,7 +119,7 @@ typedef struct gri_scheduler {
     gri_thread monitor;
     gri_parker monitor_parker;
     gri_atomic_bool monitor_asleep;
-    gri_atomic_u64 rescues, stuck;
+    gri_atomic_u64 rescues, stuck, timers; /* timers that the monitor has fired */
     gri_atomic_u32 tick_ms; /* written by the monitor */
     gri_atomic_u32 next_home;
     struct gri_simulation *simulation;

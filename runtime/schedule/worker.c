@@ -126,12 +126,19 @@ static gri_task *pinned(gri_worker *worker)
     return node ? GRI_CONTAINER_OF(node, gri_task, link) : NULL;
 }
 
+/* Once a slice, besides: sixty-four tasks that each take a slice are long for a timer, and for what other threads have sent. */
+static void slice_is_over(gri_worker *worker)
+{
+    gri_store_relaxed(&worker->yield, false); /* relaxed: a hint, see its declaration */
+    gri_worker_housekeeping(worker);
+}
+
 /* The next task without waiting. When the slice is over, what was spoken to last goes behind the others. */
 gri_task *gri_worker_next_local(gri_worker *worker)
 {
     if (GRI_UNLIKELY(++worker->ticks % HOUSEKEEPING_TICKS == 0)) gri_worker_housekeeping(worker);
     if (GRI_UNLIKELY(gri_load_relaxed(&worker->yield))) { /* relaxed: a hint, see its declaration */
-        gri_store_relaxed(&worker->yield, false);
+        slice_is_over(worker);
         gri_task *last = gri_deque_count(&worker->deque) > 0 ? gri_slot_take_owner(&worker->slot) : NULL;
         if (last) gri_worker_push(worker, last);
     }
@@ -240,9 +247,8 @@ static bool is_alone(gri_worker *worker)
 void gri_task_yield(gri_task *task)
 {
     gri_worker *worker = task->worker;
-    gri_store_relaxed(&worker->yield, false); /* relaxed: a hint, see its declaration */
-    if (!worker->scheduler->simulation && is_alone(worker)) {
-        gri_worker_housekeeping(worker);
+    if (!worker->scheduler->simulation) {
+        if (gri_load_relaxed(&worker->yield) || is_alone(worker)) slice_is_over(worker); /* relaxed: a hint */
         if (is_alone(worker)) return;
     }
     /* GR_ENOMEM: no stack to give way on; going on is as good. */
