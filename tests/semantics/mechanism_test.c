@@ -362,3 +362,40 @@ TEST(mechanism, timers_of_a_blocked_worker_fire)
     CHECK_EQ(receive_int(self), 101);
     CHECK_OK(gr_stop(gr_after_s(10)));
 }
+
+static void arming(gr_self *self, gr_value args)
+{
+    gr_address parent = gr_address_in(args);
+    CHECK_OK(gr_cast_after(self, NULL, parent, gr_after_ms(200), "i", 8));
+    GRI_IGNORE(gr_cast(self, parent, "i", 7));
+}
+
+/* Two of these keep a worker from sleeping and from looking elsewhere, and it is not stuck: it runs them by turns. */
+static void busy(gr_self *self, gr_value args)
+{
+    (void)args;
+    while (gr_cooperate(self) == 0) continue;
+}
+
+static void blocker_then_busy(gr_self *self, gr_value args)
+{
+    blocker(self, args);
+    CHECK_OK(gr_spawn(self, NULL, busy, "n"));
+    busy(self, args);
+}
+
+/* The timer is on the wheel of the spare, which has left, and nobody is idle. */
+TEST(mechanism, timers_of_a_spare_fire_beside_a_busy_worker)
+{
+    CHECK(pipe(gate) == 0);
+    gr_self *self = start_stuck(1, 5);
+    gr_address a, me = gr_self_address(self);
+    CHECK_OK(gr_spawn(self, &a, blocker_then_busy, "A", me));
+    WAIT_FOR(self, gri_load_relaxed(&blocking) == 1); /* relaxed: a number; from here on only a spare can run others */
+    CHECK_OK(gr_spawn(self, &a, arming, "A", me));
+    CHECK_EQ(receive_int(self), 7);
+    CHECK(write(gate[1], "x", 1) == 1);
+    CHECK_EQ(receive_int(self), 101);
+    CHECK_EQ(receive_int(self), 8);
+    CHECK_EQ(gr_stop(GR_NOW), GR_ETIMEOUT);
+}
