@@ -73,6 +73,11 @@ void bench_sample(int64_t ns);
 /* Forgets them: after the warm-up. */
 void bench_samples_clear(void);
 
+/* Computes for so many rounds, whose result is to be used; how many there are to a microsecond, at best: what others do on the
+ * machine meanwhile does not count. Some milliseconds. */
+uint64_t bench_work(uint64_t rounds);
+double bench_rounds_per_us(void);
+
 /* The next message to the main thread, which must come within a minute or so, to be freed; and the int that it is. */
 gr_message *bench_receive(bench *b);
 int64_t bench_receive_int(bench *b);
