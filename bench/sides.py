@@ -13,6 +13,7 @@ import time
 BENCH = pathlib.Path(__file__).resolve().parent
 PEERS = BENCH / "peers"
 OURS = "greenroom"
+RESULTS = {"operations", "steals", "wakes", "system_allocations", "cross_core_ns"}
 NOT_THERE, NOT_INSTALLED = 3, 4  # exit codes of a peer: no such workload; not installed
 
 
@@ -127,7 +128,19 @@ def _read_lines(outcome, text):
         outcome.status, outcome.reason = "failed", f"law: {broken[0].get('law', 'not a word about it')}"
 
 
-def run(side, workload, workers, builds, smoke, limit_s, commit):
+def cases(lines):
+    """What tells the lines of one run apart: their "case", or the parameters in which they differ from the first."""
+    if len(lines) == 1:
+        return [""]
+    first = lines[0]
+    found = []
+    for i, line in enumerate(lines):
+        varied = [f"{k} {v}" for k, v in line.items() if isinstance(v, int) and first.get(k) != v and k not in RESULTS]
+        found.append(line.get("case") or " ".join(varied) or ("default" if i == 0 else str(i + 1)))
+    return found
+
+
+def run(side, workload, workers, builds, smoke, limit_s, commit, more=()):
     """One run of one side. Exit codes 3 and 4 mean something from peers only."""
     environment = dict(os.environ, BENCH_COMMIT=commit)
     if side.peer != OURS:
@@ -136,7 +149,7 @@ def run(side, workload, workers, builds, smoke, limit_s, commit):
     command = [str(builds[side.build] / "bench" / f"{workload.program}_bench")] + ["--smoke"] * smoke
     if side.form:
         command += ["--form", side.form, "--workers", str(workers)]
-    command += workload.smoke if smoke else workload.arguments
+    command += [*(workload.smoke if smoke else workload.arguments), *more]
     if side.copy:
         environment["GREENROOM_COPY"] = side.copy
     outcome = execute(command, environment, limit_s)

@@ -30,6 +30,7 @@ class Verdict:
     target: str
     met: object    # True, False; None: not judged
     text: str      # what was found, or why it is not judged
+    bar: float = None  # the value that would just do
 
 
 @dataclasses.dataclass
@@ -142,8 +143,9 @@ def _judge(row, e, rows):
             e.verdicts.append(Verdict(text, None, name))
             continue
         met = spread.median >= target.factor if target.op == ">=" else spread.median <= target.factor
-        found = number(spread.median) if target.beside is None else f"{spread.median:.2f} × {name}"
-        e.verdicts.append(Verdict(text, met, found))
+        found = number(spread.median) if target.beside is None else f"{ratio_text(spread)} × {name}"
+        bar = target.factor if target.beside is None else e.spread.median * target.factor / spread.median
+        e.verdicts.append(Verdict(text, met, found, bar))
 
 
 def summarise(records):
@@ -151,7 +153,7 @@ def summarise(records):
     rows = _collect(records)
     smoke = any(r.get("smoke") for r in records if r["kind"] == "machine")
     builds = {e.side.build for row in rows for e in row.entries if e.ours}
-    copies = {e.side.copy for row in rows for e in row.entries if e.ours}
+    copies = {e.side.copy for row in rows for e in row.entries if e.side.copy}
     for row in rows:
         row.entries.sort(key=lambda e: (not e.ours, e.side.form, e.side.copy, e.side.build))
         _add_pony(row)
@@ -195,8 +197,8 @@ def _line(cells, widths):
     return text.rstrip()
 
 
-def _ratio_text(spread):
-    return f"{spread.median:.2f}" if spread.median < 10 else f"{spread.median:.1f}"
+def ratio_text(spread):
+    return f"{spread.median:.{1 if spread.median >= 10 else 2 if spread.median >= 0.1 else 3}f}"
 
 
 def table(rows):
@@ -215,8 +217,8 @@ def table(rows):
             s = e.spread
             cells = title + [e.label, number(s.median), f"[{number(s.low)}..{number(s.high)}]", row.unit]
             if versus:
-                cells.append(_ratio_text(e.versus_first) if e.versus_first else "")
-            cells += [_ratio_text(e.ratios[p]) if p in e.ratios else "" for p in peers]
+                cells.append(ratio_text(e.versus_first) if e.versus_first else "")
+            cells += [ratio_text(e.ratios[p]) if p in e.ratios else "" for p in peers]
             words = {True: "met", False: "MISSED", None: "not judged"}
             cells.append("; ".join(f"{v.target}: {words[v.met]}, {v.text}" for v in e.verdicts))
             body.append(cells)
