@@ -46,6 +46,10 @@ int savina_main(const savina *program, int argc, char **argv);
 #define savina_spawn(self, ret_address, entry, server, ...) \
     BENCH_OK(savina_servers ? gr_spawn_server((self), (ret_address), (server), &savina_kept, __VA_ARGS__) \
                             : gr_spawn_with((self), (ret_address), (entry), &savina_kept, __VA_ARGS__))
+/* The same for an actor whose end nobody waits for. */
+#define savina_launch(self, ret_address, entry, server, ...) \
+    BENCH_OK(savina_servers ? gr_spawn_server((self), (ret_address), (server), NULL, __VA_ARGS__) \
+                            : gr_spawn((self), (ret_address), (entry), __VA_ARGS__))
 extern bool savina_servers;
 extern const gr_spawn_options savina_kept;
 

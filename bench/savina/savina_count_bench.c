@@ -72,8 +72,7 @@ static uint64_t run(bench *b, const bench_parameter *p, bench_span *span)
     uint64_t messages = p[0].value;
     gr_address counter, producer;
     bench_span_begin(span);
-    BENCH_OK(b->servers ? gr_spawn_server(b->self, &counter, &counter_server, NULL, "n")
-                        : gr_spawn(b->self, &counter, counter_green, "n"));
+    savina_launch(b->self, &counter, counter_green, &counter_server, "n");
     savina_spawn(b->self, &producer, produce, &producer_server, "[A,I]", counter, (int64_t)messages);
     bench_equal("sum", (uint64_t)savina_result(b->self, producer), messages);
     bench_span_end(span);

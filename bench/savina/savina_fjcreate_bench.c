@@ -37,8 +37,7 @@ static void master(gr_self *self, gr_value args)
     int64_t actors = gr_int(args, 0);
     for (int64_t i = 0; i < actors; i++) {
         gr_address child;
-        BENCH_OK(savina_servers ? gr_spawn_server(self, &child, &child_server, NULL, "n")
-                                : gr_spawn(self, &child, child_green, "n"));
+        savina_launch(self, &child, child_green, &child_server, "n");
         BENCH_OK(gr_cast(self, child, "f", 37.2));
         savina_give_way(self, i);
     }
