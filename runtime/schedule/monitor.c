@@ -132,6 +132,16 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
     return true;
 }
 
+/* What a worker's running task has spoken to waits no longer than a slice: the others may have it. */
+static void drain_slot(monitor *m, unsigned index, gri_instant now)
+{
+    gri_scheduler *scheduler = m->scheduler;
+    gri_worker *worker = &scheduler->workers[index];
+    if (!is_busy(worker) || now - m->watches[index].since < scheduler->config.slice_ns) return;
+    gri_task *task = gri_slot_steal(&worker->slot);
+    if (task) gri_inject_push(&scheduler->inject, &task->link);
+}
+
 /* Is there something to do that the workers who are awake do not get to? */
 static bool nobody_attends(monitor *m, gri_instant now)
 {
@@ -142,7 +152,6 @@ static bool nobody_attends(monitor *m, gri_instant now)
         gri_worker *worker = &scheduler->workers[i];
         bool held = is_busy(worker) && now - m->watches[i].since >= scheduler->config.slice_ns;
         if (gri_deque_count(&worker->deque) > 0) return true;
-        if (held && !gri_slot_is_empty(&worker->slot)) return true;
         if (polled) continue; /* who sleeps in the poller looks after timers and descriptors */
         if (gri_wheel_earliest(&worker->wheel) < now - scheduler->config.slice_ns) return true;
         if (held && gri_load_relaxed(&scheduler->watched) > 0) return true; /* relaxed: a hint */
@@ -168,7 +177,10 @@ static bool tick(monitor *m, gri_instant now)
     unsigned count = gri_load_relaxed(&scheduler->worker_count); /* relaxed: only the monitor changes it */
     bool busy = false;
     m->stuck = 0;
-    for (unsigned i = 0; i < count; i++) busy |= watch_worker(m, i, now);
+    for (unsigned i = 0; i < count; i++) {
+        busy |= watch_worker(m, i, now);
+        drain_slot(m, i, now);
+    }
     unsigned in = spares_at_work(scheduler);
     bool sleepers = gri_idle_asleep_count(&scheduler->idle) > 0;
     if (sleepers && nobody_attends(m, now)) {

@@ -2,8 +2,8 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Looking for work elsewhere, going to sleep, being woken. The state machine of sleeping stands in sync/eventcount.h.
  *
- * A thief takes half of a victim's deque. The victim's slot, which holds what its running task has just spoken to, is taken
- * only on the last pass before sleep: it will most likely run there in a moment.
+ * A thief takes half of a victim's deque, never its slot: that holds what its running task has just spoken to, which will most
+ * likely run there in a moment. If it does not within a slice, the monitor moves it to the common queue.
  *
  * Of the idle workers the first sleeps in the poller until the earliest timer of any worker, the others on their parkers
  * without limit. Whoever arms a timer earlier than that wakes the poller (gri_scheduler_arm). */
@@ -20,14 +20,10 @@ static unsigned worker_count(gri_scheduler *scheduler)
     return gri_load_acquire(&scheduler->worker_count);
 }
 
-static gri_task *steal_from(gri_worker *worker, gri_worker *victim, bool last_pass)
+static gri_task *steal_from(gri_worker *worker, gri_worker *victim)
 {
     void *first = NULL;
     size_t count = gri_deque_steal_half(&victim->deque, &worker->deque, &first);
-    if (count == 0 && last_pass) {
-        first = gri_slot_steal(&victim->slot);
-        count = first != NULL;
-    }
     if (count == 0) return NULL;
     /* relaxed, both: counters */
     gri_count_owner(&worker->counters.steals, 1u);
@@ -48,12 +44,12 @@ static gri_task *steal(gri_worker *worker, bool last_pass)
     for (unsigned i = 0; i < victims; i++) {
         unsigned at = (i + turn) % victims;
         gri_worker *victim = &scheduler->workers[worker->spare ? at : worker->victims[at]];
-        gri_task *task = steal_from(worker, victim, last_pass);
+        gri_task *task = steal_from(worker, victim);
         if (task) return task;
     }
     for (unsigned i = base; i < count; i++) {
         if (i == worker->index) continue;
-        gri_task *task = steal_from(worker, &scheduler->workers[i], last_pass);
+        gri_task *task = steal_from(worker, &scheduler->workers[i]);
         if (task) return task;
     }
     return NULL;
@@ -159,7 +155,9 @@ static void sleep_in_poller(gri_worker *worker)
 static bool all_work_is_gone(gri_worker *worker, gri_task **ret_task)
 {
     *ret_task = look_everywhere(worker, true);
-    return *ret_task == NULL && gri_inject_is_empty(&worker->scheduler->inject) && gri_inject_is_empty(&worker->pinned);
+    /* The slot: the monitor may be at it, and leave the item there. */
+    return *ret_task == NULL && gri_slot_is_empty(&worker->slot) && gri_inject_is_empty(&worker->scheduler->inject) &&
+           gri_inject_is_empty(&worker->pinned);
 }
 
 /* Announces sleep, looks once more, sleeps. Returns a task if the last look found one. */
@@ -220,7 +218,9 @@ static void be_absent(gri_worker *worker)
 
 void gri_worker_give_up(gri_worker *worker)
 {
-    gri_task *task = gri_slot_take_owner(&worker->slot);
+    gri_task *task;
+    while (!(task = gri_slot_take_owner(&worker->slot)) && !gri_slot_is_empty(&worker->slot))
+        gri_thread_yield(); /* the monitor is at it */
     if (!task) task = gri_deque_pop_owner(&worker->deque);
     if (!task) return;
     for (; task; task = gri_deque_pop_owner(&worker->deque)) gri_inject_push(&worker->scheduler->inject, &task->link);

@@ -247,8 +247,10 @@ static bool is_alone(gri_worker *worker)
 void gri_task_yield(gri_task *task)
 {
     gri_worker *worker = task->worker;
+    const bool over = gri_load_relaxed(&worker->yield); /* relaxed: a hint, see its declaration */
+    gri_store_relaxed(&worker->yield, false);           /* relaxed: as above */
     if (!worker->scheduler->simulation) {
-        if (gri_load_relaxed(&worker->yield) || is_alone(worker)) slice_is_over(worker); /* relaxed: a hint */
+        if (over || is_alone(worker)) gri_worker_housekeeping(worker);
         if (is_alone(worker)) return;
     }
     /* GR_ENOMEM: no stack to give way on; going on is as good. */

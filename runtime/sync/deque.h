@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* A worker's run queue: a bounded ring of pointers, first in first out, that thieves take half of in one step; and the
- * slot beside it that holds the one item to run next.
+/* A worker's run queue: a bounded ring of pointers, first in first out, that thieves take half of in one step.
  *
  *     head -->  [ oldest ........ newest ]  <-- tail
  *     owner and thieves take here              the owner pushes here
@@ -11,8 +10,6 @@
  *     spill_owner                   the owner: one thread at a time
  *     steal_half(victim, thief)     the owner of `thief`, concurrently with everything on `victim`
  *     steal_array, count            anybody, concurrently with everything
- *     slot_put, slot_take_owner     the owner
- *     slot_steal                    anybody
  *
  * Every item is returned exactly once. Everything before a push is visible to whoever gets the item. Items leave in the
  * order of their pushes. The owner's operations are lock-free (they fail only because a thief succeeded), thieves too:
@@ -45,11 +42,6 @@ typedef struct gri_deque {
     /* owner */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_ptr slots[GRI_DEQUE_CAPACITY];
 } gri_deque;
-
-/* One item to run next, newest wins. The owner is the only one who puts. */
-typedef struct gri_slot {
-    gri_atomic_ptr item; /* owner puts, owner and thieves take; publishes the item */
-} gri_slot;
 
 void gri_deque_init(gri_deque *deque);
 
@@ -107,47 +99,5 @@ size_t gri_deque_steal_half(gri_deque *victim, gri_deque *thief, void **ret_firs
 /* Anybody, deque of its own or not. Takes at most max items, oldest first, into items. Returns how many; 0 if there are
  * none. Call it until it returns 0 to drain a stuck worker. */
 size_t gri_deque_steal_array(gri_deque *victim, void **ret_items, size_t max);
-
-static inline void gri_slot_init(gri_slot *slot)
-{
-    gri_atomic_init(&slot->item, NULL);
-}
-
-/* Owner. Puts an item (not NULL) and returns the one it displaces, or NULL. */
-static inline void *gri_slot_put(gri_slot *slot, void *item)
-{
-    /* relaxed: what the owner may find was put by itself */
-    if (gri_load_relaxed(&slot->item) == NULL) {
-        /* Nobody but the owner makes it non-NULL, so no exchange is needed.
-         * mo:slot.put release -> slot.steal acquire: publishes the item */
-        gri_store_release(&slot->item, item);
-        return NULL;
-    }
-    /* mo:slot.put release -> slot.steal acquire: publishes the item */
-    return gri_exchange_release(&slot->item, item);
-}
-
-/* Owner. Takes the item, or NULL. */
-static inline void *gri_slot_take_owner(gri_slot *slot)
-{
-    /* relaxed, both: the item is the owner's own */
-    if (gri_load_relaxed(&slot->item) == NULL) return NULL;
-    return gri_exchange_relaxed(&slot->item, NULL);
-}
-
-/* Anybody, on a thief's last pass or to drain a stuck worker. Takes the item, or NULL. */
-static inline void *gri_slot_steal(gri_slot *slot)
-{
-    /* relaxed: a look that spares the line */
-    if (gri_load_relaxed(&slot->item) == NULL) return NULL;
-    /* mo:slot.steal acquire <- slot.put release: the item */
-    return gri_exchange_acquire(&slot->item, NULL);
-}
-
-static inline bool gri_slot_is_empty(gri_slot *slot)
-{
-    /* relaxed: a look, nothing is read through it */
-    return gri_load_relaxed(&slot->item) == NULL;
-}
 
 #endif

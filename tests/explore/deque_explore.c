@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* The deque with a ring of 4, and the slot: every item is taken exactly once, by somebody to whom it was handed over, and
- * in order by each taker. */
+/* The deque with a ring of 4: every item is taken exactly once, by somebody to whom it was handed over, and in order by each
+ * taker. */
 #include "explore/explorer.h"
 #include "sync/deque.h"
 
@@ -15,7 +15,6 @@ typedef struct item {
 
 static item items[ITEMS_MAX];
 static gri_deque shared, thief_deque[2];
-static gri_slot slot;
 static unsigned pushed; /* plain, the owner's */
 
 static void setup(void)
@@ -23,7 +22,6 @@ static void setup(void)
     gri_deque_init(&shared);
     gri_deque_init(&thief_deque[0]);
     gri_deque_init(&thief_deque[1]);
-    gri_slot_init(&slot);
     for (unsigned i = 0; i < ITEMS_MAX; i++) items[i] = (item){0, 0};
     pushed = 0;
 }
@@ -74,7 +72,6 @@ static void check(void)
     while ((left = gri_deque_pop_owner(&shared))) take(left);
     for (unsigned i = 0; i < 2; i++)
         while ((left = gri_deque_pop_owner(&thief_deque[i]))) take(left);
-    if ((left = gri_slot_take_owner(&slot))) take(left);
     for (unsigned i = 0; i < ITEMS_MAX; i++) EXPLORE_CHECK(items[i].taken == (i < pushed));
 }
 
@@ -229,27 +226,6 @@ static void steal_from_thief(void)
     if (gri_deque_steal_array(&thief_deque[0], out, 1) == 1) take(out[0]);
 }
 
-/* The slot: owner and two takers. */
-static void slot_owner(void)
-{
-    for (unsigned i = 0; i < 3; i++) {
-        void *displaced = gri_slot_put(&slot, make());
-        if (displaced) take(displaced);
-    }
-    void *own = gri_slot_take_owner(&slot);
-    if (own) take(own);
-    void *displaced = gri_slot_put(&slot, make());
-    if (displaced) take(displaced);
-}
-
-static void slot_thief(void)
-{
-    for (unsigned i = 0; i < 2; i++) {
-        void *taken = gri_slot_steal(&slot);
-        if (taken) take(taken);
-    }
-}
-
 int main(int argc, char **argv)
 {
     static const explore_program programs[] = {
@@ -260,7 +236,6 @@ int main(int argc, char **argv)
         {"reuse", full_setup, {push_one, steal_one}, check, NULL, 3, 2, 1},
         {"reuse_half", full_setup, {push_one, steal_two}, check, NULL, 3, 2, 1},
         {"reuse_thief", full_thief_setup, {full_thief, steal_from_thief}, check, NULL, 3, 2, 1},
-        {"slot", setup, {slot_owner, slot_thief, slot_thief}, check, NULL, 3, 1, 0},
         {NULL, NULL, {NULL}, NULL, NULL, 0, 0, 0},
     };
     return explore_main(argc, argv, programs);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* The deque and the slot, at any capacity (deque_small_test.c runs the same with 4), then conservation with real threads.
+/* The deque, at any capacity (deque_small_test.c runs the same with 4), then conservation with real threads.
  * Interleavings are explored in tests/explore/deque_explore.c. */
 #include "sync/deque.h"
 
@@ -107,25 +107,9 @@ TEST(deque, is_drained_into_an_array)
     CHECK(gri_deque_pop_owner(&victim) == NULL);
 }
 
-TEST(slot, keeps_the_newest)
-{
-    gri_slot slot;
-    gri_slot_init(&slot);
-    CHECK(gri_slot_is_empty(&slot));
-    CHECK(gri_slot_take_owner(&slot) == NULL && gri_slot_steal(&slot) == NULL);
-    CHECK(gri_slot_put(&slot, item(0)) == NULL);
-    CHECK(gri_slot_put(&slot, item(1)) == item(0));
-    CHECK(!gri_slot_is_empty(&slot));
-    CHECK(gri_slot_steal(&slot) == item(1));
-    CHECK(gri_slot_put(&slot, item(2)) == NULL);
-    CHECK(gri_slot_take_owner(&slot) == item(2));
-    CHECK(gri_slot_is_empty(&slot));
-}
-
 /* Conservation: each item is seen once, whatever thieves, drainers and overflow do. */
 enum { ITEMS = 60000, THIEVES = 3 };
 static gri_deque shared;
-static gri_slot next_slot;
 static gri_atomic_u8 seen[ITEMS];
 static gri_atomic_u32 finished;
 
@@ -147,8 +131,7 @@ static void *thieve(void *arg)
             count = gri_deque_steal_array(&shared, out, 2);
             for (size_t i = 0; i < count; i++) see(out[i]);
         } else {
-            void *first = gri_slot_steal(&next_slot);
-            if (first) see(first), count++;
+            void *first = NULL;
             if (gri_deque_steal_half(&shared, &mine, &first) > 0) {
                 see(first), count++;
                 while ((first = gri_deque_pop_owner(&mine))) see(first);
@@ -164,23 +147,20 @@ static void *thieve(void *arg)
 TEST(deque, every_item_is_taken_once)
 {
     gri_deque_init(&shared);
-    gri_slot_init(&next_slot);
     gri_atomic_init(&finished, 0);
     pthread_t threads[THIEVES];
     for (uintptr_t i = 0; i < THIEVES; i++) CHECK_OK(pthread_create(&threads[i], NULL, thieve, (void *)i));
     void *spilled[CAPACITY];
     for (unsigned i = 0; i < ITEMS; i++) {
-        void *displaced = item(i);
-        if (i % 3 == 0) displaced = gri_slot_put(&next_slot, displaced);
-        while (displaced && !gri_deque_push_owner(&shared, displaced)) {
+        while (!gri_deque_push_owner(&shared, item(i))) {
             size_t count = gri_deque_spill_owner(&shared, spilled, CAPACITY);
             while (count > 0) see(spilled[--count]);
         }
-        void *own = i % 5 == 0 ? gri_deque_pop_owner(&shared) : i % 7 == 0 ? gri_slot_take_owner(&next_slot) : NULL;
+        void *own = i % 5 == 0 ? gri_deque_pop_owner(&shared) : NULL;
         if (own) see(own);
         if (i % 1024 == 0) sched_yield();
     }
-    for (void *own; (own = gri_deque_pop_owner(&shared)) || (own = gri_slot_take_owner(&next_slot));) see(own);
+    for (void *own; (own = gri_deque_pop_owner(&shared));) see(own);
     gri_store_release(&finished, 1);
     for (unsigned i = 0; i < THIEVES; i++) CHECK_OK(pthread_join(threads[i], NULL));
     for (unsigned i = 0; i < ITEMS; i++) CHECK_EQ(gri_load_relaxed(&seen[i]), 1);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* A pair of fences of unequal price: between a light one in one thread and a heavy one in another the same holds as between two
+ * sequentially consistent fences. The light one is for the side that passes it millions of times a second.
+ *
+ * With membarrier(2) the light fence costs nothing but the compiler's freedom, and the heavy one interrupts the threads of the
+ * process that run (some microseconds). Where the kernel has no membarrier both are full fences. Two light fences order nothing.
+ *
+ * The same idea in C++ is P1202, asymmetric fences. */
+#ifndef GRI_OS_FENCE_H
+#define GRI_OS_FENCE_H
+
+#include "base/atomic.h"
+
+#ifdef GRI_EXPLORE
+
+#define gri_fence_light() gri_fence_seq_cst()
+#define gri_fence_heavy() gri_fence_seq_cst()
+
+#else
+
+/* Set before main and in a child after fork never changed; false: both fences are full ones. */
+extern bool gri_fence_is_asymmetric;
+
+GRI_INLINE void gri_fence_light(void)
+{
+    if (GRI_LIKELY(gri_fence_is_asymmetric))
+        __asm__ volatile("" ::: "memory");
+    else
+        gri_fence_seq_cst();
+}
+
+/* Any thread. A system call: not for paths that are taken often. */
+void gri_fence_heavy(void);
+
+#endif
+#endif
