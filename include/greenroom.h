@@ -6,6 +6,7 @@
 
 #include <greenroom/actor.h>
 #include <greenroom/address.h>
+#include <greenroom/blocking.h>
 #include <greenroom/build.h>
 #include <greenroom/call.h>
 #include <greenroom/error.h>

@@ -43,6 +43,8 @@ GR_ANY_THREAD const char *gr_version(void);
       "limit on the memory of all messages") \
     X(stuck_ms, INT, "GREENROOM_STUCK_MS", "20", "1 to 60000 milliseconds", \
       "when a worker that one actor holds gets a spare beside it; four times as long is reported") \
+    X(blocking_threads, INT, "GREENROOM_BLOCKING_THREADS", "32", "1 to 1024 threads", \
+      "how many gr_blocking calls run at once") \
     X(copy, TEXT, "GREENROOM_COPY", "packed", "packed, text or jansson", "how messages are serialized on their way") \
     X(simulate, TEXT, "GREENROOM_SIMULATE", "", "a seed, 0 to 18446744073709551615, or empty", \
       "one thread, virtual time, seeded scheduling") \

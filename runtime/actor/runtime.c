@@ -203,6 +203,26 @@ static void poll_report(void *arg, uint64_t cookie, bool readable, bool writable
     if (gri_poll_reporter) gri_poll_reporter(arg, cookie, readable, writable, hangup);
 }
 
+static pthread_mutex_t at_stop_lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below */
+static void (*at_stop[GRI_AT_STOP_MAX])(void);
+static size_t at_stop_count;
+
+void gri_runtime_at_stop(void (*fn)(void))
+{
+    pthread_mutex_lock(&at_stop_lock);
+    GRI_ASSERT(at_stop_count < GRI_AT_STOP_MAX);
+    at_stop[at_stop_count++] = fn;
+    pthread_mutex_unlock(&at_stop_lock);
+}
+
+static void run_at_stop(void)
+{
+    pthread_mutex_lock(&at_stop_lock);
+    size_t count = at_stop_count; /* no actor is left to register another one */
+    pthread_mutex_unlock(&at_stop_lock);
+    while (count-- > 0) at_stop[count]();
+}
+
 static void log_text(int level, const char *text)
 {
     gri_log((enum gr_log_level)level, GR_NO_ADDRESS, "%s", text);
@@ -520,6 +540,7 @@ int gr_stop(gr_deadline deadline)
         code = drain(deadline);
         host = gri_attached_here();
         gr_detach(&host);
+        run_at_stop();
         gri_store_relaxed(&r->state, GRI_RUNTIME_STOPPING); /* relaxed: nobody is left to read it */
         gri_scheduler_stop();
         if (simulated) thread_end();

@@ -31,6 +31,11 @@ extern gri_runtime gri_runtime_now;
 /* What is told of ready descriptors; set by io/ before it watches the first one. */
 extern gri_poller_report *gri_poll_reporter;
 
+/* Calls fn in every gr_stop from now on, when no actor is left and the workers still run; the latest registered first. Once per
+ * fn and process; under the caller's own lock, before what fn ends is begun. Layers above tell it what they have to end. */
+#define GRI_AT_STOP_MAX 4
+void gri_runtime_at_stop(void (*fn)(void));
+
 bool gri_runtime_is_up(void);
 bool gri_runtime_is_down(void);
 /* Is this process a fork of the one that started the runtime? One load. */

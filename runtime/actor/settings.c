@@ -31,7 +31,7 @@ static const setting rows[GR_SETTING_COUNT] = {GR_SETTINGS(SETTING_ROW)};
 #undef SETTING_ROW
 
 /* Variables that the command and the REST server may know of, and those of features to come: they have no effect. */
-static const char *const unbuilt[] = {"GREENROOM_BLOCKING_THREADS", "GREENROOM_REMOTE_ALLOW", "GREENROOM_TRACE"};
+static const char *const unbuilt[] = {"GREENROOM_REMOTE_ALLOW", "GREENROOM_TRACE"};
 
 static pthread_mutex_t in_force_lock = PTHREAD_MUTEX_INITIALIZER;
 static gri_settings in_force;

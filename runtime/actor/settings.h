@@ -45,7 +45,7 @@ enum gri_log_setting {
 typedef struct gri_settings {
     /* workers (0: auto), bind (1 if bind_text is not "auto"), stack_kb, guard (enum gri_guard_setting), spin_us, slice_us,
      * steal (enum gri_steal_setting), mailbox_max (0: unbounded), message_mb (0: unlimited), stuck_ms,
-     * copy (enum gri_copy_setting), simulate (1: yes, see seed), log (enum gri_log_setting) */
+     * blocking_threads, copy (enum gri_copy_setting), simulate (1: yes, see seed), log (enum gri_log_setting) */
 #define GRI_SETTING_FIELD(field, kind, variable, fallback, range, text) int64_t field;
     GR_SETTINGS(GRI_SETTING_FIELD)
 #undef GRI_SETTING_FIELD

@@ -7,7 +7,7 @@
  *     name     suspension_test.c has point_<name>, which waits in there for what never comes, and calls gr_<name>
  *     timeout  what it returns when the deadline has passed
  *     death    what it returns when the actor it waits for, or is linked to, ends; LEAVES: it goes on waiting
- *     kind     PARKS, SPINS (lets others run and comes back), or SOCKET (parks; not in simulation) */
+ *     kind     PARKS, SPINS (lets others run and comes back), or SOCKET (parks on what simulation does not have) */
 #ifndef GR_TESTS_SEMANTICS_SUSPENSION_POINTS_H
 #define GR_TESTS_SEMANTICS_SUSPENSION_POINTS_H
 
@@ -20,6 +20,7 @@
     X(wait_all, GR_ETIMEOUT, 0, PARKS) \
     X(sleep, 0, LEAVES, PARKS) \
     X(cooperate, 0, LEAVES, SPINS) \
+    X(blocking, GR_ETIMEOUT, LEAVES, SOCKET) \
     X(accept, GR_ETIMEOUT, LEAVES, SOCKET) \
     X(connect, GR_ETIMEOUT, LEAVES, SOCKET) \
     X(read, GR_ETIMEOUT, 0, SOCKET) \

@@ -8,6 +8,7 @@
 
 #include "base/atomic.h"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ typedef struct scene {
     gr_address host, other; /* other: answers nothing, ends when it is told to */
     gr_socket listener, near;
     char path[64];
+    int *pipe; /* what a blocking call reads from until the visitor has ended; NULL where none will begin */
     gr_deadline deadline;
 } scene;
 
@@ -82,6 +84,25 @@ static int point_cooperate(gr_self *self, scene *s, gr_deadline deadline)
     int code = gr_cooperate(self);
     while (code == 0 && deadline.ns == GR_FOREVER.ns) code = gr_cooperate(self);
     return code;
+}
+
+static void read_for_ever(void *arg)
+{
+    char byte;
+    CHECK_EQ(read(*(int *)arg, &byte, 1), 0); /* the other end is closed */
+}
+
+static void drop_reader(void *arg)
+{
+    CHECK_OK(close(*(int *)arg));
+    free(arg);
+}
+
+static int point_blocking(gr_self *self, scene *s, gr_deadline deadline)
+{
+    int *end = malloc(sizeof *end);
+    CHECK((*end = s->pipe ? dup(s->pipe[0]) : open("/dev/null", O_RDONLY)) >= 0);
+    return gr_blocking(self, read_for_ever, end, drop_reader, deadline);
 }
 
 static int point_accept(gr_self *self, scene *s, gr_deadline deadline)
@@ -158,9 +179,28 @@ static void other_run(gr_self *self, gr_value args)
     (void)kept;
 }
 
+static void close_pipe(gr_self *self, void *arg)
+{
+    int *ends = arg;
+    (void)self;
+    CHECK_OK(close(ends[0]));
+    CHECK_OK(close(ends[1]));
+}
+
+static void prepare_pipe(gr_self *self, scene *s)
+{
+    s->pipe = gr_alloc(self, 2 * sizeof *s->pipe);
+    CHECK_OK(pipe(s->pipe));
+    CHECK_OK(gr_defer(self, close_pipe, s->pipe));
+}
+
 /* A listener, and a connection to it whose far end belongs to `other`. */
 static void prepare_sockets(gr_self *self, scene *s)
 {
+    if (s->point->run == point_blocking) {
+        prepare_pipe(self, s);
+        return;
+    }
     static gri_atomic_u32 serial;
     gr_socket far;
     snprintf(s->path, sizeof s->path, "unix:/tmp/gr-points-%d-%u", (int)getpid(), gri_add_relaxed(&serial, 1u));
