@@ -138,7 +138,7 @@ static double probe_cross_core(void)
 GR_NORETURN static void usage(const bench *b, const char *program, int code)
 {
     FILE *to = code ? stderr : stdout;
-    fprintf(to, "usage: %s [--form green|server] [--workers N] [--smoke] [--no-probe]", program);
+    fprintf(to, "usage: %s [--form green|server] [--workers N|auto] [--smoke] [--no-probe]", program);
     for (size_t i = 0; i < b->parameter_count; i++) fprintf(to, " [--%s N]", b->parameters[i].option);
     fputc('\n', to);
     exit(code);
@@ -172,8 +172,9 @@ static void read_options(bench *b, int argc, char **argv)
             continue;
         }
         if (strcmp(option, "--workers") == 0) {
-            b->workers = (unsigned)number(b, argv[0], value);
-            if (b->workers < 1 || b->workers > 1024) usage(b, argv[0], 2);
+            bool automatic = value && strcmp(value, "auto") == 0;
+            b->workers = automatic ? 0 : (unsigned)number(b, argv[0], value);
+            if (!automatic && (b->workers < 1 || b->workers > 1024)) usage(b, argv[0], 2);
             continue;
         }
         bool known = false;
@@ -190,9 +191,12 @@ void bench_begin(bench *b, int argc, char **argv)
     b->workers = 1;
     read_options(b, argc, argv);
     if (b->cross_core_ns == 0) b->cross_core_ns = probe_cross_core();
-    gr_options options = {.workers = b->workers, .fixed = GR_FIXED(workers)};
+    gr_options options = {.workers = b->workers, .fixed = b->workers ? GR_FIXED(workers) : 0};
     gr_detail detail;
     if (gr_start(&options, &detail) != 0) bench_fail("gr_start: %s", detail.text);
+    gr_counters counters;
+    BENCH_OK(gr_counters_read(&counters));
+    if (b->workers == 0) b->workers = (unsigned)counters.workers;
     BENCH_OK(gr_attach(&b->self));
 }
 

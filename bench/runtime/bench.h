@@ -11,8 +11,9 @@
  *         return bench_end(&b, run(&b, parameters[0].value));       and what counts
  *     }
  *
- * Every program takes --form green|server, --workers N, --smoke, its parameters, and --no-probe for machines that are not there
- * (two threads that spin for each other take for ever under an emulator). It links the public library only.
+ * Every program takes --form green|server, --workers N (auto: what the runtime takes by itself), --smoke, its parameters, and
+ * --no-probe for machines that are not there (two threads that spin for each other take for ever under an emulator). It links the
+ * public library only.
  * Whatever goes wrong, a broken conservation law above all, ends the program with a text and exit code 1. */
 #ifndef GRI_BENCH_BENCH_H
 #define GRI_BENCH_BENCH_H
