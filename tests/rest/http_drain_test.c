@@ -183,7 +183,7 @@ TEST(http_drain, a_half_read_body_is_read_on)
 
 TEST(http_drain, a_head_that_does_not_end_has_its_deadline)
 {
-    fixture f = start_with((gr_http_options){.head_ms = 300});
+    fixture f = start_with((gr_http_options){.head_ms = 2000});
     client c = open_admitted(&f);
     answer a;
     client_say(&c, "GET / HTTP/1.1\r\nHo");

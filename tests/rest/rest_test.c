@@ -72,7 +72,7 @@ static void counter_describe(gr_self *self, void *state, gr_builder *builder)
     gr_put_end(builder);
 }
 
-/* stubborn: takes kills back for a while; mute: publishes nothing, answers nothing */
+/* stubborn: takes kills back; mute: publishes nothing, answers nothing */
 static void mute(gr_self *self, gr_value args)
 {
     (void)args;
@@ -82,8 +82,7 @@ static void mute(gr_self *self, gr_value args)
 static void stubborn(gr_self *self, gr_value args)
 {
     (void)args;
-    gr_deadline end = gr_after_ms(1500);
-    while (gr_sleep(self, end) == GR_EKILLED) gr_kill_clear(self);
+    while (gr_sleep(self, GR_FOREVER) == GR_EKILLED) gr_kill_clear(self);
 }
 
 static const gr_method methods[] = {

@@ -48,55 +48,6 @@ static int count_descriptors(void)
     return count;
 }
 
-static void check_answers(const fixture *f)
-{
-    client c = client_open(f->address);
-    answer a;
-    client_say(&c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
-    CHECK(client_answer(&c, false, &a));
-    CHECK_EQ(a.status, 200);
-    CHECK_STR(a.body, "hello");
-    answer_free(&a);
-    client_close(&c);
-}
-
-/* Lets the last connections end: only the listener is left. */
-static void settle(const fixture *f)
-{
-    gr_message *message = NULL;
-    int64_t end = gr_now_ns() + INT64_C(20000000000);
-    while (gri_sockets_open() != 1 && gr_now_ns() < end)
-        CHECK_EQ(gr_receive(f->self, &message, gr_after_ms(1)), GR_ETIMEOUT);
-    CHECK_EQ(gri_sockets_open(), 1);
-    if (f->descriptors) CHECK_EQ(count_descriptors(), f->descriptors);
-}
-
-static fixture start(gr_http_options options)
-{
-    fixture f = {0};
-    CHECK_OK(gr_start(NULL, NULL));
-    CHECK_OK(gr_attach(&f.self));
-    options.listen = "127.0.0.1:0";
-    options.application = (gr_application){application, NULL};
-    options.loopback_unbounded = true;
-    CHECK_OK(gr_http_start(f.self, &options, &f.server));
-    f.address = gr_http_address(f.server);
-    check_answers(&f);
-    settle(&f);
-    f.descriptors = count_descriptors();
-    return f;
-}
-
-static void stop(fixture *f)
-{
-    check_answers(f); /* who connected before has been admitted */
-    settle(f);
-    CHECK_OK(gr_http_stop(f->self, &f->server, gr_after_s(20)));
-    CHECK_EQ(gri_sockets_open(), 0);
-    gr_detach(&f->self);
-    CHECK_OK(gr_stop(gr_after_s(10)));
-}
-
 /* Everything until the server closes or resets; the first bytes must look like an answer. Returns its status, 0 if none. */
 static int read_to_end(int fd)
 {
@@ -113,6 +64,69 @@ static int read_to_end(int fd)
     if (sscanf(first, "HTTP/1.1 %3d", &status) != 1 || status < 100 || status > 599)
         TEST_FAIL("no answer: \"%s\"", first);
     return status;
+}
+
+/* Tries again if the server's deadlines are too short for this client today. */
+static void check_answers(const fixture *f)
+{
+    static const char request[] = "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
+    int64_t end = gr_now_ns() + INT64_C(20000000000);
+    int status = 0;
+    while (status != 200 && gr_now_ns() < end) {
+        client c = client_open(f->address);
+        status = client_send(&c, request, sizeof request - 1) ? read_to_end(c.fd) : 0;
+        client_close(&c);
+        CHECK(status == 200 || status == 408 || status == 0);
+    }
+    CHECK_EQ(status, 200);
+}
+
+static bool settled(const fixture *f)
+{
+    return gri_sockets_open() == 1 && (!f->descriptors || count_descriptors() == f->descriptors);
+}
+
+/* Lets the last connections end: only the listener is left. The monitor opens a file now and then. */
+static void settle(const fixture *f)
+{
+    gr_message *message = NULL;
+    int64_t end = gr_now_ns() + INT64_C(20000000000);
+    bool done = false;
+    while (!(done = settled(f)) && gr_now_ns() < end)
+        CHECK_EQ(gr_receive(f->self, &message, gr_after_ms(1)), GR_ETIMEOUT);
+    CHECK_EQ(gri_sockets_open(), 1);
+    CHECK(done);
+}
+
+static fixture start(gr_http_options options)
+{
+    fixture f = {0};
+    CHECK_OK(gr_start(NULL, NULL));
+    CHECK_OK(gr_attach(&f.self));
+    options.listen = "127.0.0.1:0";
+    options.application = (gr_application){application, NULL};
+    options.loopback_unbounded = true;
+    CHECK_OK(gr_http_start(f.self, &options, &f.server));
+    f.address = gr_http_address(f.server);
+    check_answers(&f);
+    settle(&f);
+    int descriptors = count_descriptors();
+    for (int i = 0; i < 20; i++) { /* the least: as above */
+        int again = count_descriptors();
+        if (again < descriptors) descriptors = again;
+    }
+    f.descriptors = descriptors;
+    return f;
+}
+
+static void stop(fixture *f)
+{
+    check_answers(f); /* who connected before has been admitted */
+    settle(f);
+    CHECK_OK(gr_http_stop(f->self, &f->server, gr_after_s(20)));
+    CHECK_EQ(gri_sockets_open(), 0);
+    gr_detach(&f->self);
+    CHECK_OK(gr_stop(gr_after_s(10)));
 }
 
 /* Closes so that the other side gets a reset. */
@@ -259,7 +273,7 @@ TEST(torture, resets)
 TEST(torture, a_crowd_at_the_limit)
 {
     enum { COUNT = 500, LIMIT = 100 };
-    fixture f = start((gr_http_options){.connections = LIMIT});
+    fixture f = start((gr_http_options){.connections = LIMIT, .idle_ms = 600000});
     static client all[COUNT];
     for (int round = 0; round < 2; round++) {
         int served = 0, count = round ? LIMIT : COUNT;

@@ -9,8 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* One worker: what is made ready last runs first, so who sees what when is known. */
-#define BEGIN_ALONE() BEGIN_WITH(.workers = 1, .bind = "none", .fixed = GR_FIXED(workers) | GR_FIXED(bind))
+/* One worker, and no spare beside it: what is made ready last runs first, so who sees what when is known. */
+#define BEGIN_ALONE() \
+    BEGIN_WITH(.workers = 1, .bind = "none", .stuck_ms = 60000, \
+               .fixed = GR_FIXED(workers) | GR_FIXED(bind) | GR_FIXED(stuck_ms))
 
 static void tell(gr_self *self, gr_value args, const char *text)
 {
