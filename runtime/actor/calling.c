@@ -7,22 +7,15 @@
 #include "actor/runtime.h"
 #include "actor/serve.h"
 #include "actor/watch.h"
+#include "message/call_form.h"
 #include "message/copy.h"
 #include "message/plan.h"
+#include "message/utf8.h"
+#include "message/value.h"
 
 #include <string.h>
 
 /* ---- asking ---- */
-
-static void begin_request(gr_builder *b, uint64_t reference, const char *method, gr_address caller)
-{
-    gr_build(b);
-    gr_put_object(b);
-    gr_put_key(b, "call"), gr_put_int(b, (int64_t)reference);
-    gr_put_key(b, "method"), gr_put_string(b, method);
-    gr_put_key(b, "address"), gr_put_address(b, caller);
-    gr_put_key(b, "message");
-}
 
 int gri_await(gr_self *self, gr_deadline deadline, gr_message **ret_reply)
 {
@@ -55,19 +48,20 @@ int gri_await_end(gr_self *self, int code)
 static int open_answer(gr_self *self, gr_message *answer, gr_message **ret_reply)
 {
     int code = 0;
-    const char *key = "message";
-    switch (answer->kind) {
+    const enum gri_message_kind kind = answer->kind;
+    bool has_value = true;
+    switch (kind) {
     case GRI_MESSAGE_REPLY: break;
-    case GRI_MESSAGE_REPLY_EXCEPTION: code = GR_EEXCEPTION, key = "exception"; break;
+    case GRI_MESSAGE_REPLY_EXCEPTION: code = GR_EEXCEPTION; break;
     case GRI_MESSAGE_REPLY_INVALID_METHOD:
         code = gri_fail(self, GR_EMETHOD, "the receiver has no method \"%s\"",
-                        gr_string(gr_get(gr_body(answer), "invalid_method"), "?"));
-        key = NULL;
+                        gr_string(gri_answer_value(answer, kind), "?"));
+        has_value = false;
         break;
-    default: code = gri_fail(self, GR_EDEAD, "the receiver died before it answered"), key = NULL; break;
+    default: code = gri_fail(self, GR_EDEAD, "the receiver died before it answered"), has_value = false; break;
     }
-    if (key && ret_reply) {
-        gri_message_narrow(answer, gr_get(gr_body(answer), key));
+    if (has_value && ret_reply) {
+        gri_message_narrow(answer, gri_answer_value(answer, kind));
         answer->kind = GRI_MESSAGE_CAST;
         gri_hold(self, answer);
         *ret_reply = answer;
@@ -77,17 +71,25 @@ static int open_answer(gr_self *self, gr_message *answer, gr_message **ret_reply
     return code;
 }
 
-static int ask(gr_self *self, gr_address to, gr_message **request, uint64_t reference, gr_deadline deadline,
+/* What a request is made of beside its argument. */
+typedef struct asking {
+    const char *method;
+    size_t method_bytes, before;
+    uint64_t reference;
+} asking;
+
+/* Sends the request, whose argument is there, and waits for the answer. */
+static int ask(gr_self *self, gr_address to, gr_message *request, const asking *a, gr_deadline deadline,
                gr_message **ret_reply)
 {
-    gr_message *m = *request;
-    m->kind = GRI_MESSAGE_CALL;
-    m->reference = reference;
-    self->awaited = reference;
-    int code = gri_deliver(self, to, request);
-    if (code != 0) {
+    gri_request_write(request, a->reference, a->method, a->method_bytes, gri_actor_address(self));
+    request->kind = GRI_MESSAGE_CALL;
+    request->reference = a->reference;
+    self->awaited = a->reference;
+    int code = gri_deliver(self, to, &request);
+    if (GRI_UNLIKELY(code != 0)) {
         self->awaited = 0;
-        gr_message_free(request);
+        gr_message_free(&request);
         return code;
     }
     gr_message *answer;
@@ -97,59 +99,50 @@ static int ask(gr_self *self, gr_address to, gr_message **request, uint64_t refe
     return gri_await_end(self, code);
 }
 
-static int may_ask(gr_self *self, gr_address to, const char *method)
+static int may_ask(gr_self *self, gr_address to, const char *method, asking *ret_asking)
 {
     int code = gri_suspend_enter(self);
-    if (code != 0) return code;
-    if (!method) return gri_fail(self, GR_EINVAL, "a call needs a method name");
-    if (gr_address_equal(to, gri_actor_address(self)))
+    if (GRI_UNLIKELY(code != 0)) return code;
+    if (GRI_UNLIKELY(!method)) return gri_fail(self, GR_EINVAL, "a call needs a method name");
+    if (GRI_UNLIKELY(gr_address_equal(to, gri_actor_address(self))))
         return gri_fail(self, GR_EDEADLK, "an actor cannot call itself: it could never answer");
+    size_t bytes = strlen(method);
+    if (GRI_UNLIKELY(!gri_is_ascii(method, bytes)) && !gri_utf8_valid(method, bytes))
+        return gri_fail(self, GR_EINVAL, "the method's name is not valid UTF-8");
+    if (GRI_UNLIKELY(bytes > GRI_VALUE_BYTES_MAX / 2))
+        return gri_fail(self, GR_ETOOBIG, "the method's name is too big");
+    uint64_t reference = gri_actor_reference(self);
+    if (GRI_UNLIKELY(reference == 0)) return gri_fail(self, GR_ENOMEM, "no memory for a call");
+    *ret_asking = (asking){method, bytes, gri_request_before(bytes), reference};
     return 0;
 }
 
 int gr_call_site(gr_self *self, gr_message **ret_reply, gr_address to, const char *method, gr_deadline deadline,
                  gr_site *site, const char *format, ...)
 {
-    int code = may_ask(self, to, method);
+    asking a;
+    int code = may_ask(self, to, method, &a);
     if (GRI_UNLIKELY(code != 0)) return code;
-    uint64_t reference = gri_actor_reference(self);
-    if (reference == 0) return gri_fail(self, GR_ENOMEM, "no memory for a call");
-    gr_builder b;
+    gr_message *request = NULL;
     gr_detail detail;
-    begin_request(&b, reference, method, gri_actor_address(self));
     va_list args;
     va_start(args, format);
-    code = gri_plan_run(&b, site, format, args, &detail);
+    code = gri_pack_inside(site, format, args, a.before, &request, &detail);
     va_end(args);
-    if (GRI_UNLIKELY(code != 0)) {
-        gr_build_cancel(&b);
-        return gri_fail_detail(self, code, &detail);
-    }
-    gr_put_end(&b);
-    gr_message *request = NULL;
-    code = gr_build_message(&b, &request);
-    if (GRI_UNLIKELY(code != 0)) return gri_fail(self, code, "the call could not be built: %s", gr_error_text(code));
-    return ask(self, to, &request, reference, deadline, ret_reply);
+    if (GRI_UNLIKELY(code != 0)) return gri_fail_detail(self, code, &detail);
+    return ask(self, to, request, &a, deadline, ret_reply);
 }
 
 int gr_call_value(gr_self *self, gr_message **ret_reply, gr_address to, const char *method, gr_value message,
                   gr_deadline deadline)
 {
-    int code = may_ask(self, to, method);
-    if (code != 0) return code;
-    uint64_t reference = gri_actor_reference(self);
-    if (reference == 0) return gri_fail(self, GR_ENOMEM, "no memory for a call");
-    gr_builder b;
-    begin_request(&b, reference, method, gri_actor_address(self));
-    if (message.at)
-        gr_put_value(&b, message);
-    else
-        gr_put_null(&b);
-    gr_put_end(&b);
+    asking a;
+    int code = may_ask(self, to, method, &a);
+    if (GRI_UNLIKELY(code != 0)) return code;
     gr_message *request = NULL;
-    code = gr_build_message(&b, &request);
+    code = gri_message_behind(a.before, message, &request);
     if (code != 0) return gri_fail(self, code, "the call could not be built: %s", gr_error_text(code));
-    return ask(self, to, &request, reference, deadline, ret_reply);
+    return ask(self, to, request, &a, deadline, ret_reply);
 }
 
 /* ---- being asked ---- */
@@ -161,38 +154,20 @@ bool gr_is_call(const gr_message *message)
 
 const char *gr_call_method(const gr_message *message)
 {
-    return gr_is_call(message) ? gr_string(gr_get(gr_body(message), "method"), NULL) : NULL;
+    return gr_is_call(message) ? gr_string(gri_request_method(message), NULL) : NULL;
 }
 
 gr_value gr_call_argument(const gr_message *message)
 {
-    return gr_is_call(message) ? gr_get(gr_body(message), "message") : (gr_value){NULL};
-}
-
-static void begin_answer(gr_builder *b, uint64_t reference, const char *key)
-{
-    gr_build(b);
-    gr_put_object(b);
-    gr_put_key(b, "response"), gr_put_int(b, (int64_t)reference);
-    gr_put_key(b, key);
-}
-
-static const char *answer_key(enum gri_message_kind kind)
-{
-    return kind == GRI_MESSAGE_REPLY ? "message" : kind == GRI_MESSAGE_REPLY_EXCEPTION ? "exception" : "invalid_method";
+    return GRI_LIKELY(gr_is_call(message)) ? gri_request_argument(message) : (gr_value){NULL};
 }
 
 int gri_answer_new(gr_self *self, uint64_t reference, enum gri_message_kind kind, gr_value value, gr_message **ret)
 {
-    gr_builder b;
-    begin_answer(&b, reference, answer_key(kind));
-    if (value.at)
-        gr_put_value(&b, value);
-    else
-        gr_put_null(&b);
-    gr_put_end(&b);
-    int code = gr_build_message(&b, ret);
-    return code == 0 ? 0 : gri_fail(self, code, "the answer could not be built: %s", gr_error_text(code));
+    int code = gri_message_behind(gri_answer_before(kind), value, ret);
+    if (code != 0) return gri_fail(self, code, "the answer could not be built: %s", gr_error_text(code));
+    gri_answer_write(*ret, kind, reference);
+    return 0;
 }
 
 int gri_call_answer(gr_self *self, gr_message *call, enum gri_message_kind kind, gr_message *answer)
@@ -223,17 +198,11 @@ int gri_call_answer(gr_self *self, gr_message *call, enum gri_message_kind kind,
 int gri_answer_format(gr_self *self, uint64_t reference, gr_site *site, const char *format, va_list args,
                       gr_message **ret)
 {
-    gr_builder b;
     gr_detail detail;
-    begin_answer(&b, reference, "message");
-    int code = gri_plan_run(&b, site, format, args, &detail);
-    if (code != 0) {
-        gr_build_cancel(&b);
-        return gri_fail_detail(self, code, &detail);
-    }
-    gr_put_end(&b);
-    code = gr_build_message(&b, ret);
-    return code == 0 ? 0 : gri_fail(self, code, "the answer could not be built: %s", gr_error_text(code));
+    int code = gri_pack_inside(site, format, args, gri_answer_before(GRI_MESSAGE_REPLY), ret, &detail);
+    if (GRI_UNLIKELY(code != 0)) return gri_fail_detail(self, code, &detail);
+    gri_answer_write(*ret, GRI_MESSAGE_REPLY, reference);
+    return 0;
 }
 
 int gr_respond_site(gr_self *self, gr_message *call, gr_site *site, const char *format, ...)
@@ -276,7 +245,7 @@ int gr_respond_invalid_method(gr_self *self, gr_message *call)
     int code = gri_acting(self);
     if (code != 0) return code;
     if (!gr_is_call(call)) return gri_fail(self, GR_ENOTCALL, "the message is no call, or was answered already");
-    return respond_with(self, call, GRI_MESSAGE_REPLY_INVALID_METHOD, gr_get(gr_body(call), "method"));
+    return respond_with(self, call, GRI_MESSAGE_REPLY_INVALID_METHOD, gri_request_method(call));
 }
 
 /* ---- the unanswered ---- */

@@ -40,6 +40,13 @@ void gr_build_into(gr_builder *b, void *storage, size_t bytes)
     b->storage = STORAGE_CALLER;
 }
 
+void gri_build_behind(gr_builder *b, size_t before)
+{
+    gr_build(b);
+    b->depth = before > 0;
+    if (gri_build_room(b, before)) b->at += before;
+}
+
 void gr_build_cancel(gr_builder *b)
 {
     gr_message_free(&b->block);
@@ -442,10 +449,16 @@ int gr_build_value(gr_builder *b, gr_value *ret_value)
 int gr_build_message(gr_builder *b, gr_message **ret_message)
 {
     if (b->storage == STORAGE_CALLER) gri_build_fail(b, GR_EINVAL, "the builder was begun for the caller's storage");
+    int code = gri_build_message_behind(b, ret_message);
+    GRI_FULL_ASSERT(code || gri_value_verify(gri_message_room(*ret_message), (*ret_message)->body_bytes));
+    return code;
+}
+
+int gri_build_message_behind(gr_builder *b, gr_message **ret_message)
+{
     int code = check_done(b);
     if (code) return code;
     size_t bytes = (size_t)(b->at - b->base);
-    GRI_FULL_ASSERT(gri_value_verify(b->base, bytes));
     gr_message *m = b->block;
     if (m && bytes >= (size_t)(b->limit - b->base) / 2) {
         m->body_bytes = (uint32_t)bytes;

@@ -49,6 +49,11 @@ GRI_INLINE void gri_build_placed(gr_builder *b)
     }
 }
 
+/* For a message whose first `before` bytes the caller writes once gri_build_message_behind has made it: what is around the
+ * value. The value counts as one container deep. */
+void gri_build_behind(gr_builder *b, size_t before);
+GR_MUST_CHECK int gri_build_message_behind(gr_builder *b, gr_message **ret_message);
+
 /* "text" for a detail, with the key it is about where there is one. */
 void gri_build_explain(const gr_builder *b, gr_detail *ret_detail);
 

@@ -205,10 +205,18 @@ void gri_message_embed_shared(gr_message *m, const gr_message *source)
 void gri_message_narrow(gr_message *m, gr_value part)
 {
     size_t bytes = gr_value_bytes(part);
-    if (m->flags & GRI_MESSAGE_OUTSIDE)
+    const unsigned char *room = gri_message_room(m);
+    if (m->flags & GRI_MESSAGE_OUTSIDE) {
         m->outside.at = part.at;
-    else
+    } else if (part.at >= room + sizeof m->outside) {
+        /* It stays where it is; what says so has room in front of it. */
+        m->flags |= GRI_MESSAGE_OUTSIDE;
+        m->outside.at = part.at;
+        m->outside.holder = NULL;
+        m->outside.release = NULL;
+    } else {
         memmove(gri_message_room(m), part.at, bytes);
+    }
     m->body_bytes = (uint32_t)bytes;
     m->trailer_bytes = 0;
 }

@@ -32,6 +32,10 @@
 /* Formats a new message. Takes `o` references over in every case but GR_EFORMAT. ret_detail may be NULL. */
 GR_MUST_CHECK int gri_pack_message(gr_site *site, const char *format, va_list args, gr_message **ret_message,
                                    gr_detail *ret_detail);
+/* The same with `before` bytes in front of the value, which the caller then writes: what is around it. The value counts as
+ * one container deep. */
+GR_MUST_CHECK int gri_pack_inside(gr_site *site, const char *format, va_list args, size_t before,
+                                  gr_message **ret_message, gr_detail *ret_detail);
 /* Formats one value where the builder stands, in the middle of whatever is being built: on failure the error sticks in the
  * builder too. */
 int gri_plan_run(gr_builder *b, gr_site *site, const char *format, va_list args, gr_detail *ret_detail);
@@ -164,7 +168,7 @@ GRI_INLINE void gri_plan_done(gri_plan_found *f)
 }
 
 /* For plans that have a template. */
-GR_MUST_CHECK int gri_template_message(const gri_plan *plan, va_list list, gr_message **ret_message,
+GR_MUST_CHECK int gri_template_message(const gri_plan *plan, va_list list, size_t before, gr_message **ret_message,
                                        gr_detail *ret_detail);
 /* Where the builder stands, if gri_template_fits. */
 GR_MUST_CHECK int gri_template_put(const gri_plan *plan, va_list list, gr_builder *b, gr_detail *ret_detail);

@@ -211,30 +211,36 @@ static int run_list(const gri_plan *plan, gr_builder *b, va_list list, gr_detail
     return error;
 }
 
-static GRI_NOINLINE int message_by_ops(const gri_plan *plan, va_list list, gr_message **ret_message,
+static GRI_NOINLINE int message_by_ops(const gri_plan *plan, va_list list, size_t before, gr_message **ret_message,
                                        gr_detail *ret_detail)
 {
     gr_builder b;
-    gr_build(&b);
+    gri_build_behind(&b, before);
     int error = run_list(plan, &b, list, ret_detail);
     if (error) {
         gr_build_cancel(&b);
         return error;
     }
-    error = gr_build_message(&b, ret_message);
+    error = before ? gri_build_message_behind(&b, ret_message) : gr_build_message(&b, ret_message);
     if (error && ret_detail) gri_build_explain(&b, ret_detail);
+    return error;
+}
+
+int gri_pack_inside(gr_site *site, const char *format, va_list list, size_t before, gr_message **ret_message,
+                    gr_detail *ret_detail)
+{
+    gri_plan_found f;
+    int error = gri_plan_find(site, format, list, gri_plan_compile, ret_detail, &f);
+    if (GRI_UNLIKELY(error)) return error;
+    error = GRI_LIKELY(f.plan->bytes != NULL) ? gri_template_message(f.plan, list, before, ret_message, ret_detail)
+                                              : message_by_ops(f.plan, list, before, ret_message, ret_detail);
+    gri_plan_done(&f);
     return error;
 }
 
 int gri_pack_message(gr_site *site, const char *format, va_list list, gr_message **ret_message, gr_detail *ret_detail)
 {
-    gri_plan_found f;
-    int error = gri_plan_find(site, format, list, gri_plan_compile, ret_detail, &f);
-    if (GRI_UNLIKELY(error)) return error;
-    error = GRI_LIKELY(f.plan->bytes != NULL) ? gri_template_message(f.plan, list, ret_message, ret_detail)
-                                              : message_by_ops(f.plan, list, ret_message, ret_detail);
-    gri_plan_done(&f);
-    return error;
+    return gri_pack_inside(site, format, list, 0, ret_message, ret_detail);
 }
 
 int gri_plan_run(gr_builder *b, gr_site *site, const char *format, va_list list, gr_detail *ret_detail)

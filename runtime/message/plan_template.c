@@ -27,6 +27,7 @@ typedef struct target {
     const gri_plan *plan;
     gr_detail *ret_detail;
     unsigned depth; /* containers around the whole */
+    size_t before;  /* bytes in front of it */
 } target;
 
 static GRI_COLD int refuse(const target *t, const gri_plan_step *step, int code, const char *why)
@@ -137,7 +138,7 @@ static int read_slots(const target *t, const gri_argument_places *places, slot *
     }
     *ret_variable = variable;
     /* 48 slots of 2^30 bytes do not overflow the sum; `before` may have, but then it is not used. */
-    if (GRI_LIKELY(variable <= GRI_VALUE_BYTES_MAX - t->plan->template_bytes)) return 0;
+    if (GRI_LIKELY(variable + t->before <= GRI_VALUE_BYTES_MAX - t->plan->template_bytes)) return 0;
     return refuse(t, end - 1, GR_ETOOBIG, " makes the value too big");
 }
 
@@ -222,30 +223,41 @@ static GRI_COLD int no_memory(gr_detail *ret_detail)
     return error;
 }
 
-GRI_INLINE int message_by_template(const target *t, const gri_argument_places *places, gr_message **ret_message)
+static GRI_NOINLINE int message_of_variable(const target *t, const gri_argument_places *places,
+                                            gr_message **ret_message)
 {
-    const gri_plan *plan = t->plan;
-    gr_message *m;
-    if (plan->variable_count == 0) {
-        m = gri_message_new(plan->template_bytes);
-        if (GRI_UNLIKELY(!m)) return no_memory(t->ret_detail);
-        int error = emit_fixed(t, places, gri_message_room(m));
-        if (GRI_UNLIKELY(error)) {
-            gr_message_free(&m);
-            return error;
-        }
-    } else {
-        slot slots[GRI_FORMAT_ARGUMENTS_MAX];
-        uint64_t variable;
-        int error = read_slots(t, places, slots, &variable);
-        if (GRI_UNLIKELY(error)) return error;
-        m = gri_message_new(plan->template_bytes + variable);
-        if (GRI_UNLIKELY(!m)) return no_memory(t->ret_detail);
-        emit(plan, slots, (uint32_t)variable, gri_message_room(m));
-    }
-    GRI_FULL_ASSERT(gri_value_verify(gri_message_room(m), m->body_bytes));
+    slot slots[GRI_FORMAT_ARGUMENTS_MAX];
+    uint64_t variable;
+    int error = read_slots(t, places, slots, &variable);
+    if (GRI_UNLIKELY(error)) return error;
+    gr_message *m = gri_message_new(t->before + t->plan->template_bytes + variable);
+    if (GRI_UNLIKELY(!m)) return no_memory(t->ret_detail);
+    emit(t->plan, slots, (uint32_t)variable, gri_message_room(m) + t->before);
     *ret_message = m;
     return 0;
+}
+
+/* Apart from the other, whose frame is long: stacks that nobody needs stay untouched. */
+GRI_INLINE int message_of_fixed(const target *t, const gri_argument_places *places, gr_message **ret_message)
+{
+    gr_message *m = gri_message_new(t->before + t->plan->template_bytes);
+    if (GRI_UNLIKELY(!m)) return no_memory(t->ret_detail);
+    int error = emit_fixed(t, places, gri_message_room(m) + t->before);
+    if (GRI_UNLIKELY(error)) {
+        gr_message_free(&m);
+        return error;
+    }
+    *ret_message = m;
+    return 0;
+}
+
+GRI_INLINE int message_by_template(const target *t, const gri_argument_places *places, gr_message **ret_message)
+{
+    int error = t->plan->variable_count == 0 ? message_of_fixed(t, places, ret_message)
+                                             : message_of_variable(t, places, ret_message);
+    GRI_FULL_ASSERT(
+        error || gri_value_verify(gri_message_room(*ret_message) + t->before, (*ret_message)->body_bytes - t->before));
+    return error;
 }
 
 static void copy_arguments(const gri_plan *plan, va_list list, gri_argument_copies *copies,
@@ -265,9 +277,10 @@ static GRI_NOINLINE int message_from_copies(const target *t, va_list list, gr_me
     return message_by_template(t, &places, ret_message);
 }
 
-int gri_template_message(const gri_plan *plan, va_list list, gr_message **ret_message, gr_detail *ret_detail)
+int gri_template_message(const gri_plan *plan, va_list list, size_t before, gr_message **ret_message,
+                         gr_detail *ret_detail)
 {
-    target t = {plan, ret_detail, 0};
+    target t = {plan, ret_detail, before > 0, before};
     gri_argument_places places;
     return GRI_LIKELY(gri_arguments_find(GRI_ARGUMENTS_AT(list), plan->doubles_count, &places))
                ? message_by_template(&t, &places, ret_message)
@@ -306,7 +319,7 @@ static GRI_NOINLINE int put_from_copies(const target *t, gr_builder *b, va_list 
 
 int gri_template_put(const gri_plan *plan, va_list list, gr_builder *b, gr_detail *ret_detail)
 {
-    target t = {plan, ret_detail, b->depth};
+    target t = {plan, ret_detail, b->depth, 0};
     gri_argument_places places;
     return GRI_LIKELY(gri_arguments_find(GRI_ARGUMENTS_AT(list), plan->doubles_count, &places))
                ? put_template(&t, b, &places)
