@@ -91,7 +91,7 @@ int savina_main(const savina *program, int argc, char **argv)
     uint64_t iterations = parameters[count - 1].value, operations = 0;
     if (iterations < 1 || iterations > ITERATIONS_MAX) bench_fail("--iterations: 1 to %d", ITERATIONS_MAX);
     static bench_span spans[ITERATIONS_MAX + 1];
-    for (uint64_t i = 0; i <= iterations; i++) {
+    for (uint64_t i = iterations == 1; i <= iterations; i++) {
         gr_counters before = counters();
         operations = program->run(&b, parameters, &spans[i]);
         settle(&b, &before);

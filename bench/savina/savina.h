@@ -10,7 +10,8 @@
  *     }
  *
  * An iteration spawns its actors, has them do the work, checks the outcome; when it is over no actor and no message of it is
- * left, which is checked, too. One iteration goes before those that count; the line of JSON is that of the median one.
+ * left, which is checked, too. One iteration goes before those that count, unless there is only one; the line of JSON is that of
+ * the median one.
  * --iterations N says how many; --sweep prints the line of the default parameters and one for each variation of one of them, each
  * of a process of its own.
  * --form: in `green` actors are green threads that block in receive or call, in `server` they are servers; what both share is

@@ -160,7 +160,7 @@ static void factory(gr_self *self, gr_value args)
     for (int64_t i = 0; i < haircuts; i++) {
         savina_launch(self, NULL, customer_green, &customer_server, "[A,A]", waiting_room, me);
         savina_work(&random, STEPS_MIN + savina_random_below(&random, steps_max));
-        savina_give_way(self, i);
+        BENCH_OK(gr_cooperate(self)); /* a pause, for whoever is there */
     }
     for (int64_t done = 0; done < haircuts;) {
         gr_message *m = savina_receive(self);

@@ -177,6 +177,7 @@ static uint64_t run(bench *b, const bench_parameter *p, bench_span *span)
     if (percentage > 100 || entries < 1 || entries > 1 << 28) bench_fail("0 to 100 per cent, 1 to 2^28 entries");
     gr_address dictionary, *all = savina_array((size_t)workers, sizeof *all);
     BENCH_OK(gr_spawn_server(b->self, &dictionary, &dictionary_server, NULL, "[I,I]", entries, workers * operations));
+    BENCH_OK(gr_call(b->self, NULL, dictionary, "read", GR_FOREVER, "i", 1)); /* it is filled */
     bench_span_begin(span);
     for (int64_t i = 0; i < workers; i++)
         savina_spawn(b->self, &all[i], work, &worker_server, "[A,I,I,I,I]", dictionary, i, operations, entries,
