@@ -22,6 +22,7 @@ static const struct subcommand {
     {"serve", serve_command, "shows actors over HTTP, with demo behaviours to try"},
     {"topology", topology_command, "prints the machine, and where the workers would run"},
     {"env", env_command, "prints the GREENROOM_ variables: default, value in force, where from, what each does"},
+    {"tune", tune_command, "finds the settings that make a program faster on this machine"},
     {"version", version_command, "prints the version"},
     {"help", help_command, "prints this, or with a command's name its options"},
 };

@@ -19,6 +19,7 @@ enum exit_code { EXIT_CODES(EXIT_ENUMERATOR) EXIT_BY_SIGNAL = 128 };
 int serve_command(int argc, char **argv);
 int topology_command(int argc, char **argv);
 int env_command(int argc, char **argv);
+int tune_command(int argc, char **argv);
 int version_command(int argc, char **argv);
 
 #endif

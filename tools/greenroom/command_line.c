@@ -74,7 +74,8 @@ static void print_option(const char *name, const char *argument, const char *tex
 
 static void print_help(const cl_command *command)
 {
-    printf("usage: greenroom %s%s\n\n%s\n\n", command->name, command->count ? " [OPTION]..." : "", command->text);
+    printf("usage: greenroom %s%s%s%s\n\n%s\n\n", command->name, command->count ? " [OPTION]..." : "",
+           command->arguments ? " " : "", command->arguments ? command->arguments : "", command->text);
     for (size_t i = 0; i < command->count; i++)
         print_option(command->options[i].name, command->options[i].argument, command->options[i].text);
     print_option("--help", NULL, "prints this");

@@ -6,7 +6,8 @@
  *     while ((id = cl_next(&parser, &value)) > 0) switch (id) { … }
  *     if (id != CL_END) return cl_exit_code(id);
  *
- * "--name value" and "--name=value" are the same; there are no short options but -h, and no arguments besides options. */
+ * "--name value" and "--name=value" are the same; there are no short options but -h. Arguments besides options are errors: a
+ * command that takes some looks at argv[at] before it calls cl_next. */
 #ifndef GREENROOM_COMMAND_LINE_H
 #define GREENROOM_COMMAND_LINE_H
 
@@ -25,7 +26,8 @@ typedef struct cl_command {
     const char *text; /* what it does */
     const cl_option *options;
     size_t count;
-    void (*more)(void); /* prints the rest of --help; may be NULL */
+    void (*more)(void);    /* prints the rest of --help; may be NULL */
+    const char *arguments; /* besides options, for --help; may be NULL */
 } cl_command;
 
 typedef struct cl_parser {
