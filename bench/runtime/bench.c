@@ -2,8 +2,6 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 #include "bench.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +10,6 @@
 
 #define SAMPLES_MAX 65536
 #define PATIENCE_S 300
-#define PROBE_ROUNDS 1000
-#define PROBE_BATCHES 31
 
 static uint32_t samples[SAMPLES_MAX];
 static unsigned sample_count; /* by actors, with __atomic builtins: a count */
@@ -67,70 +63,6 @@ void bench_sample(int64_t ns)
 void bench_samples_clear(void)
 {
     __atomic_store_n(&sample_count, 0, __ATOMIC_RELAXED);
-}
-
-/* ---- how far apart two CPUs are: half the time of a round trip of one line between them ---- */
-
-typedef struct ball {
-    _Alignas(64) unsigned turn;
-    int cpu;
-} ball;
-
-static void pin(int cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    (void)pthread_setaffinity_np(pthread_self(), sizeof set, &set); /* not pinned is a worse probe, no more */
-}
-
-static void *throw_back(void *arg)
-{
-    ball *b = arg;
-    pin(b->cpu);
-    for (unsigned i = 0; i < PROBE_ROUNDS * PROBE_BATCHES; i++) {
-        while (__atomic_load_n(&b->turn, __ATOMIC_ACQUIRE) != 2 * i + 1) continue;
-        __atomic_store_n(&b->turn, 2 * i + 2, __ATOMIC_RELEASE);
-    }
-    return NULL;
-}
-
-static int compare_times(const void *left, const void *right)
-{
-    int64_t l = *(const int64_t *)left, r = *(const int64_t *)right;
-    return (l > r) - (l < r);
-}
-
-/* The median of some batches; -1 where there is one CPU only. */
-static double probe_cross_core(void)
-{
-    cpu_set_t mask;
-    int cpus[2], found = 0;
-    if (sched_getaffinity(0, sizeof mask, &mask) != 0) return -1;
-    for (int i = 0; i < CPU_SETSIZE && found < 2; i++)
-        if (CPU_ISSET(i, &mask)) cpus[found++] = i;
-    if (found < 2) return -1;
-    static ball b;
-    b.turn = 0;
-    b.cpu = cpus[1];
-    pthread_t other;
-    if (pthread_create(&other, NULL, throw_back, &b) != 0) return -1;
-    pin(cpus[0]);
-    int64_t times[PROBE_BATCHES], last = clock_ns(CLOCK_MONOTONIC);
-    unsigned i = 0;
-    for (unsigned batch = 0; batch < PROBE_BATCHES; batch++) {
-        for (unsigned end = i + PROBE_ROUNDS; i < end; i++) {
-            __atomic_store_n(&b.turn, 2 * i + 1, __ATOMIC_RELEASE);
-            while (__atomic_load_n(&b.turn, __ATOMIC_ACQUIRE) != 2 * i + 2) continue;
-        }
-        int64_t now = clock_ns(CLOCK_MONOTONIC);
-        times[batch] = now - last;
-        last = now;
-    }
-    pthread_join(other, NULL);
-    (void)pthread_setaffinity_np(pthread_self(), sizeof mask, &mask);
-    qsort(times, PROBE_BATCHES, sizeof *times, compare_times);
-    return (double)times[PROBE_BATCHES / 2] / (2.0 * PROBE_ROUNDS);
 }
 
 /* ---- options ---- */
@@ -190,7 +122,7 @@ void bench_begin(bench *b, int argc, char **argv)
 {
     b->workers = 1;
     read_options(b, argc, argv);
-    if (b->cross_core_ns == 0) b->cross_core_ns = probe_cross_core();
+    if (b->cross_core_ns == 0) b->cross_core_ns = bench_cross_core_ns();
     gr_options options = {.workers = b->workers, .fixed = b->workers ? GR_FIXED(workers) : 0};
     gr_detail detail;
     if (gr_start(&options, &detail) != 0) bench_fail("gr_start: %s", detail.text);

@@ -74,6 +74,10 @@ void bench_sample(int64_t ns);
 /* Forgets them: after the warm-up. */
 void bench_samples_clear(void);
 
+/* Half the time of a round trip of one cache line between the first two CPUs this process may use, in nanoseconds: the median of
+ * some batches; -1 where there is one CPU only. */
+double bench_cross_core_ns(void);
+
 /* Computes for so many rounds, whose result is to be used; how many there are to a microsecond, at best: what others do on the
  * machine meanwhile does not count. Some milliseconds. */
 uint64_t bench_work(uint64_t rounds);
