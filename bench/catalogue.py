@@ -12,33 +12,44 @@ BENCH = pathlib.Path(__file__).resolve().parent
 FOLDERS = ("runtime", "savina", "micro")
 
 
-@dataclasses.dataclass(frozen=True)
-class Metric:
-    """A number of a run. `names` are tried in order in the line of JSON, "a.b" goes into an object."""
-    unit: str
-    names: tuple = ("value",)
-    higher: bool = False
-    label: str = ""  # "" for the workload's first
-    scale: float = 1.0
-
-    def read(self, line):
-        if self.unit == "M/s":
-            if line.get("operations") and line.get("seconds"):
-                return line["operations"] / line["seconds"] * 1e-6
-        for name in self.names:
+def member(*names):
+    """Reads the first of these that the line has; "a.b" goes into an object."""
+    def read(line):
+        for name in names:
             found = line
             for part in name.split("."):
                 found = found.get(part) if isinstance(found, dict) else None
             if isinstance(found, (int, float)) and not isinstance(found, bool):
-                return found * self.scale
+                return found
         return None
+    return read
 
 
-RATE = Metric("M/s", higher=True)
-WALL = Metric("s", ("seconds",))
-CPU = Metric("s", ("cpu_seconds",), label="CPU")
-BYTES = Metric("bytes", ("bytes_per_actor", "value"))
-P99 = Metric("µs", ("latency_us.p99",), label="p99")
+def quotient(upper, lower, scale):
+    def read(line):
+        if line.get(upper) is None or not line.get(lower):
+            return None
+        return line[upper] / line[lower] * scale
+    return read
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A number of a run: read(line) takes it from the line of JSON, or gives None."""
+    unit: str
+    read: object
+    higher: bool = False
+    label: str = ""  # "" for the workload's first
+
+
+RATE = Metric("M/s", quotient("operations", "seconds", 1e-6), higher=True)
+WALL = Metric("s", member("seconds"))
+CPU = Metric("s", member("cpu_seconds"), label="CPU")
+BYTES = Metric("bytes", member("bytes_per_actor", "value"))
+P99 = Metric("µs", member("latency_us.p99"), label="p99")
+REQUESTS = Metric("k/s", quotient("operations", "seconds", 1e-3), higher=True)
+CPU_EACH = Metric("µs", quotient("cpu_seconds", "operations", 1e6), label="CPU a request")
+BALANCED = Metric("ms", member("balanced_ms"), label="balanced")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +64,7 @@ class Workload:
     any_workers: bool = True  # False: it does not depend on them, one count is enough
     forms: tuple = ("green", "server")
     folder: str = "runtime"
+    theirs: str = ""  # the peers' name for it, when it is another one
 
 
 WORKLOADS = (
@@ -63,8 +75,7 @@ WORKLOADS = (
              ("--tokens", "100", "--hops", "5000000"), ("--tokens", "100", "--hops", "1000")),
     Workload("fanin", "fanin", "a message of four producers, 1 M each, to one consumer without a bound"),
     Workload("ubench", "ubench", "a message among 256 actors, 5 under way each, to a pseudo-random other; 3 s"),
-    Workload("spread", "spread", "64 actors spawned on one worker, 20 us of work a message", metrics=(
-        RATE, Metric("ms", ("balanced_ms",), label="balanced"))),
+    Workload("spread", "spread", "64 actors spawned on one worker, 20 µs of work a message", metrics=(RATE, BALANCED)),
     Workload("spawn", "spawn", "a life: spawned, one message to the parent, end; 1 M"),
     Workload("skynet", "skynet", "a tree of tens to 1 M leaves, summed", metrics=(WALL,)),
     Workload("idle_memory", "idle_memory", "resident bytes an actor, 1 M of them, after one message", metrics=(BYTES,),
@@ -79,6 +90,12 @@ WORKLOADS = (
     Workload("select_alternating", "select_alternating", "a receive among the same, of two shapes in turn; 100 k"),
     Workload("latency", "latency", "an echo beside one computing actor a worker, slice 1 ms; 2,000 questions", metrics=(P99,)),
     Workload("latency_alone", "latency", "the echo with nothing beside it", ("--alone", "1"), ("--alone", "1"), metrics=(P99,)),
+    Workload("http_get", "http", "GET of a published state; wrk, one thread, 64 connections", ("--request", "0"),
+             ("--request", "0"), (REQUESTS, CPU_EACH), (1,)),
+    Workload("http_cast", "http", "POST of a cast to an actor", ("--request", "1"), ("--request", "1"), (REQUESTS, CPU_EACH), (1,),
+             theirs="http_post_cast"),
+    Workload("http_call", "http", "POST of a call that an actor answers", ("--request", "2"), ("--request", "2"),
+             (REQUESTS, CPU_EACH), (1,), theirs="http_post_call"),
 )
 
 # The Pony runtime's bar is computed: what Tokio does in the same run times (Pony / Tokio) of one earlier comparison, per

@@ -12,6 +12,7 @@ import plots
 import summary
 from catalogue import PONY
 from plots import esc
+from sides import OURS, plural
 from summary import Spread, number
 
 PAGE = pathlib.Path(__file__).resolve().with_suffix(".html")
@@ -66,7 +67,7 @@ def warnings(records):
             found += [f"Build {i + 1} is no release build: {b['type']} {b['sanitize']}"
                       for i, b in enumerate(r["builds"]) if b["type"] not in ("RelWithDebInfo", "Release") or b["sanitize"]]
         if r["kind"] == "failed":
-            found.append(f"Failed: {r['workload']}, {r['workers']} workers, {r['side']}: {r['reason']}")
+            found.append(f"Failed: {r['workload']}, {plural(r['workers'])}, {r['side']}: {r['reason']}")
         if r["kind"] == "skipped" and "workload" not in r:
             found.append(f"Skipped: {r['peer']}: {r['reason']}")
     busy = max((r["others"] + r["stolen"] for r in records if r["kind"] == "round"), default=0)
@@ -113,8 +114,8 @@ def bars_of(group, colours):
                 aim = plots.aim(row, e)
                 bars.append(plots.Bar(label, e.spread, list(e.rounds.values()), colours[e.label], aim, not e.ours))
         if several or workers > 1:
-            out.append(f"<h4>{workers} worker{'s' if workers > 1 else ''}</h4>")
-        out.append(plots.bars(bars, unit, f"{rows[0].workload}, {workers} workers"))
+            out.append(f"<h4>{plural(workers)}</h4>")
+        out.append(plots.bars(bars, unit, f"{rows[0].workload}, {plural(workers)}"))
     return "".join(out)
 
 
@@ -137,7 +138,7 @@ def latencies_of(group, colours):
     for row in group:
         sides = [e for e in row.entries if e.histogram]
         if sides and not row.metric or row.metric == "p99" and sides:
-            out.append(f"<h4>latency, {row.workers} worker{'s' if row.workers > 1 else ''}</h4>")
+            out.append(f"<h4>latency, {plural(row.workers)}</h4>")
             out.append(plots.histograms({e.label: e.histogram for e in sides}, colours, f"latency of {row.workload}"))
             lines = [[esc(e.label)] + [esc(number(Spread.of(v[k] for v in e.latency if k in v).median))
                                        if any(k in v for v in e.latency) else "" for k in ("p50", "p90", "p99", "p999", "max")]
@@ -191,6 +192,24 @@ def numbers(rows):
         table(head, lines, numeric=(1, 3, 4, *range(6, len(head))), firsts=firsts)
 
 
+def counts(records):
+    """What the runtime counted for an operation; the median over the rounds."""
+    found, names = {}, []
+    for r in records:
+        each = r["line"].get("per_operation") if r["kind"] == "measurement" and r["peer"] == OURS and not r.get("build") else None
+        for name, value in (each or {}).items():
+            found.setdefault((r["workload"], r["workers"], r["form"], r["copy"]), {}).setdefault(name, []).append(value)
+            names += [name] if name not in names else []
+    copies = len({key[3] for key in found}) > 1
+    lines = [[esc(workload), str(workers), esc(f"{form} {copy}" if copies else form)] +
+             [number(Spread.of(each[name]).median) if name in each else "" for name in names]
+             for (workload, workers, form, copy), each in found.items()]
+    if not lines:
+        return ""
+    return "<h2>What one operation is, in counts</h2><p class=\"soft\">Of the runtime's counters, set-up and end included; what is " \
+        "nought is left out.</p>" + table(["workload", "workers", "form"] + names, lines, numeric=(1, *range(3, 3 + len(names))))
+
+
 def rounds(records):
     found = [r for r in records if r["kind"] == "round"]
     lines = [[str(r["round"]), number(r["cross_core_ns"]) if "cross_core_ns" in r else "–",
@@ -228,6 +247,6 @@ def page(records):
             "All sides take turns within a round; bars are medians, lines go from the slowest to the fastest round, dots are "
             "rounds, a dashed line is what the target asks for."
             + (" pony* is computed: Tokio of this run times Pony ÷ Tokio of an earlier comparison." if pony else "") + "</p>",
-            tiles(records, rows), warnings(records), targets(rows), cards(records, rows), numbers(rows), rounds(records),
+            tiles(records, rows), warnings(records), targets(rows), cards(records, rows), numbers(rows), counts(records), rounds(records),
             machine(records)]
     return string.Template(PAGE.read_text(encoding="utf-8")).substitute(title=html.escape(title), body="\n".join(filter(None, body)))

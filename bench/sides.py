@@ -38,7 +38,8 @@ class Side:
 
 @dataclasses.dataclass
 class Outcome:
-    """What one run came to. status: "ok", "failed", or for peers "none" (no such workload) and "missing"."""
+    """What one run came to. status: "ok", "failed", "skipped" (the line says why), or for peers "none" (no such workload)
+    and "missing"."""
     status: str
     reason: str = ""
     lines: list = dataclasses.field(default_factory=list)
@@ -124,8 +125,14 @@ def _read_lines(outcome, text):
     broken = [line for line in outcome.lines if line.get("law") != "held"]
     if not outcome.lines:
         outcome.status, outcome.reason = "failed", "printed no line of JSON"
+    elif "skipped" in outcome.lines[0]:
+        outcome.status, outcome.reason = "skipped", str(outcome.lines[0]["skipped"])
     elif broken:
         outcome.status, outcome.reason = "failed", f"law: {broken[0].get('law', 'not a word about it')}"
+
+
+def plural(workers):
+    return f"{workers} worker{'s' if workers != 1 else ''}"
 
 
 def cases(lines):
@@ -144,7 +151,7 @@ def run(side, workload, workers, builds, smoke, limit_s, commit, more=()):
     """One run of one side. Exit codes 3 and 4 mean something from peers only."""
     environment = dict(os.environ, BENCH_COMMIT=commit)
     if side.peer != OURS:
-        command = [str(PEERS / "run"), side.peer, workload.name, "--workers", str(workers)] + ["--smoke"] * smoke
+        command = [str(PEERS / "run"), side.peer, workload.theirs or workload.name, "--workers", str(workers)] + ["--smoke"] * smoke
         return execute(command, environment, limit_s)
     command = [str(builds[side.build] / "bench" / f"{workload.program}_bench")] + ["--smoke"] * smoke
     if side.form:
