@@ -21,25 +21,25 @@ static void ping(gr_self *self, node *n)
     BENCH_OK(gr_cast(self, n->pinged, "s", "ping"));
 }
 
-/* The first message: the addresses of all. */
-static void begin(gr_self *self, node *n, gr_value all)
+/* The first message: the addresses of all. Pings wait until everybody has it: the second one, "begin", is sent after that. */
+static void meet(gr_self *self, node *n, gr_value all)
 {
     n->count = gr_count(all);
     n->all = gr_alloc(self, n->count * sizeof *n->all);
     if (!n->all) bench_fail("no memory");
     size_t i = 0;
     for (gr_iter it = gr_iterate(all); gr_next(&it);) n->all[i++] = gr_address_in(it.value);
-    ping(self, n);
 }
 
 /* False: all of them are through. */
 static bool handle(gr_self *self, node *n, gr_message *m)
 {
     if (!n->all) {
-        begin(self, n, gr_body(m));
+        meet(self, n, gr_body(m));
         return true;
     }
     switch (gr_string(gr_body(m), "?")[1]) {
+    case 'e': ping(self, n); return true;
     case 'i':
         n->answered++;
         BENCH_OK(gr_cast(self, gr_sender(m), "s", "pong"));
@@ -106,6 +106,7 @@ static uint64_t run(bench *b, const bench_parameter *p, bench_span *span)
     bench_span_begin(span);
     for (uint64_t i = 0; i < actors; i++) savina_spawn(b->self, &all[i], green, &server, "[A,I,I]", me, pings, i);
     introduce(b, all, actors);
+    for (uint64_t i = 0; i < actors; i++) BENCH_OK(gr_cast(b->self, all[i], "s", "begin"));
     for (uint64_t i = 0; i < actors; i++) {
         gr_message *m = bench_receive(b); /* "through" */
         gr_message_free(&m);
