@@ -8,6 +8,7 @@ import math
 from summary import Spread, number
 
 WIDTH = 540
+LABEL_MAX = 44
 CHARACTER = 6.6  # guess: mean width of 12 px text
 
 
@@ -62,7 +63,7 @@ class Bar:
 
 
 def bars(items, unit, title):
-    left = min(max(len(b.label) for b in items), 30) * CHARACTER + 12
+    left = min(max(len(b.label) for b in items), LABEL_MAX) * CHARACTER + 12
     right = 96
     pitch, thick, top = 26, 15, 4
     reach = max(b.spread.high for b in items)
@@ -85,7 +86,7 @@ def bars(items, unit, title):
         y = top + i * pitch + (pitch - thick) / 2
         middle = y + thick / 2
         s = b.spread
-        label = b.label if len(b.label) <= 30 else b.label[:29] + "…"
+        label = b.label if len(b.label) <= LABEL_MAX else b.label[:LABEL_MAX - 1] + "…"
         tip = f"{b.label}: {number(s.median)} {unit} [{number(s.low)}..{number(s.high)}], {s.count} rounds"
         out.append(f'<g><title>{esc(tip)}</title>'
                    f'<text x="{left - 8:.1f}" y="{middle + 4:.1f}" text-anchor="end">{esc(label)}</text>'
@@ -154,7 +155,7 @@ def curves(lines, colour, unit, title):
     """lines: label -> [(workers, Spread)]. The number of workers is logarithmic."""
     counts = sorted({n for points in lines.values() for n, _ in points})
     spreads = [s for points in lines.values() for _, s in points]
-    right = max(len(label) for label in lines) * CHARACTER + 16
+    right = max(100, max(len(label) for label in lines) * CHARACTER + 16)
     left, top = 48, 8
     height = max(180, 15 * len(lines) + 36)
     bottom = height - 24

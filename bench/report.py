@@ -148,8 +148,8 @@ def latencies_of(group, colours):
 
 
 def cards(records, rows):
-    about = {r["workload"].partition("/")[0]: (r.get("folder", ""), r.get("text", "")) for r in records
-             if r["kind"] == "measurement"}
+    about = {r["workload"].partition("/")[0]: (r.get("folder", ""), r.get("text") or r["line"].get("operation", ""))
+             for r in records if r["kind"] == "measurement" and r["peer"] == OURS}
     colours = plots.colours(rows)
     out = []
     folder = None
@@ -158,11 +158,11 @@ def cards(records, rows):
         if place != folder:
             out.append("</div>" if folder is not None else "")
             titles = {"runtime": "Workloads", "savina": "Savina", "micro": "Single structures"}
-            out.append(f'<h2>{esc(titles.get(place, place))}</h2><div class="cards">')
+            out.append(f'<h2>{esc(titles.get(place, place))}</h2><div class="cards{" small" if place == "savina" else ""}">')
             folder = place
         sense = "more is better" if group[0].higher else "less is better"
         out.append(f'<section class="card"><header><h3>{esc(f"{workload} {metric}".rstrip())}</h3>'
-                   f'<span class="soft">{esc(text)} · {esc(group[0].unit)}, {sense}</span></header>')
+                   f'<span class="soft">{esc(" · ".join(filter(None, (text, f"{group[0].unit}, {sense}"))))}</span></header>')
         out += [bars_of(group, colours), curves_of(group, colours), latencies_of(group, colours), "</section>"]
     out.append("</div>" if folder is not None else "")
     return "".join(out)
@@ -243,7 +243,7 @@ def page(records):
     pony = any(e.side.peer == PONY for row in rows for e in row.entries)
     body = [f"<h1>{esc(title)}</h1>",
             f'<p class="soft">{esc(first.get("cpu", ""))}, {esc(first.get("cpus", "?"))} CPUs, commit '
-            f'{esc(", ".join(b["commit"] for b in first.get("builds", [])))}, {esc(first.get("runs", "?"))} rounds. '
+            f'{esc(", ".join(b["commit"] for b in first.get("builds", [])))}, rounds: {esc(first.get("runs", "?"))}. '
             "All sides take turns within a round; bars are medians, lines go from the slowest to the fastest round, dots are "
             "rounds, a dashed line is what the target asks for."
             + (" pony* is computed: Tokio of this run times Pony ÷ Tokio of an earlier comparison." if pony else "") + "</p>",
