@@ -14,7 +14,7 @@
 #include "greenroom/descent.h"
 #include "greenroom/workloads.h"
 
-enum { METRIC = 1, LOWER, FORM, SECONDS, LEAST, LIST, RUN };
+enum { METRIC = 1, LOWER, FORM, ONLY, SECONDS, LEAST, LIST, RUN };
 enum { SECONDS_DEFAULT = 120, ARGUMENTS_MAX = 16 };
 
 static const cl_option options[] = {
@@ -24,6 +24,7 @@ static const cl_option options[] = {
      "better.\nWithout it: wall time"},
     {LOWER, "--lower", NULL, "of --metric: less is better"},
     {FORM, "--form", "FORM", "of a workload: green (threads that block, the default) or server"},
+    {ONLY, "--only", "NAME,...", "tries these settings only: GREENROOM_WORKERS, or WORKERS, ..."},
     {SECONDS, "--seconds", "N", "ends after so long, 120 unless said otherwise"},
     {LEAST, "--least", "PERCENT", "a gain below that is none; 2 unless said otherwise"},
     {LIST, "--list", NULL, "prints the workloads"},
@@ -64,7 +65,7 @@ static const cl_command line = {
 };
 
 typedef struct request {
-    const char *metric, *form, *run;
+    const char *metric, *form, *only, *run;
     const workload *workload;
     char **command;
     long seconds, least;
@@ -105,6 +106,7 @@ static int take_option(int id, const char *value, request *r)
         r->form = value;
         if (strcmp(value, "green") == 0 || strcmp(value, "server") == 0) return 0;
         return cl_error(&line, "--form is '%s': green or server", value);
+    case ONLY: r->only = value; return 0;
     case SECONDS: return take_number("--seconds", value, 1, 86400, &r->seconds);
     case LEAST: return take_number("--least", value, 0, 1000, &r->least);
     case LIST: r->list = true; return 0;
@@ -178,6 +180,32 @@ static int compile_metric(const char *text, regex_t *ret_metric)
     return cl_error(&line, "--metric is '%s': %s", text, reason);
 }
 
+/* Whether `name` of so many bytes is the knob's, with or without the prefix that all have. */
+static bool is_named(const knob *k, const char *name, size_t bytes)
+{
+    const char *variable = k->variable;
+    if (strncmp(name, "GREENROOM_", 10) != 0) variable += 10;
+    return strlen(variable) == bytes && strncmp(variable, name, bytes) == 0;
+}
+
+/* Leaves those that --only names, in their own order. */
+static int select_knobs(descent *d, const char *only)
+{
+    bool named[KNOBS_MAX] = {false};
+    size_t kept = 0;
+    for (const char *at = only; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        size_t i = 0, bytes = strcspn(at, ",");
+        while (i < d->knob_count && !is_named(&d->knobs[i], at, bytes)) i++;
+        if (i == d->knob_count)
+            return cl_error(&line, "--only: '%.*s' is none of those that are tried (--help)", (int)bytes, at);
+        named[i] = true;
+    }
+    for (size_t i = 0; i < d->knob_count && only; i++)
+        if (named[i]) d->knobs[kept++] = d->knobs[i];
+    if (only) d->knob_count = kept;
+    return 0;
+}
+
 /* ---- the answer ---- */
 
 static void print_choice(const descent *d)
@@ -201,7 +229,7 @@ static int print_answer(const descent *d, enum descent_end end, long least)
     const char *why = trial_signal() ? "interrupted" : "the time is up";
     switch (end) {
     case DESCENT_BETTER:
-        printf("# %s [%s..%s] beside the default, better in %zu of %zu pairs (luck: %.2g)\n",
+        printf("# %s [%s..%s] beside the default, better in %zu of %zu pairs (sign test: p = %.2g)\n",
                gain_text(gains_median(&d->final), median), gain_text(gains_least(&d->final), low),
                gain_text(gains_most(&d->final), high), gains_wins(&d->final), d->final.count, gains_luck(&d->final));
         break;
@@ -239,10 +267,12 @@ static int search(const request *r, char *const *command, const regex_t *metric,
     trial_signals();
     d.subject = (trial_subject){command, metric, lower};
     d.knob_count = knobs_find(d.knobs);
+    int code = select_knobs(&d, r->only);
+    if (code != 0) return cl_exit_code(code);
     d.least = 1 + (double)r->least / 100;
     d.end_ns = trial_now() + r->seconds * (int64_t)1000000000;
     d.terminal = isatty(STDERR_FILENO);
-    int code = descent_begin(&d);
+    code = descent_begin(&d);
     if (code == 0 && descent_seconds_min(&d) > (double)r->seconds) {
         fprintf(stderr, "greenroom tune: a run takes %.2f s: --seconds %.0f or more, or a shorter run\n",
                 (double)d.run_ns * 1e-9, descent_seconds_min(&d) * 1.5 + 1);
