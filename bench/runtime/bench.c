@@ -244,25 +244,38 @@ void bench_note(bench *b, const char *format, ...)
     if (length < 1 || (size_t)length >= room) bench_fail("too many notes");
 }
 
-static int finish(bench *b)
+int bench_stop(bench *b)
 {
-    printf("%s}\n", b->notes);
     gr_detach(&b->self);
     int code = gr_stop(gr_after_s(60));
     if (code != 0) bench_fail("gr_stop: %s", gr_error_name(code));
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
-int bench_end(bench *b, bench_span span, uint64_t ops, const char *operation)
+static void print_line(const bench *b, const char *name, const bench_span *span, uint64_t ops, const char *operation)
 {
-    double seconds = (double)(span.end_ns - span.begin_ns) * 1e-9;
+    double seconds = (double)(span->end_ns - span->begin_ns) * 1e-9;
     print_head(b);
+    if (name) printf(",\"case\":\"%s\"", name);
     printf(",\"unit\":\"M/s\",\"operation\":\"%s\",\"operations\":%llu,\"seconds\":%.6f,\"cpu_seconds\":%.6f",
-           operation, (unsigned long long)ops, seconds, (double)span.cpu_ns * 1e-9);
+           operation, (unsigned long long)ops, seconds, (double)span->cpu_ns * 1e-9);
     printf(",\"value\":%.6f,\"ns_per_operation\":%.2f", (double)ops / seconds * 1e-6, seconds * 1e9 / (double)ops);
     print_latency();
-    print_counts(&span, (double)ops);
-    return finish(b);
+    print_counts(span, (double)ops);
+    printf("%s}\n", b->notes);
+}
+
+void bench_case(bench *b, const char *name, bench_span span, uint64_t ops, const char *operation)
+{
+    print_line(b, name, &span, ops, operation);
+    bench_samples_clear();
+    b->notes[0] = '\0';
+}
+
+int bench_end(bench *b, bench_span span, uint64_t ops, const char *operation)
+{
+    print_line(b, NULL, &span, ops, operation);
+    return bench_stop(b);
 }
 
 int bench_end_with(bench *b, const char *members)
@@ -270,7 +283,8 @@ int bench_end_with(bench *b, const char *members)
     print_head(b);
     printf(",%s", members);
     print_latency();
-    return finish(b);
+    printf("%s}\n", b->notes);
+    return bench_stop(b);
 }
 
 /* ---- the main thread's mailbox ---- */

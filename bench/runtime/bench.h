@@ -49,6 +49,9 @@ void bench_begin(bench *b, int argc, char **argv);
  * exit code. The line has the law ("held"; a broken one got no line), rate, percentiles and histogram of the samples, and what the
  * runtime counted for one operation: switches, tasks run as plain calls, steals, wakes, queue operations, … */
 int bench_end(bench *b, bench_span span, uint64_t ops, const char *operation);
+/* For programs that measure several things in one run: a line for each, and bench_stop for the end. */
+void bench_case(bench *b, const char *name, bench_span span, uint64_t ops, const char *operation);
+int bench_stop(bench *b);
 /* One more member of the line: bench_note(&b, "\"balanced_ms\":%.1f", ms). */
 GR_PRINTF(2, 3) void bench_note(bench *b, const char *format, ...);
 /* The same around numbers of one's own instead of a rate: `members` is JSON, "\"x\":1,\"y\":2". bench/run reads "seconds" and
