@@ -17,6 +17,7 @@
 
 static gri_atomic_u64 mallocs, mutexes; /* relaxed: counts */
 static gri_atomic_bool counting;        /* relaxed: the edges do not matter */
+static GRI_THREAD_LOCAL bool sends;     /* the pair is at it on this thread */
 
 #if !GRI_ASAN && !GRI_TSAN
 #define INTERPOSED 1
@@ -46,7 +47,7 @@ __attribute__((visibility("default"))) int pthread_mutex_lock(pthread_mutex_t *m
 {
     static int (*real)(pthread_mutex_t *);
     if (!real) *(void **)&real = dlsym(RTLD_NEXT, "pthread_mutex_lock");
-    if (gri_load_relaxed(&counting)) (void)gri_add_relaxed(&mutexes, 1u);
+    if (sends && gri_load_relaxed(&counting)) (void)gri_add_relaxed(&mutexes, 1u);
     return real(mutex);
 }
 #else
@@ -92,10 +93,12 @@ static int64_t receive_int(gr_self *self)
 
 static void count_up(gr_self *self, gr_address parent, int64_t limit)
 {
+    sends = true; /* with one worker both are on the same thread */
     for (gr_message *m = NULL; gr_receive(self, &m, GR_FOREVER) == 0;) {
         int64_t n = gr_int(gr_body(m), 0) + 1;
         gr_address other = gr_sender(m);
         gr_message_free(&m);
+        if (n == limit) sends = false; /* what an idle worker tidies up has nothing to do with sending */
         if (n == limit) GRI_IGNORE(gr_cast(self, parent, "I", n));
         if (n >= limit + 1 || gr_cast(self, other, "I", n) != 0 || n == limit) break;
     }
@@ -113,7 +116,18 @@ static void counter_first(gr_self *self, gr_value args)
 }
 
 #define WARM INT64_C(20000)
-#define LIMIT INT64_C(200000)
+
+/* Is a message copied once, packed? Through JSON it costs what the printer, the parser and jansson take. */
+static bool packed(void)
+{
+    const char *copy = getenv("GREENROOM_COPY");
+    return !copy || strcmp(copy, "packed") == 0;
+}
+
+static int64_t many(void)
+{
+    return GRI_TSAN || GRI_ASAN || GRI_INVARIANTS || !packed() ? 200000 : 1000000;
+}
 
 static void count_to(gr_self *self, int64_t limit)
 {
@@ -123,22 +137,15 @@ static void count_to(gr_self *self, int64_t limit)
     CHECK_EQ(receive_int(self), limit);
 }
 
-/* Counters around LIMIT messages, after everything is warm. */
+/* Counters around many messages, after everything is warm. */
 static void run_pair(gr_self *self, gr_counters *ret_before, gr_counters *ret_after)
 {
     count_to(self, WARM);
     *ret_before = counters();
     gri_store_relaxed(&counting, true);
-    count_to(self, LIMIT);
+    count_to(self, many());
     gri_store_relaxed(&counting, false);
     *ret_after = counters();
-}
-
-/* Is a message copied once, packed? Through JSON it costs what the printer, the parser and jansson take. */
-static bool packed(void)
-{
-    const char *copy = getenv("GREENROOM_COPY");
-    return !copy || strcmp(copy, "packed") == 0;
 }
 
 TEST(mechanism, no_allocation_per_message)
@@ -148,7 +155,7 @@ TEST(mechanism, no_allocation_per_message)
     run_pair(self, &before, &after);
     CHECK(after.messages - before.messages > 100000);
     if (packed()) CHECK_EQ(after.system_allocations, before.system_allocations);
-    /* The messages of this thread and its wait cost a few, the 200,000 others nothing. */
+    /* The messages of this thread and its wait cost a few, all others nothing. */
     if (INTERPOSED && packed()) CHECK(gri_load_relaxed(&mallocs) < 20);
     CHECK_OK(gr_stop(gr_after_s(10)));
 }
@@ -161,8 +168,7 @@ TEST(mechanism, no_lock_per_message)
     uint64_t locks = gri_load_relaxed(&gri_spinlocks_taken);
 #endif
     run_pair(self, &before, &after);
-    if (INTERPOSED && gri_load_relaxed(&mutexes) >= LIMIT / 100) /* the monitor looks after the heap's chunks */
-        TEST_FAIL("%d mutexes were locked", (int)gri_load_relaxed(&mutexes));
+    if (INTERPOSED) CHECK_EQ(gri_load_relaxed(&mutexes), 0);
 #if GRI_INVARIANTS >= 1
     /* Spawning, the heap's first chunks and the main thread's few messages take some. */
     CHECK(gri_load_relaxed(&gri_spinlocks_taken) - locks < 1000);
@@ -177,18 +183,31 @@ TEST(mechanism, local_messages_wake_no_thread)
     run_pair(self, &before, &after);
     uint64_t messages = after.messages - before.messages;
     CHECK(messages > 100000);
-    CHECK((after.wakes - before.wakes) * 1000000 <= 10 * messages + 2 * 1000000);
+    /* A million must do with ten, in which starting and ending the pair is included. */
+    CHECK(after.wakes - before.wakes <= 10 * messages / 1000000 + (messages < 1000000 ? 2 : 0));
     CHECK_OK(gr_stop(gr_after_s(10)));
 }
 
+/* Some microseconds. */
+static void compute(void)
+{
+    volatile unsigned x = 1;
+    for (int i = 0; i < 20000; i++) x = x * 1664525u + 1013904223u;
+}
+
 /* ---- idle servers hold no stacks; those that block get some and give them back ---- */
+
+static gri_atomic_u32 moved; /* relaxed: how many came out of their wait on another worker than they went into it on */
 
 static void nap(gr_self *self, void *state, gr_value argument)
 {
     (void)state, (void)argument;
     gr_message *m = NULL;
+    gri_worker *here = self->task.worker;
     int code = gr_receive(self, &m, GR_FOREVER);
     gr_message_free(&m);
+    if (self->task.worker != here) (void)gri_add_relaxed(&moved, 1u); /* relaxed: as above */
+    compute();
     if (code == 0) GRI_IGNORE(gr_reply(self, "i", 1));
 }
 
@@ -211,6 +230,34 @@ static void caller(gr_self *self, gr_value args)
 }
 
 #define BLOCKED 1000
+#define KILLED ((BLOCKED + 2) / 3)
+
+static const gr_address *nappers; /* of one round; set before the waker is spawned */
+
+/* All of them become ready on the waker's worker: what others run of it they have stolen. A third is killed instead. */
+static void waker(gr_self *self, gr_value args)
+{
+    (void)args;
+    for (int i = 0; i < BLOCKED; i++) CHECK_OK(i % 3 == 0 ? gr_kill(nappers[i]) : gr_cast(self, nappers[i], "n"));
+}
+
+/* A thousand block inside a method, each called by a green thread, and get what they wait for, or die; the stacks return. */
+static void block_in_methods(gr_self *self, unsigned workers)
+{
+    gr_address a, me = gr_self_address(self);
+    for (int i = 0; i < BLOCKED; i++) CHECK_OK(gr_spawn(self, &a, caller, "[A,A]", me, nappers[i]));
+    while (counters().stacks_live < 2 * BLOCKED + workers) CHECK_OK(gr_cooperate(self));
+    CHECK_OK(gr_spawn(self, &a, waker, "n"));
+    int dead = 0, answered = 0;
+    for (int i = 0; i < BLOCKED; i++) {
+        int64_t code = receive_int(self);
+        dead += code == GR_EDEAD;
+        answered += code == 0;
+    }
+    CHECK_EQ(dead, KILLED);
+    CHECK_EQ(answered, BLOCKED - KILLED);
+    while (counters().stacks_live > workers + 1) CHECK_OK(gr_cooperate(self));
+}
 
 TEST(mechanism, idle_servers_hold_no_stacks)
 {
@@ -225,22 +272,15 @@ TEST(mechanism, idle_servers_hold_no_stacks)
     gr_counters idle = counters();
     CHECK_EQ(idle.actors, (uint64_t)count + 1);
     CHECK(idle.stacks_live <= workers + 1);
-    /* A thousand of them block inside a method, each called by a green thread. */
-    gr_address client;
-    for (int i = 0; i < BLOCKED; i++) CHECK_OK(gr_spawn(self, &client, caller, "[A,A]", me, servers[i]));
-    while (counters().stacks_live < 2 * BLOCKED + workers) CHECK_OK(gr_cooperate(self));
-    /* A third is killed, the others get what they wait for. */
-    for (int i = 0; i < BLOCKED; i++) CHECK_OK(i % 3 == 0 ? gr_kill(servers[i]) : gr_cast(self, servers[i], "n"));
-    int dead = 0, answered = 0;
-    for (int i = 0; i < BLOCKED; i++) {
-        int64_t code = receive_int(self);
-        dead += code == GR_EDEAD;
-        answered += code == 0;
+    uint64_t dead = 0;
+    for (int64_t round = 0; dead == 0 || gri_load_relaxed(&moved) == 0; round++) { /* relaxed: a number */
+        CHECK(round < count / BLOCKED); /* on a busy machine the thieves may get no processor in time */
+        nappers = servers + round * BLOCKED;
+        block_in_methods(self, workers);
+        dead += KILLED;
     }
-    CHECK_EQ(dead, (BLOCKED + 2) / 3);
-    CHECK_EQ(answered, BLOCKED - (BLOCKED + 2) / 3);
-    while (counters().stacks_live > workers + 1) CHECK_OK(gr_cooperate(self));
-    while (counters().actors != (uint64_t)(count + 1 - dead)) CHECK_OK(gr_cooperate(self));
+    CHECK(counters().steals > idle.steals);
+    while (counters().actors != (uint64_t)count + 1 - dead) CHECK_OK(gr_cooperate(self));
     free(servers);
     CHECK_EQ(gr_stop(GR_NOW), GR_ETIMEOUT);
 }
@@ -249,8 +289,7 @@ TEST(mechanism, idle_servers_hold_no_stacks)
 
 static void work(gr_self *self, gr_value args)
 {
-    volatile unsigned x = 1;
-    for (int i = 0; i < 20000; i++) x = x * 1664525u + 1013904223u;
+    compute();
     GRI_IGNORE(gr_cast(self, gr_address_in(args), "i", 1));
 }
 
