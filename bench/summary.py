@@ -219,8 +219,8 @@ def table(rows):
             if versus:
                 cells.append(ratio_text(e.versus_first) if e.versus_first else "")
             cells += [ratio_text(e.ratios[p]) if p in e.ratios else "" for p in peers]
-            words = {True: "met", False: "MISSED", None: "not judged"}
-            cells.append("; ".join(f"{v.target}: {words[v.met]}, {v.text}" for v in e.verdicts))
+            cells.append("; ".join(f"{v.target}: {'met' if v.met else 'MISSED'}, {v.text}" for v in e.verdicts
+                                   if v.met is not None))
             body.append(cells)
     widths = [max(len(line[i]) for line in [head] + body) for i in range(len(head) - 1)] + [0]
     return [_line(head, widths)] + [_line(cells, widths) for cells in body]
