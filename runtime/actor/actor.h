@@ -47,12 +47,13 @@ enum gri_actor_flag {
     GRI_KILL_WAITS = 8192, /* gr_kill_hold: kills wait, but not gr_kill_now */
     GRI_KILL_RAISING = 32, /* spawn option kill = GR_KILL_RAISES */
     GRI_RETAIN = 64,
-    GRI_OVERFLOWED = 128, /* the stack's yellow zone was opened: dies at its next runtime call */
-    GRI_STARTED = 256,    /* server: start has succeeded */
-    GRI_ENDING = 512,     /* server: gr_server_end; any: finish has begun */
-    GRI_FRESH = 1024,     /* has not run yet */
-    GRI_FINISHING = 4096, /* past its cleanups: watches are gone */
-    GRI_ABORTED = 2048,   /* simulation: nothing can run, the host's wait gives up */
+    GRI_OVERFLOWED = 128,   /* the stack's yellow zone was opened: dies at its next runtime call */
+    GRI_STARTED = 256,      /* server: start has succeeded */
+    GRI_ENDING = 512,       /* server: gr_server_end; any: finish has begun */
+    GRI_FRESH = 1024,       /* has not run yet */
+    GRI_FINISHING = 4096,   /* past its cleanups: watches are gone */
+    GRI_NO_SUSPEND = 16384, /* between gr_no_suspend_begin and _end: see more->no_suspend */
+    GRI_ABORTED = 2048,     /* simulation: nothing can run, the host's wait gives up */
 };
 
 /* How an actor ended. */
@@ -167,9 +168,8 @@ void gri_own_release(gr_self *self);
 
 /* ---- suspending (suspend.c) ---- */
 
-/* The context checks and the kill that every suspending call begins with: 0, GR_ECONTEXT, GR_ESUSPEND, GR_EKILLED, GR_EFORKED;
- * does not return if the kill unwinds. */
-GR_MUST_CHECK int gri_suspend_enter(gr_self *self);
+/* gri_suspend_enter when there is anything to say: see below. */
+GR_MUST_CHECK int gri_suspend_enter_slow(gr_self *self);
 /* Parks until woken or the deadline has passed. wait is GRI_MAIL_WAIT_ANY or _URGENT. 0: woken, perhaps for nothing: look and
  * come again. GR_ETIMEOUT, GR_ENOMEM. Afterwards gri_inbox_collect. */
 GR_MUST_CHECK int gri_suspend(gr_self *self, uint64_t wait, gr_deadline deadline);
@@ -180,6 +180,15 @@ GRI_INLINE bool gri_self_is_here(const gr_self *self)
     if (GRI_UNLIKELY(!self || (self->flags & GRI_ATTACHED))) return gri_self_is_attached_here(self);
     gri_worker *worker = gri_worker_here();
     return worker && gri_load_relaxed(&worker->current) == &self->task; /* relaxed: this thread's own write */
+}
+/* The context checks and the kill that every suspending call begins with: 0, GR_ECONTEXT, GR_ESUSPEND, GR_EKILLED, GR_EFORKED;
+ * does not return if the kill unwinds. */
+GR_MUST_CHECK GRI_INLINE int gri_suspend_enter(gr_self *self)
+{
+    const uint16_t unusual = GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED | GRI_NO_SUSPEND;
+    /* relaxed: a flag that comes later is seen at the next call, or makes the park fail */
+    if (GRI_LIKELY(gri_self_is_here(self) && !(self->flags & unusual) && !gri_load_relaxed(&self->attention))) return 0;
+    return gri_suspend_enter_slow(self);
 }
 /* What a seen kill does to a suspending call: counts and returns GR_EKILLED, or unwinds. 0 if there is none (or it is held). */
 int gri_kill_act(gr_self *self);
@@ -193,7 +202,10 @@ int gri_kill_check_keeping(const gr_self *self);
 /* Lets the others run if the slice is over: for calls that return without having waited. */
 static inline void gri_give_way(gr_self *self)
 {
-    if (!(self->flags & GRI_ATTACHED) && GRI_UNLIKELY(gri_task_should_yield(&self->task))) gri_task_yield(&self->task);
+    /* Not by way of self->task: that line belongs to whoever sends to us. */
+    gri_worker *worker = gri_worker_here();
+    if (worker && GRI_UNLIKELY(gri_worker_slice_is_over(worker)) && !(self->flags & GRI_ATTACHED))
+        gri_task_yield(&self->task);
 }
 /* Looks at the mailbox word if somebody has put a flag there that a busy actor has to notice. */
 void gri_attention_take(gr_self *self);
@@ -205,8 +217,13 @@ static inline void gri_attention(gr_self *self)
 
 /* Makes ready an actor that the caller has woken, handing over the chain. Any thread. */
 void gri_actor_woken(gr_self *self, gri_mailnode *chain);
-/* Puts a chain that a waker holds into the private inbox; part of gri_actor_woken. */
-void gri_actor_take_chain(gr_self *self, gri_mailnode *chain);
+/* Hands the chain over that a waker holds; part of gri_actor_woken. Plain: from the moment the word moved to RUNNING the waker
+ * alone owns this, until the task is queued. Nothing can be there already: the owner parks only after it has collected. */
+GRI_INLINE void gri_actor_take_chain(gr_self *self, gri_mailnode *chain)
+{
+    GRI_DEBUG_ASSERT(!self->handed);
+    self->handed = chain ? gri_message_of_node(chain) : NULL;
+}
 /* Wakes the actor if it lives: for timers, poller, blocking calls. False if it was dead. Any thread. */
 bool gri_actor_notify(gr_address address);
 
@@ -248,6 +265,10 @@ GRI_INLINE void gri_unhold(gr_self *self, gr_message *m)
     m->flags &= (uint8_t)~GRI_MESSAGE_HELD;
     m->node.link = NULL;
 }
+/* Puts m behind what is in the inbox. The owner, while it collects; gri_push is for everybody. */
+void gri_inbox_append(gr_self *self, gr_message *m);
+/* What becomes of a GRI_MESSAGE_CONTROL that arrives; owns it. Set by io/ before it sends the first one. */
+extern void (*gri_control_arrived)(gr_self *self, gr_message *m);
 /* Takes m out of the inbox; before is the one in front of it, or NULL. */
 gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m);
 /* Takes the oldest message out, or NULL. */

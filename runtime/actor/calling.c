@@ -190,7 +190,7 @@ int gri_call_answer(gr_self *self, gr_message *call, enum gri_message_kind kind,
         call->kind = GRI_MESSAGE_CAST;
         return gri_fail(self, GR_EDEAD, "the caller has gone");
     }
-    gri_runtime_count_message(self);
+    gri_runtime_count_message(gri_worker_of_sender(self));
     call->kind = GRI_MESSAGE_CAST; /* answered: no second time */
     return 0;
 }

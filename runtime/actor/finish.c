@@ -26,6 +26,7 @@ static void leave_sections(gr_self *self, uint16_t no_suspend, uint16_t kill_hol
     gri_more *more = self->more;
     if (!more) return;
     more->no_suspend = no_suspend;
+    if (no_suspend == 0) self->flags &= (uint16_t)~GRI_NO_SUSPEND;
     more->kill_holds = kill_holds;
     if (kill_holds == 0) self->flags &= (uint16_t)~GRI_KILL_WAITS;
 }

@@ -19,6 +19,8 @@
 
 /* ---- arriving ---- */
 
+void (*gri_control_arrived)(gr_self *self, gr_message *m);
+
 static bool is_reply(const gr_message *m)
 {
     return m->kind >= GRI_MESSAGE_REPLY && m->kind <= GRI_MESSAGE_REPLY_DEAD;
@@ -40,7 +42,7 @@ static bool act_at_once(gr_self *self, gr_message *m)
     return true;
 }
 
-static void append(gr_self *self, gr_message *m)
+void gri_inbox_append(gr_self *self, gr_message *m)
 {
     m->node.link = NULL;
     if (self->inbox)
@@ -57,7 +59,11 @@ static void arrive(gr_self *self, gr_message *oldest)
         gr_message *m = oldest;
         oldest = m->node.link ? gri_message_of_node(m->node.link) : NULL;
         if ((m->kind == GRI_MESSAGE_EXIT || m->kind == GRI_MESSAGE_DOWN) && !gri_watch_arrived(self, m)) continue;
-        append(self, m);
+        if (GRI_UNLIKELY(m->kind == GRI_MESSAGE_CONTROL)) {
+            gri_control_arrived(self, m); /* may put messages into the inbox in its stead */
+            continue;
+        }
+        gri_inbox_append(self, m);
         if (--left == 0) left = PIECE;
     }
 }
@@ -89,7 +95,7 @@ void gri_inbox_collect(gr_self *self)
         self->handed = NULL;
         if (handed) {
             if (GRI_LIKELY(!handed->node.link && handed->kind == GRI_MESSAGE_CAST))
-                append(self, handed);
+                gri_inbox_append(self, handed);
             else
                 sort(self, &handed->node);
         }
@@ -104,7 +110,7 @@ void gri_inbox_collect(gr_self *self)
 
 /* ---- receiving ---- */
 
-gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m)
+GRI_INLINE gr_message *take_out(gr_self *self, gr_message *before, gr_message *m)
 {
     gr_message *next = m->node.link ? gri_message_of_node(m->node.link) : NULL;
     if (before)
@@ -121,29 +127,37 @@ gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m)
     return m;
 }
 
+gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m)
+{
+    return take_out(self, before, m);
+}
+
 gr_message *gri_inbox_pop(gr_self *self)
 {
-    gr_message *m = self->inbox;
-    if (!m) return NULL;
-    return gri_inbox_take_out(self, NULL, m);
+    return self->inbox ? take_out(self, NULL, self->inbox) : NULL;
+}
+
+static int received(gr_self *self, gr_message *m, gr_message **ret_message)
+{
+    gri_hold(self, m);
+    gri_give_way(self);
+    *ret_message = m;
+    return 0;
 }
 
 int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
 {
     int code = gri_suspend_enter(self);
-    while (GRI_LIKELY(code == 0)) {
-        gr_message *m = gri_inbox_take_handed(self);
-        if (!m) {
-            if (!self->inbox && (self->handed || gri_mailword_peek(&self->mailbox))) gri_inbox_collect(self);
+    if (GRI_UNLIKELY(code != 0)) return code;
+    for (;;) {
+        if (self->inbox) return received(self, take_out(self, NULL, self->inbox), ret_message);
+        if (self->handed || gri_mailword_peek(&self->mailbox)) {
+            gr_message *m = gri_inbox_take_handed(self);
+            if (GRI_LIKELY(m != NULL)) return received(self, m, ret_message);
+            gri_inbox_collect(self);
             code = gri_kill_check(self);
             if (GRI_UNLIKELY(code != 0)) return code;
-            m = gri_inbox_pop(self);
-        }
-        if (m) {
-            gri_hold(self, m);
-            gri_give_way(self);
-            *ret_message = m;
-            return 0;
+            if (self->inbox) continue;
         }
         if (deadline.ns == GRI_INSTANT_PAST) {
             gri_give_way(self);
@@ -153,15 +167,12 @@ int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
         if (GRI_UNLIKELY(code != 0)) {
             if (code != GR_ETIMEOUT) return code;
             gri_inbox_collect(self); /* what came while the deadline passed is received, not refused */
-            if (!self->inbox) {
-                code = gri_kill_check(self);
-                return code != 0 ? code : GR_ETIMEOUT;
-            }
+            if (!self->inbox) deadline = GR_NOW;
         }
         gri_attention(self);
         code = gri_kill_check(self);
+        if (GRI_UNLIKELY(code != 0)) return code;
     }
-    return code;
 }
 
 /* ---- selective receive ---- */

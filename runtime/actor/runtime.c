@@ -31,8 +31,6 @@
 #define KILL_NS (2 * GRI_NS_PER_S)     /* after the drain: how long kills may take before they are not asked any more */
 #define KILL_NOW_NS (3 * GRI_NS_PER_S) /* and how long that may take before whoever is left is reported */
 
-enum upper { UPPER_MESSAGES, UPPER_SPAWNED, UPPER_ENDED, UPPER_DEAD_LETTERS };
-
 gri_runtime gri_runtime_now;
 
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -64,7 +62,9 @@ bool gri_runtime_is_down(void)
 
 static void mark_child(void)
 {
-    if (starts > 0) gri_store_relaxed(&gri_runtime_in_child, true); /* relaxed: there is one thread */
+    if (starts == 0) return;
+    gri_store_relaxed(&gri_runtime_in_child, true); /* relaxed: there is one thread */
+    gri_worker_here_set(NULL);                      /* whatever actor forked, it does not run here */
 }
 
 static unsigned char null_storage[32];
@@ -77,7 +77,7 @@ gr_value gri_runtime_null(void)
 
 /* ---- counting ---- */
 
-static void count(enum upper what, gri_atomic_u64 *elsewhere)
+static void count(enum gri_upper what, gri_atomic_u64 *elsewhere)
 {
     gri_worker *worker = gri_worker_here();
     /* relaxed, both: counters */
@@ -87,19 +87,9 @@ static void count(enum upper what, gri_atomic_u64 *elsewhere)
         gri_add_relaxed(elsewhere, 1u);
 }
 
-void gri_runtime_count_message(gr_self *from)
-{
-    gri_worker *worker = from && !(from->flags & GRI_ATTACHED) ? from->task.worker : NULL;
-    /* relaxed, both: counters */
-    if (GRI_LIKELY(worker != NULL))
-        gri_count_owner(&worker->upper[UPPER_MESSAGES], 1u);
-    else
-        gri_add_relaxed(&gri_runtime_now.messages, 1u);
-}
-
 void gri_runtime_count_dead_letter(void)
 {
-    count(UPPER_DEAD_LETTERS, &gri_runtime_now.dead_letters);
+    count(GRI_UPPER_DEAD_LETTERS, &gri_runtime_now.dead_letters);
 }
 
 void gri_runtime_count_dropped(void)
@@ -114,13 +104,13 @@ void gri_runtime_count_discarded(uint64_t messages)
 
 void gri_runtime_count_spawned(void)
 {
-    count(UPPER_SPAWNED, &gri_runtime_now.spawned);
+    count(GRI_UPPER_SPAWNED, &gri_runtime_now.spawned);
 }
 
 void gri_runtime_count_ended(void)
 {
     gri_worker *worker = gri_worker_here();
-    gri_atomic_u64 *counter = worker ? &worker->upper[UPPER_ENDED] : NULL;
+    gri_atomic_u64 *counter = worker ? &worker->upper[GRI_UPPER_ENDED] : NULL;
     if (GRI_LIKELY(counter != NULL))
         /* mo:runtime.count_ended release -> scheduler.sum acquire: who sees this end sees the spawns before it, its own and
          * its children's: that nobody is left is not said too early. relaxed: the owner's */
@@ -130,12 +120,12 @@ void gri_runtime_count_ended(void)
         gri_add_acq_rel(&gri_runtime_now.ended, 1u);
     /* mo:runtime.ended seq_cst <-> runtime.wait seq_cst: count, then look whether somebody waits; he says that he waits, then
      * looks at the count */
-    gri_fence_seq_cst();
+    gri_fence_light();
     /* relaxed: the fence orders it */
     if (GRI_UNLIKELY(gri_load_relaxed(&gri_runtime_now.stop_waits))) gri_parker_notify(&gri_runtime_now.stopper);
 }
 
-static uint64_t upper_sum(enum upper what, gri_atomic_u64 *elsewhere)
+static uint64_t upper_sum(enum gri_upper what, gri_atomic_u64 *elsewhere)
 {
     return gri_scheduler_sum(offsetof(gri_worker, upper) + (size_t)what * sizeof(gri_atomic_u64)) +
            gri_load_acquire(elsewhere); /* mo:scheduler.sum acquire <- runtime.count_ended release */
@@ -143,8 +133,8 @@ static uint64_t upper_sum(enum upper what, gri_atomic_u64 *elsewhere)
 
 static uint64_t alive(void)
 {
-    uint64_t ended = upper_sum(UPPER_ENDED, &gri_runtime_now.ended);
-    return upper_sum(UPPER_SPAWNED, &gri_runtime_now.spawned) - ended;
+    uint64_t ended = upper_sum(GRI_UPPER_ENDED, &gri_runtime_now.ended);
+    return upper_sum(GRI_UPPER_SPAWNED, &gri_runtime_now.spawned) - ended;
 }
 
 int gr_counters_read(gr_counters *ret)
@@ -161,10 +151,10 @@ int gr_counters_read(gr_counters *ret)
     *ret = (gr_counters){
         .workers = scheduler->config.workers,
         .actors = alive(),
-        .spawned = upper_sum(UPPER_SPAWNED, &r->spawned),
-        .ended = upper_sum(UPPER_ENDED, &r->ended),
-        .messages = upper_sum(UPPER_MESSAGES, &r->messages),
-        .dead_letters = upper_sum(UPPER_DEAD_LETTERS, &r->dead_letters),
+        .spawned = upper_sum(GRI_UPPER_SPAWNED, &r->spawned),
+        .ended = upper_sum(GRI_UPPER_ENDED, &r->ended),
+        .messages = upper_sum(GRI_UPPER_MESSAGES, &r->messages),
+        .dead_letters = upper_sum(GRI_UPPER_DEAD_LETTERS, &r->dead_letters),
         .discarded = gri_load_relaxed(&r->discarded), /* relaxed, here and below: counters */
         .dropped = gri_load_relaxed(&r->dropped),
         .switches = SUM(switches),
@@ -459,7 +449,7 @@ static bool drained(gri_instant deadline)
     for (;;) {
         gri_store_relaxed(&r->stop_waits, true); /* relaxed: the fence orders it */
         /* mo:runtime.wait seq_cst <-> runtime.ended seq_cst: see gri_runtime_count_ended */
-        gri_fence_seq_cst();
+        gri_fence_heavy();
         if (alive() == 0) break;
         if (!gri_parker_wait(&r->stopper, deadline) && gri_clock_monotonic() >= deadline) return false;
     }

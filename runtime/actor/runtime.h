@@ -47,8 +47,8 @@ GRI_INLINE bool gri_runtime_forked(void)
 /* What every call that acts for an actor begins with: 0, GR_ECONTEXT (it does not run here), GR_EFORKED. */
 GR_MUST_CHECK GRI_INLINE int gri_acting(const gr_self *self)
 {
-    if (GRI_UNLIKELY(gri_runtime_forked())) return GR_EFORKED;
-    return GRI_LIKELY(gri_self_is_here(self)) ? 0 : GR_ECONTEXT;
+    if (GRI_LIKELY(gri_self_is_here(self))) return 0; /* nobody is, in a fork */
+    return gri_runtime_forked() ? GR_EFORKED : GR_ECONTEXT;
 }
 /* The block an address points to, if it is in use by that very life at this moment; NULL for stale, dead, none. */
 GRI_INLINE gr_self *gri_actor_find(gr_address address)
@@ -71,7 +71,21 @@ static inline uint32_t gri_runtime_tick(void)
 {
     return gri_scheduler_tick();
 }
-void gri_runtime_count_message(gr_self *from);
+/* What a worker's `upper` counts. */
+enum gri_upper { GRI_UPPER_MESSAGES, GRI_UPPER_SPAWNED, GRI_UPPER_ENDED, GRI_UPPER_DEAD_LETTERS };
+/* The worker that runs the sender; NULL: an attached thread, or nobody, sends. */
+GRI_INLINE gri_worker *gri_worker_of_sender(const gr_self *from)
+{
+    return GRI_LIKELY(from && !(from->flags & GRI_ATTACHED)) ? from->task.worker : NULL;
+}
+GRI_INLINE void gri_runtime_count_message(gri_worker *worker)
+{
+    /* relaxed, both: counters */
+    if (GRI_LIKELY(worker != NULL))
+        gri_count_owner(&worker->upper[GRI_UPPER_MESSAGES], 1u);
+    else
+        gri_add_relaxed(&gri_runtime_now.messages, 1u);
+}
 void gri_runtime_count_dead_letter(void);
 void gri_runtime_count_dropped(void);
 void gri_runtime_count_discarded(uint64_t messages);

@@ -38,6 +38,17 @@ static int reserve(gr_self *target)
     return GR_EFULL;
 }
 
+/* gri_actor_woken, the short way if there is one. */
+GRI_INLINE void woken_by(gri_worker *worker, gr_self *target, gri_mailnode *chain)
+{
+    if (GRI_UNLIKELY(!worker || target->task.home || target->task.foreign)) {
+        gri_actor_woken(target, chain);
+        return;
+    }
+    gri_actor_take_chain(target, chain);
+    gri_worker_ready(worker, &target->task);
+}
+
 int gri_message_prepare(gr_self *from, gr_message **message)
 {
     gr_message *m = *message;
@@ -58,6 +69,7 @@ int gri_deliver(gr_self *from, gr_address to, gr_message **message)
         if (code != 0) return code;
     }
     gr_message *m = *message;
+    gri_worker *worker = gri_worker_of_sender(from);
     m->sender = from ? gri_actor_address(from) : GR_NO_ADDRESS;
     m->tick = gri_runtime_tick();
     gr_self *target = gri_actor_find(to);
@@ -69,8 +81,8 @@ int gri_deliver(gr_self *from, gr_address to, gr_message **message)
     gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
     if (GRI_LIKELY(mail != GRI_MAIL_DEAD)) {
         *message = NULL;
-        if (mail == GRI_MAIL_WOKE) gri_actor_woken(target, chain);
-        gri_runtime_count_message(from);
+        if (mail == GRI_MAIL_WOKE) woken_by(worker, target, chain);
+        gri_runtime_count_message(worker);
         return 0;
     }
     if (counted) gri_sub_relaxed(&target->queued, 1u); /* relaxed: see reserve */

@@ -183,7 +183,7 @@ GRI_NOINLINE static enum gri_outcome serve_batch(gr_self *self, gri_serving *ser
             return GRI_WAS_KILLED;
         drop_serving(self, serving);
         gri_attention(self);
-        if (GRI_UNLIKELY(gri_task_should_yield(&self->task))) return GRI_RETURNED;
+        if (GRI_UNLIKELY(gri_worker_slice_is_over(gri_worker_here()))) return GRI_RETURNED;
     }
 }
 

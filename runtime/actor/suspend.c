@@ -99,14 +99,6 @@ void gri_deadline_release(gr_self *self)
 
 /* ---- waking ---- */
 
-void gri_actor_take_chain(gr_self *self, gri_mailnode *chain)
-{
-    /* Plain: from the moment the word moved to RUNNING the waker alone owns this, until the task is queued. Nothing can be
-     * there already: the owner parks only after it has collected. */
-    GRI_DEBUG_ASSERT(!self->handed);
-    self->handed = chain ? gri_message_of_node(chain) : NULL;
-}
-
 void gri_actor_woken(gr_self *self, gri_mailnode *chain)
 {
     gri_actor_take_chain(self, chain);
@@ -140,7 +132,7 @@ static bool commit_urgent(gri_task *task)
 
 bool gri_self_is_attached_here(const gr_self *self)
 {
-    return self && gri_attached_here() == self;
+    return self && gri_attached_here() == self && !gri_runtime_forked();
 }
 
 GRI_COLD static int refuse(gr_self *self)
@@ -185,10 +177,9 @@ void gri_attention_take(gr_self *self)
     gri_inbox_collect(self);
 }
 
-int gri_suspend_enter(gr_self *self)
+int gri_suspend_enter_slow(gr_self *self)
 {
-    if (GRI_UNLIKELY(!gri_self_is_here(self) || (self->more && self->more->no_suspend) || gri_runtime_forked()))
-        return refuse(self);
+    if (GRI_UNLIKELY(!gri_self_is_here(self) || (self->flags & GRI_NO_SUSPEND))) return refuse(self);
     gri_attention(self);
     return gri_kill_check(self);
 }
@@ -196,6 +187,10 @@ int gri_suspend_enter(gr_self *self)
 int gri_suspend(gr_self *self, uint64_t wait, gr_deadline deadline)
 {
     GRI_DEBUG_ASSERT(!gri_registry_is_reading());
+    if (GRI_LIKELY(deadline.ns == GRI_INSTANT_NEVER && !(self->flags & (GRI_ABORTED | GRI_ATTACHED)))) {
+        int code = gri_task_park(&self->task, wait == GRI_MAIL_WAIT_ANY ? commit_any : commit_urgent);
+        return GRI_LIKELY(code == 0) ? 0 : gri_fail(self, code, "no memory for another stack");
+    }
     if (deadline.ns != GRI_INSTANT_NEVER && gri_clock_now() >= deadline.ns) return GR_ETIMEOUT;
     if (GRI_UNLIKELY(self->flags & GRI_ABORTED)) {
         self->flags &= (uint16_t)~GRI_ABORTED;
@@ -262,12 +257,14 @@ void gr_kill_release(gr_self *self)
 void gr_no_suspend_begin(gr_self *self)
 {
     gri_more *more = gri_actor_more(self);
-    if (more) more->no_suspend++;
+    if (!more) return;
+    more->no_suspend++;
+    self->flags |= GRI_NO_SUSPEND;
 }
 
 void gr_no_suspend_end(gr_self *self)
 {
     gri_more *more = self->more;
     if (!more || more->no_suspend == 0) gri_panic("gr_no_suspend_end without gr_no_suspend_begin");
-    more->no_suspend--;
+    if (--more->no_suspend == 0) self->flags &= (uint16_t)~GRI_NO_SUSPEND;
 }

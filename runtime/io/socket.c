@@ -207,7 +207,7 @@ int gri_socket_begin_suspending(gr_self *self, gr_socket socket, gri_socket_reco
 {
     int code = gri_suspend_enter(self);
     if (code != 0) return code;
-    if (!(self->flags & GRI_ATTACHED) && gri_task_should_yield(&self->task)) gri_task_yield(&self->task);
+    gri_give_way(self);
     return gri_socket_begin(self, socket, ret_record);
 }
 

@@ -72,8 +72,7 @@ int gr_write(gr_self *self, gr_socket socket, const void *data, size_t bytes, gr
         if (n >= 0) {
             at += n;
             bytes -= (size_t)n;
-            if (bytes > 0 && !(self->flags & GRI_ATTACHED) && gri_task_should_yield(&self->task))
-                gri_task_yield(&self->task);
+            if (bytes > 0) gri_give_way(self);
             continue;
         }
         if (error == EINTR) continue;

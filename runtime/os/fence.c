@@ -18,6 +18,7 @@ __attribute__((constructor)) static void choose(void)
 
 void gri_fence_heavy(void)
 {
+    /* mo:fence.heavy seq_cst <-> fence.light seq_cst: what the two promise */
     gri_fence_seq_cst();
     if (!gri_fence_is_asymmetric) return;
     /* A registered process may: after a fork the registration is inherited. */

@@ -14,12 +14,14 @@
 
 #ifdef GRI_EXPLORE
 
+/* mo:fence.light seq_cst <-> fence.heavy seq_cst: what the two promise */
 #define gri_fence_light() gri_fence_seq_cst()
+/* mo:fence.heavy seq_cst <-> fence.light seq_cst: likewise */
 #define gri_fence_heavy() gri_fence_seq_cst()
 
 #else
 
-/* Set before main and in a child after fork never changed; false: both fences are full ones. */
+/* Set before main, then constant (tests change it); false: both fences are full ones. */
 extern bool gri_fence_is_asymmetric;
 
 GRI_INLINE void gri_fence_light(void)
@@ -27,6 +29,7 @@ GRI_INLINE void gri_fence_light(void)
     if (GRI_LIKELY(gri_fence_is_asymmetric))
         __asm__ volatile("" ::: "memory");
     else
+        /* mo:fence.light seq_cst <-> fence.heavy seq_cst: what the two promise */
         gri_fence_seq_cst();
 }
 

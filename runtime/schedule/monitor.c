@@ -23,7 +23,7 @@
     200 /* guess: two trims after the last work, and no sleep between two requests of a service */
 
 typedef struct watch {
-    uint32_t epoch;
+    uint64_t epoch;
     gri_instant since; /* when this epoch was first seen while busy */
     bool stuck, reported;
 } watch;
@@ -106,7 +106,7 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
     gri_scheduler *scheduler = m->scheduler;
     gri_worker *worker = &scheduler->workers[index];
     watch *w = &m->watches[index];
-    uint32_t epoch = gri_load_relaxed(&worker->epoch); /* relaxed: a moment's picture */
+    uint64_t epoch = gri_worker_epoch(worker);
     gri_task *task =
         gri_load_relaxed(&worker->current); /* relaxed: tasks are type-stable, only the constant id is read */
     if (!is_busy(worker) || !task) {

@@ -132,13 +132,6 @@ uint16_t gri_scheduler_home(void)
     return (uint16_t)(turn % workers + 1);
 }
 
-uint32_t gri_scheduler_tick(void)
-{
-    gri_scheduler *scheduler = gri_scheduler_now;
-    if (GRI_UNLIKELY(scheduler->simulation != NULL)) return (uint32_t)(gri_clock_now() / GRI_NS_PER_MS);
-    return gri_load_relaxed(&scheduler->tick_ms); /* relaxed: coarse time */
-}
-
 uint64_t gri_scheduler_sum(size_t offset)
 {
     gri_scheduler *scheduler = gri_scheduler_now;

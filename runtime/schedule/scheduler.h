@@ -55,6 +55,7 @@ typedef struct gri_schedule_config {
 /* Counters that the owner writes and anybody reads. */
 typedef struct gri_worker_counters {
     gri_atomic_u64 switches, runs, steals, stolen, wakes, parks, polls, timers, deque_pushes, spills;
+    gri_atomic_u64 kept; /* a task gave way and nobody else wanted to run */
 } gri_worker_counters;
 
 #define GRI_UPPER_COUNTERS 4
@@ -62,14 +63,13 @@ typedef struct gri_worker_counters {
 struct gri_worker {
     /* Owner only: the thread that runs this worker. */
     gri_stack *stack;       /* the one it stands on */
-    gri_task *leaving_task; /* to be committed or finished after the switch away from it */
+    gri_task *leaving_task; /* to be committed after the switch away from it */
     bool (*leaving_commit)(gri_task *task);
-    void (*leaving_finish)(gri_task *task);
     gri_stack *leaving_stack; /* to be cached after the switch away from it */
     gri_task *resume;         /* a task without stack that the fresh loop runs first */
     uint32_t ticks;
     uint16_t index;
-    bool searching, spare;
+    bool searching, spare, simulated;
     gri_rng rng;
     gri_stack_cache stacks;
     gri_table_cache slots; /* of the layer above: free slots of its table */
@@ -81,7 +81,6 @@ struct gri_worker {
 
     /* Written by the owner, read by the monitor and by thieves. */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_ptr current; /* the task it runs; NULL: none. For reports only */
-    gri_atomic_u32 epoch;                               /* counts tasks begun or resumed; odd values have no meaning */
     gri_atomic_u32 phase;                               /* enum gri_worker_phase */
     gri_worker_counters counters;
     gri_atomic_u64 upper[GRI_UPPER_COUNTERS]; /* what the layer above counts per worker */
@@ -121,7 +120,7 @@ typedef struct gri_scheduler {
     gri_parker monitor_parker;
     gri_atomic_bool monitor_asleep;
     gri_atomic_u64 rescues, stuck, timers; /* timers that the monitor has fired */
-    gri_atomic_u32 tick_ms; /* written by the monitor */
+    gri_atomic_u32 tick_ms;                /* written by the monitor, or by whoever simulates */
     gri_atomic_u32 next_home;
     struct gri_simulation *simulation;
 } gri_scheduler;
@@ -133,13 +132,28 @@ GRI_MUST_CHECK int gri_scheduler_start(const gri_schedule_config *config);
 /* The caller has seen to it that no task is queued, running or parked. */
 void gri_scheduler_stop(void);
 
-/* The worker whose thread this is, or NULL. Out of line, reads the thread-local anew: right after a switch, too. */
-gri_worker *gri_worker_here(void);
+/* The worker whose thread this is, or NULL; read anew each time: right after a switch, too, where a compiler that knows the
+ * thread-local would use the address it has computed before. */
+extern GRI_THREAD_LOCAL gri_worker *gri_worker_of_thread;
+gri_worker *gri_worker_read(void);
+GRI_INLINE gri_worker *gri_worker_here(void)
+{
+#if defined(__x86_64__)
+    gri_worker *worker;
+    __asm__ volatile("movq gri_worker_of_thread@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0" : "=r"(worker));
+    return worker;
+#else
+    return gri_worker_read();
+#endif
+}
 
 /* 1 + index of a worker for a task that is to be pinned: this one, or by turns. */
 uint16_t gri_scheduler_home(void);
 /* Coarse time in milliseconds, wrapping, renewed by the monitor; virtual in simulation. */
-uint32_t gri_scheduler_tick(void);
+GRI_INLINE uint32_t gri_scheduler_tick(void)
+{
+    return gri_load_relaxed(&gri_scheduler_now->tick_ms); /* relaxed: coarse time */
+}
 /* Sums of the workers' counters, by offset in gri_worker. */
 uint64_t gri_scheduler_sum(size_t offset);
 
@@ -167,6 +181,25 @@ gri_task *gri_worker_next_local(gri_worker *worker);
 gri_task *gri_worker_next(gri_worker *worker);
 void gri_worker_housekeeping(gri_worker *worker);
 void gri_worker_push(gri_worker *worker, gri_task *task);
+/* gri_task_ready for the caller's own worker and a task that may run on any. */
+GRI_INLINE void gri_worker_ready(gri_worker *worker, gri_task *task)
+{
+    if (task->stack) GRI_PREFETCH_READ(task->stack->context.sp);
+    gri_task *displaced = gri_slot_put(&worker->slot, task);
+    if (GRI_UNLIKELY(displaced != NULL)) gri_worker_push(worker, displaced);
+}
+/* Has the running task used up its worker's slice while others wait? One load; only a hint. */
+static inline bool gri_worker_slice_is_over(gri_worker *worker)
+{
+    return gri_load_relaxed(&worker->yield); /* relaxed: a hint, see its declaration */
+}
+/* Grows whenever the worker goes from one task to another, or could have. */
+static inline uint64_t gri_worker_epoch(gri_worker *worker)
+{
+    /* relaxed: a moment's picture */
+    return gri_load_relaxed(&worker->counters.switches) + gri_load_relaxed(&worker->counters.runs) +
+           gri_load_relaxed(&worker->counters.kept);
+}
 void gri_worker_main(void *arg);
 void gri_worker_here_set(gri_worker *worker);
 int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index);

@@ -51,10 +51,4 @@ int gri_task_park(gri_task *task, bool (*commit)(gri_task *task));
 /* Lets the others run first; returns at once when there are none. */
 void gri_task_yield(gri_task *task);
 
-/* Has the running task used up its worker's slice while others wait? One load; only a hint. */
-bool gri_task_should_yield(const gri_task *task);
-
-/* Leaves the running task's stack for good, frames and worker loop included, and calls finish(task) on another one. */
-void gri_task_discard(gri_task *task, void (*finish)(gri_task *task)) __attribute__((noreturn));
-
 #endif

@@ -15,18 +15,18 @@
 #define INJECT_BATCH 32
 #define GRI_STACKS_KEPT 64 /* warm stacks a worker: guess */
 
-static GRI_THREAD_LOCAL gri_worker *here;
+GRI_THREAD_LOCAL gri_worker *gri_worker_of_thread;
 
-GRI_NOINLINE gri_worker *gri_worker_here(void)
+GRI_NOINLINE gri_worker *gri_worker_read(void)
 {
     /* The empty statement keeps the compiler from treating this as a pure function whose result may be reused. */
     __asm__ volatile("" ::: "memory");
-    return here;
+    return gri_worker_of_thread;
 }
 
 GRI_NOINLINE void gri_worker_here_set(gri_worker *worker)
 {
-    here = worker;
+    gri_worker_of_thread = worker;
 }
 
 /* Behind everything in the deque; overflow goes to the common queue in one chain, half of the ring at a time. */
@@ -66,17 +66,13 @@ static void ready_elsewhere(gri_scheduler *scheduler, gri_task *task)
     gri_scheduler_wake_one();
 }
 
-/* Not inlined, so that it may read the thread-local itself: see base/compiler.h. */
-GRI_NOINLINE void gri_task_ready(gri_task *task)
+void gri_task_ready(gri_task *task)
 {
-    gri_worker *worker = here;
-    if (GRI_UNLIKELY(!worker || task->home)) {
+    gri_worker *worker = gri_worker_here();
+    if (GRI_UNLIKELY(!worker || task->home))
         ready_elsewhere(gri_scheduler_now, task);
-        return;
-    }
-    if (task->stack) GRI_PREFETCH_READ(task->stack->context.sp);
-    gri_task *displaced = gri_slot_put(&worker->slot, task);
-    if (displaced) gri_worker_push(worker, displaced);
+    else
+        gri_worker_ready(worker, task);
 }
 
 void gri_task_ready_last(gri_task *task)
@@ -126,59 +122,59 @@ static gri_task *pinned(gri_worker *worker)
     return node ? GRI_CONTAINER_OF(node, gri_task, link) : NULL;
 }
 
-/* Once a slice, besides: sixty-four tasks that each take a slice are long for a timer, and for what other threads have sent. */
-static void slice_is_over(gri_worker *worker)
+/* What is not done for every task: a turn for the pinned, housekeeping (once a slice, besides: sixty-four tasks that each take a
+ * slice are long for a timer), and, when the slice is over, what was spoken to last goes behind the others. */
+GRI_NOINLINE static gri_task *now_and_then(gri_worker *worker)
 {
-    gri_store_relaxed(&worker->yield, false); /* relaxed: a hint, see its declaration */
-    gri_worker_housekeeping(worker);
-}
-
-/* The next task without waiting. When the slice is over, what was spoken to last goes behind the others. */
-gri_task *gri_worker_next_local(gri_worker *worker)
-{
-    if (GRI_UNLIKELY(++worker->ticks % HOUSEKEEPING_TICKS == 0)) gri_worker_housekeeping(worker);
-    if (GRI_UNLIKELY(gri_load_relaxed(&worker->yield))) { /* relaxed: a hint, see its declaration */
-        slice_is_over(worker);
+    bool slice_is_over = gri_worker_slice_is_over(worker);
+    if (slice_is_over || worker->ticks % HOUSEKEEPING_TICKS == 0) gri_worker_housekeeping(worker);
+    if (slice_is_over) {
+        gri_store_relaxed(&worker->yield, false); /* relaxed: a hint, see its declaration */
         gri_task *last = gri_deque_count(&worker->deque) > 0 ? gri_slot_take_owner(&worker->slot) : NULL;
         if (last) gri_worker_push(worker, last);
     }
-    if (GRI_UNLIKELY(worker->ticks % PINNED_TICKS == 0)) {
-        gri_task *task = pinned(worker);
+    return worker->ticks % PINNED_TICKS == 0 ? pinned(worker) : NULL;
+}
+
+/* The next task without waiting. */
+GRI_INLINE gri_task *next_local(gri_worker *worker)
+{
+    gri_task *task;
+    if (GRI_UNLIKELY(++worker->ticks % PINNED_TICKS == 0 || gri_worker_slice_is_over(worker))) {
+        task = now_and_then(worker);
         if (task) return task;
     }
-    gri_task *task = gri_slot_take_owner(&worker->slot);
-    if (!task) task = gri_deque_pop_owner(&worker->deque);
+    task = gri_slot_take_owner(&worker->slot);
+    if (GRI_LIKELY(task != NULL)) return task;
+    task = gri_deque_pop_owner(&worker->deque);
     return task ? task : pinned(worker);
 }
 
+gri_task *gri_worker_next_local(gri_worker *worker)
+{
+    return next_local(worker);
+}
+
 /* First thing on the new stack after every switch: now the one we came from is saved. */
-static void after_switch(gri_worker *worker)
+GRI_INLINE void after_switch(gri_worker *worker)
 {
     gri_task *task = worker->leaving_task;
-    if (task) {
+    if (GRI_LIKELY(task != NULL)) {
         worker->leaving_task = NULL;
-        if (worker->leaving_finish) {
-            void (*finish)(gri_task *) = worker->leaving_finish;
-            worker->leaving_finish = NULL;
-            finish(task);
-        } else if (!worker->leaving_commit(task)) {
-            gri_task_ready_last(task);
-        }
+        if (!worker->leaving_commit(task)) gri_task_ready_last(task);
     }
     gri_stack *stack = worker->leaving_stack;
-    if (stack) {
+    if (GRI_UNLIKELY(stack != NULL)) {
         worker->leaving_stack = NULL;
         gri_stack_give(&worker->stacks, stack);
     }
 }
 
-static void begin_task(gri_worker *worker, gri_task *task)
+GRI_INLINE void begin_task(gri_worker *worker, gri_task *task)
 {
     task->worker = worker;
-    /* relaxed, both: the monitor only compares and reports them */
-    gri_store_relaxed(&worker->current, task);
-    gri_count_owner(&worker->epoch, 1u);
-    if (worker->scheduler->simulation) gri_simulation_note(gri_load_relaxed(&task->id)); /* relaxed: constant */
+    gri_store_relaxed(&worker->current, task); /* relaxed: the monitor only compares and reports it */
+    if (GRI_UNLIKELY(worker->simulated)) gri_simulation_note(gri_load_relaxed(&task->id)); /* relaxed: constant */
 }
 
 /* A stack whose first act is a worker loop, or NULL. */
@@ -196,13 +192,12 @@ GRI_NOINLINE int gri_task_park(gri_task *task, bool (*commit)(gri_task *task))
     gri_worker *worker = task->worker;
     gri_stack *stack = worker->stack;
     gri_task *next;
-    if (GRI_UNLIKELY(worker->scheduler->simulation != NULL)) {
+    if (GRI_UNLIKELY(worker->simulated))
         next = gri_simulation_next(&worker, false);
-    } else {
-        next = gri_worker_next_local(worker);
-    }
+    else
+        next = next_local(worker);
     gri_stack *target;
-    if (next && next->stack) {
+    if (GRI_LIKELY(next && next->stack)) {
         target = next->stack;
         next->stack = NULL;
         begin_task(worker, next);
@@ -233,11 +228,6 @@ static bool commit_yield(gri_task *task)
     return false;
 }
 
-bool gri_task_should_yield(const gri_task *task)
-{
-    return gri_load_relaxed(&task->worker->yield); /* relaxed: a hint, see its declaration */
-}
-
 static bool is_alone(gri_worker *worker)
 {
     return gri_slot_is_empty(&worker->slot) && gri_deque_count(&worker->deque) == 0 &&
@@ -257,7 +247,7 @@ void gri_task_yield(gri_task *task)
     (void)gri_task_park(task, commit_yield);
 }
 
-/* The loop's stack, or the discarded task's, is left for good: `stack` is cached as soon as we stand on the next one. */
+/* The loop's stack is left for good: it is cached as soon as we stand on the next one. */
 GRI_NORETURN static void leave_stack_for(gri_worker *worker, gri_stack *next)
 {
     gri_stack *stack = worker->stack;
@@ -266,16 +256,6 @@ GRI_NORETURN static void leave_stack_for(gri_worker *worker, gri_stack *next)
     gri_count_owner(&worker->counters.switches, 1u); /* relaxed: a counter */
     gri_context_doom(&stack->context);
     gri_context_abandon(&next->context);
-}
-
-void gri_task_discard(gri_task *task, void (*finish)(gri_task *task))
-{
-    gri_worker *worker = task->worker;
-    worker->leaving_task = task;
-    worker->leaving_finish = finish;
-    gri_stack *stack = fresh_loop(worker);
-    if (!stack) gri_panic("no stack to leave a broken one for");
-    leave_stack_for(worker, stack);
 }
 
 static void run_task(gri_worker *worker, gri_task *task)
@@ -310,7 +290,7 @@ void gri_worker_loop(void *arg)
         worker->resume = NULL;
         if (!task) {
             gri_store_relaxed(&worker->current, NULL); /* relaxed: for reports */
-            if (worker->scheduler->simulation)
+            if (worker->simulated)
                 task = gri_simulation_next(&worker, true);
             else
                 task = gri_worker_next(worker);
@@ -368,6 +348,7 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
 {
     worker->index = (uint16_t)index;
     worker->scheduler = scheduler;
+    worker->simulated = scheduler->config.simulate;
     gri_rng_seed(&worker->rng, scheduler->config.seed + index);
     gri_slot_init(&worker->slot);
     gri_parker_init(&worker->parker);
