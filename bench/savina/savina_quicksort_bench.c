@@ -19,13 +19,20 @@ typedef struct numbers {
     size_t count;
 } numbers;
 
+static int64_t *numbers_new(gr_self *self, size_t count)
+{
+    int64_t *at = gr_alloc(self, count * sizeof *at + 1);
+    if (!at) bench_fail("no memory");
+    return at;
+}
+
 /* A copy: byte strings are not aligned. */
 static numbers numbers_of(gr_self *self, gr_value value)
 {
     size_t bytes;
     const void *source = gr_bytes(value, &bytes);
-    numbers n = {.at = gr_alloc(self, bytes + 1), .count = bytes / sizeof(int64_t)};
-    if (!n.at) bench_fail("no memory");
+    numbers n = {.count = bytes / sizeof *n.at};
+    n.at = numbers_new(self, n.count);
     memcpy(n.at, source, bytes);
     return n;
 }
@@ -56,24 +63,26 @@ static void partition(numbers n, int64_t pivot, size_t *ret_equal, size_t *ret_a
     *ret_above = above;
 }
 
-/* ---- a sorter ---- */
+/* ---- a sorter: gets a byte string of numbers, later [upper, numbers] from each child; sends such a pair to its parent ---- */
 
 typedef struct sorter {
     gr_address parent;
-    bool upper; /* it has what is above the parent's middle number */
-    int64_t threshold;
-    numbers all;
-    size_t equal, above; /* where they begin: what is before and behind is the children's */
+    bool upper; /* it has what is above the parent's pivot */
+    int64_t threshold, pivot;
+    numbers all;         /* not there while only the children have numbers */
+    size_t equal, above; /* where the numbers that are the pivot, and those above it, begin */
     int answers;
 } sorter;
 
 static void sort_green(gr_self *self, gr_value args);
 static const gr_server sort_server;
 
+/* What is sent is a copy already; what is above the pivot is the upper child's. */
 static void ask_child(gr_self *self, const sorter *s, bool upper, const int64_t *at, size_t count)
 {
-    savina_launch(self, NULL, sort_green, &sort_server, "[A,b,I,B]", gr_self_address(self), upper, s->threshold,
-                  (const void *)at, count * sizeof *at);
+    gr_address child;
+    savina_launch(self, &child, sort_green, &sort_server, "[A,b,I]", gr_self_address(self), upper, s->threshold);
+    BENCH_OK(gr_cast(self, child, "B", (const void *)at, count * sizeof *at));
 }
 
 static void answer(gr_self *self, const sorter *s)
@@ -81,57 +90,72 @@ static void answer(gr_self *self, const sorter *s)
     BENCH_OK(gr_cast(self, s->parent, "[b,B]", s->upper, (const void *)s->all.at, s->all.count * sizeof *s->all.at));
 }
 
-/* Sorts, or has it done. True: it has answered. */
-static bool begin(gr_self *self, sorter *s, gr_value args)
+/* True: it has answered. */
+static bool sort(gr_self *self, sorter *s, gr_value input)
 {
-    gr_value input;
-    BENCH_OK(gr_unpack(args, NULL, "[A,b,I,V]", &s->parent, &s->upper, &s->threshold, &input));
     s->all = numbers_of(self, input);
     if ((int64_t)s->all.count < s->threshold) {
         qsort(s->all.at, s->all.count, sizeof *s->all.at, compare);
         answer(self, s);
         return true;
     }
-    partition(s->all, s->all.at[s->all.count / 2], &s->equal, &s->above);
+    s->pivot = s->all.at[s->all.count / 2];
+    partition(s->all, s->pivot, &s->equal, &s->above);
     ask_child(self, s, false, s->all.at, s->equal);
     ask_child(self, s, true, s->all.at + s->above, s->all.count - s->above);
+    gr_free(self, s->all.at);
+    s->all.at = NULL;
     return false;
 }
 
-/* A child's numbers come back to the place where they were. True: it has answered. */
-static bool join(gr_self *self, sorter *s, gr_message *m)
+/* True: it has answered. */
+static bool join(gr_self *self, sorter *s, gr_value answered)
 {
     const void *sorted;
     size_t bytes;
     bool upper;
-    BENCH_OK(gr_unpack(gr_body(m), NULL, "[b,B]", &upper, &sorted, &bytes));
-    size_t want = upper ? s->all.count - s->above : s->equal;
-    bench_equal("numbers that come back", bytes / sizeof *s->all.at, want);
-    memcpy(upper ? s->all.at + s->above : s->all.at, sorted, bytes);
+    BENCH_OK(gr_unpack(answered, NULL, "[b,B]", &upper, &sorted, &bytes));
+    bench_equal("bytes that come back", bytes, (upper ? s->all.count - s->above : s->equal) * sizeof *s->all.at);
+    if (!s->all.at) s->all.at = numbers_new(self, s->all.count);
+    memcpy(s->all.at + (upper ? s->above : 0), sorted, bytes);
     if (++s->answers < 2) return false;
+    for (size_t i = s->equal; i < s->above; i++) s->all.at[i] = s->pivot;
     answer(self, s);
     return true;
+}
+
+static bool handle(gr_self *self, sorter *s, gr_message *m)
+{
+    gr_value body = gr_body(m);
+    return gr_type_of(body) == GR_BYTES ? sort(self, s, body) : join(self, s, body);
+}
+
+static void read_args(sorter *s, gr_value args)
+{
+    BENCH_OK(gr_unpack(args, NULL, "[A,b,I]", &s->parent, &s->upper, &s->threshold));
 }
 
 static void sort_green(gr_self *self, gr_value args)
 {
     sorter s = {.answers = 0};
-    for (bool over = begin(self, &s, args); !over;) {
+    read_args(&s, args);
+    for (bool over = false; !over;) {
         gr_message *m = savina_receive(self);
-        over = join(self, &s, m);
+        over = handle(self, &s, m);
         gr_message_free(&m);
     }
 }
 
 static int sort_start(gr_self *self, void *state, gr_value args)
 {
-    if (begin(self, state, args)) gr_server_end(self);
+    (void)self;
+    read_args(state, args);
     return 0;
 }
 
 static void sort_message(gr_self *self, void *state, gr_message *m)
 {
-    if (join(self, state, m)) gr_server_end(self);
+    if (handle(self, state, m)) gr_server_end(self);
 }
 
 static const gr_server sort_server = {.state_bytes = sizeof(sorter), .start = sort_start, .on_message = sort_message};
@@ -158,8 +182,10 @@ static uint64_t run(bench *b, const bench_parameter *p, bench_span *span)
     for (size_t i = 0; i < count; i++) input[i] = (int64_t)savina_random_below(&random, LIMIT);
     uint64_t want = mixed_sum(input, count);
     bench_span_begin(span);
-    savina_launch(b->self, NULL, sort_green, &sort_server, "[A,b,I,B]", gr_self_address(b->self), false,
-                  (int64_t)p[1].value, (const void *)input, count * sizeof *input);
+    gr_address root;
+    savina_launch(b->self, &root, sort_green, &sort_server, "[A,b,I]", gr_self_address(b->self), false,
+                  (int64_t)p[1].value);
+    BENCH_OK(gr_cast(b->self, root, "B", (const void *)input, count * sizeof *input));
     gr_message *m = bench_receive(b);
     bench_span_end(span);
     const void *sorted;
