@@ -206,7 +206,8 @@ static int read_answer(gr_self *self, gr_socket socket)
 
 static void visitor(gr_self *self, gr_value args)
 {
-    const visit *v = *(const visit *const *)gr_bytes(gr_at(args, 1), NULL);
+    const visit *v; /* bytes in a message are aligned to nothing */
+    memcpy(&v, gr_bytes(gr_at(args, 1), NULL), sizeof v);
     char request[512];
     int bytes =
         snprintf(request, sizeof request,
