@@ -5,6 +5,7 @@
 
 #include "base/atomic.h"
 #include "message/message.h"
+#include "message/unpack_layout.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 void gri_plan_free(gri_plan *plan)
 {
     if (!plan) return;
+    gri_layouts_free(plan);
     free(plan->memory);
     free(plan);
 }

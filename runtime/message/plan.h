@@ -129,6 +129,9 @@ typedef struct gri_plan {
     const gri_plan_slot *fixed, *variable;
     const gri_plan_container *containers;
     const unsigned char *bytes;
+    const struct gri_unpack_step *reads; /* of unpacking plans: see unpack.h; NULL if there are none */
+    uint32_t reads_count;
+    void *layouts; /* atomic; of unpacking plans: see unpack_layout.h */
     gri_plan_op ops[];
 } gri_plan;
 

@@ -3,12 +3,210 @@
 #include "message/unpack.h"
 
 #include "base/check.h"
+#include "message/unpack_layout.h"
 
 #include <greenroom/jansson.h>
 
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+
+/* ---- in a hurry ---- */
+
+/* Where a container's entries or elements go on, and where they end. */
+typedef struct cursor {
+    const unsigned char *container, *next, *end;
+} cursor;
+
+/* The key is not what stands next: looks at all entries. NULL: it is not there. */
+static GRI_NOINLINE const unsigned char *search(const cursor *c, const gri_unpack_step *step)
+{
+    if (*c->container == GRI_TAG_OBJECT_INDEXED)
+        return gr_get_n((gr_value){c->container}, step->key, step->key_bytes).at;
+    const unsigned char *at = c->next;
+    for (unsigned part = 0; part < 2; part++) { /* from where we are, then from the beginning */
+        for (const unsigned char *end = part == 0 ? c->end : c->next; at < end;) {
+            gri_key key = gri_key_at(at);
+            if (key.bytes == step->key_bytes && gri_bytes_equal(key.text, step->key, key.bytes)) return key.value;
+            at = key.value + gri_value_size(key.value);
+        }
+        at = c->container + GRI_CONTAINER_BYTES;
+    }
+    return NULL;
+}
+
+GRI_INLINE const unsigned char *fetch(const cursor *c, const gri_unpack_step *step)
+{
+    const unsigned char *at = c->next;
+    if (step->fetch == GRI_UNPACK_NEXT) return GRI_LIKELY(at < c->end) ? at : NULL;
+    if (GRI_LIKELY((size_t)(c->end - at) >= step->key_room && step->key_size > 0)) {
+        uint64_t first = (gri_load64(at) ^ step->key_first) & step->key_mask;
+        uint64_t last = (gri_load64(at + step->key_room - 8) ^ step->key_last) & step->key_last_mask;
+        if (GRI_LIKELY((first | last) == 0)) return at + step->key_size;
+    }
+    return search(c, step);
+}
+
+GRI_INLINE void enter_container(cursor *c, const unsigned char *container)
+{
+    uint64_t header = gri_load64(container);
+    c->container = container;
+    c->next = container + GRI_CONTAINER_BYTES;
+    c->end = container + gri_container_bytes(header);
+    if (GRI_UNLIKELY(*container == GRI_TAG_OBJECT_INDEXED))
+        c->end -= (size_t)gri_container_count(header) * GRI_INDEX_ENTRY_BYTES;
+}
+
+GRI_INLINE bool int_fits(unsigned keep, const unsigned char *at)
+{
+    int64_t x = (int64_t)gri_load64(at + 1);
+    return keep == GRI_KEEP_INT ? x == (int32_t)x : keep == GRI_KEEP_UINT ? x == (uint32_t)x : x >= 0;
+}
+
+/* Finds and checks what the steps ask for. found[i]: the value of step i, if it is kept. False: something does not fit. */
+GRI_INLINE bool find_all(const gri_plan *plan, const unsigned char *root, const gri_argument_places *places,
+                         const unsigned char **found)
+{
+    cursor around[GRI_READ_DEPTH_MAX + 1], c = {root, root, root};
+    const gri_unpack_step *step = plan->reads, *end = step + plan->reads_count;
+    unsigned depth = 0;
+    for (; step < end; step++, found++) {
+        const unsigned char *at;
+        if (step->fetch == GRI_UNPACK_WHOLE) {
+            at = root;
+        } else if (GRI_UNLIKELY(step->fetch == GRI_UNPACK_LEAVE)) {
+            if (step->strict && gri_container_count(gri_load64(c.container)) != step->count) return false;
+            c = around[--depth];
+            *found = NULL;
+            continue;
+        } else {
+            at = fetch(&c, step);
+            if (GRI_UNLIKELY(!at)) {
+                *found = NULL;
+                if (!step->optional || !gri_argument_word(places, step->place)) return false;
+                continue;
+            }
+        }
+        if (GRI_UNLIKELY(!(step->tags >> *at & 1))) return false;
+        c.next = at + gri_value_size(at);
+        *found = at;
+        if (step->keep == GRI_KEEP_ENTER) {
+            around[depth++] = c;
+            enter_container(&c, at);
+            continue;
+        }
+        if (step->keep == GRI_KEEP_NOTHING) continue;
+        if (step->keep <= GRI_KEEP_ULONG && step->keep != GRI_KEEP_LONG && GRI_UNLIKELY(!int_fits(step->keep, at)))
+            return false;
+        if (GRI_UNLIKELY(!gri_argument_word(places, step->place))) return false;
+        if ((step->keep == GRI_KEEP_STRING_SIZED || step->keep == GRI_KEEP_BYTES) &&
+            !gri_argument_word(places, step->place + 1u))
+            return false;
+    }
+    return true;
+}
+
+GRI_INLINE void keep_text(void *target, const unsigned char *at, uint64_t size_target)
+{
+    const bool is_short = *at == GRI_TAG_STRING || *at == GRI_TAG_BYTES;
+    const unsigned char *text = at + (is_short ? 2 : 5);
+    memcpy(target, &text, sizeof text); /* a char ** or a void **, const or not */
+    if (size_target) *(size_t *)(uintptr_t)size_target = is_short ? at[1] : gri_load32(at + 1);
+}
+
+GRI_INLINE void *target_of(const gri_argument_places *places, unsigned place)
+{
+    return (void *)(uintptr_t)gri_argument_word(places, place);
+}
+
+/* A result that is neither 8 bytes as they are, nor an int, nor a text without its length. */
+static void keep_other(const gri_layout_result *r, const unsigned char *at, const gri_argument_places *places)
+{
+    void *target = target_of(places, r->place);
+    switch (r->keep) {
+    case GRI_KEEP_NOTHING: break;
+    case GRI_KEEP_BOOL: *(bool *)target = *at == GRI_TAG_TRUE; break;
+    case GRI_KEEP_BOOL_INT: *(int *)target = *at == GRI_TAG_TRUE; break;
+    case GRI_KEEP_STRING_SIZED:
+    case GRI_KEEP_BYTES:
+        memcpy(target, &at, sizeof at);
+        *(size_t *)target_of(places, r->place + 1u) = at[-1];
+        break;
+    case GRI_KEEP_UINT: memcpy(target, at, sizeof(uint32_t)); break;
+    default: /* GRI_KEEP_ULONG */ memcpy(target, at, sizeof(uint64_t));
+    }
+}
+
+/* Variables of one size but different types share a case: the bytes are copied. */
+GRI_INLINE void keep(const gri_unpack_step *step, const unsigned char *at, const gri_argument_places *places)
+{
+    void *target = target_of(places, step->place);
+    switch (step->keep) {
+    case GRI_KEEP_INT:
+    case GRI_KEEP_UINT: memcpy(target, at + 1, sizeof(uint32_t)); break;
+    case GRI_KEEP_LONG:
+    case GRI_KEEP_ULONG:
+    case GRI_KEEP_ADDRESS: memcpy(target, at + 1, sizeof(uint64_t)); break;
+    case GRI_KEEP_STRING: keep_text(target, at, 0); break;
+    case GRI_KEEP_STRING_SIZED:
+    case GRI_KEEP_BYTES: keep_text(target, at, gri_argument_word(places, step->place + 1u)); break;
+    case GRI_KEEP_BOOL: *(bool *)target = *at == GRI_TAG_TRUE; break;
+    case GRI_KEEP_BOOL_INT: *(int *)target = *at == GRI_TAG_TRUE; break;
+    case GRI_KEEP_DOUBLE: *(double *)target = gr_double((gr_value){at}, 0); break;
+    default: /* GRI_KEEP_VALUE */ memcpy(target, &at, sizeof at);
+    }
+}
+
+/* Writes what a message holds that is laid out so; the false ones are left to the others. */
+GRI_INLINE bool keep_by_layout(const gri_layout *l, const unsigned char *const *starts,
+                               const gri_argument_places *places)
+{
+    const gri_layout_result *results = l->results, *end = results + l->results_count, *r;
+    for (r = results; r < end; r++)
+        if (GRI_UNLIKELY(!gri_argument_word(places, r->place))) return false;
+    for (r = results + l->longs_end; r < results + l->ints_end; r++)
+        if (GRI_UNLIKELY(!int_fits(GRI_KEEP_INT, starts[r->segment] + r->offset - 1))) return false;
+    for (r = results + l->texts_end; r < end; r++) {
+        const unsigned char *at = starts[r->segment] + r->offset;
+        if ((r->keep == GRI_KEEP_UINT || r->keep == GRI_KEEP_ULONG) && !int_fits(r->keep, at - 1)) return false;
+        if ((r->keep == GRI_KEEP_STRING_SIZED || r->keep == GRI_KEEP_BYTES) &&
+            !gri_argument_word(places, r->place + 1u))
+            return false;
+    }
+    r = results;
+    for (const gri_layout_result *longs = results + l->longs_end; r < longs; r++)
+        memcpy(target_of(places, r->place), starts[r->segment] + r->offset, sizeof(uint64_t));
+    for (const gri_layout_result *ints = results + l->ints_end; r < ints; r++)
+        memcpy(target_of(places, r->place), starts[r->segment] + r->offset, sizeof(uint32_t));
+    for (const gri_layout_result *texts = results + l->texts_end; r < texts; r++) {
+        const unsigned char *at = starts[r->segment] + r->offset;
+        memcpy(target_of(places, r->place), &at, sizeof at);
+    }
+    for (; GRI_UNLIKELY(r < end); r++) keep_other(r, starts[r->segment] + r->offset, places);
+    return true;
+}
+
+static bool read_by_layout(const gri_plan *plan, const unsigned char *root, const gri_argument_places *places)
+{
+    const unsigned char *starts[GRI_LAYOUT_SEGMENTS_MAX];
+    for (const gri_layout *l = gri_layout_first(plan); l; l = l->next)
+        if (GRI_LIKELY(gri_layout_match(l, root, starts))) return keep_by_layout(l, starts, places);
+    return false;
+}
+
+/* False: something does not fit, nothing was written. */
+static GRI_NOINLINE bool read_in_a_hurry(const gri_plan *plan, const unsigned char *root,
+                                         const gri_argument_places *places, bool learns)
+{
+    const unsigned char *found[2 * GRI_FORMAT_ARGUMENTS_MAX];
+    if (plan->reads_count > GRI_ARRAY_COUNT(found) || GRI_UNLIKELY(!find_all(plan, root, places, found))) return false;
+    for (uint32_t i = 0; i < plan->reads_count; i++)
+        if (plan->reads[i].keep > GRI_KEEP_ENTER && found[i]) keep(&plan->reads[i], found[i], places);
+    if (learns) gri_layout_learn(plan, root, found);
+    return true;
+}
+
+/* ---- one operation after the other ---- */
 
 /* What goes where once everything is known to fit. */
 typedef struct result {
@@ -254,22 +452,34 @@ static GRI_COLD int nothing_there(gr_detail *ret_detail)
     return GR_ETYPE;
 }
 
+static GRI_NOINLINE int unpack_by_ops(const gri_plan *plan, gr_value value, gri_arguments *args, gr_detail *ret_detail)
+{
+    unpacker u; /* not cleared: its arrays are long */
+    u.plan = plan;
+    u.args = args;
+    u.ret_detail = ret_detail;
+    u.keys_count = u.results_count = u.depth = 0;
+    u.value = value;
+    return run(&u);
+}
+
 int gr_unpack_site(gr_value value, gr_detail *ret_detail, gr_site *site, const char *format, ...)
 {
     gri_arguments args;
     gri_plan_found f;
+    gri_argument_places places;
     va_start(args.list, format);
     int error = gri_plan_find(site, format, args.list, gri_plan_compile_unpack, ret_detail, &f);
-    if (!error) {
-        unpacker u; /* not cleared: its arrays are long */
-        u.plan = f.plan;
-        u.args = &args;
-        u.ret_detail = ret_detail;
-        u.keys_count = u.results_count = u.depth = 0;
-        u.value = value;
-        error = value.at ? run(&u) : nothing_there(ret_detail);
-        gri_plan_done(&f);
+    if (GRI_UNLIKELY(error)) goto done;
+    if (GRI_UNLIKELY(!value.at)) {
+        error = nothing_there(ret_detail);
+    } else if (GRI_UNLIKELY(!f.plan->reads) || !gri_arguments_find(GRI_ARGUMENTS_AT(args.list), 0, &places) ||
+               (!read_by_layout(f.plan, value.at, &places) &&
+                !read_in_a_hurry(f.plan, value.at, &places, f.own == NULL))) {
+        error = unpack_by_ops(f.plan, value, &args, ret_detail);
     }
+    gri_plan_done(&f);
+done:
     va_end(args.list);
     return error;
 }

@@ -4,6 +4,7 @@
 #include "message/unpack.h"
 
 #include "base/check.h"
+#include "message/value.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -157,10 +158,168 @@ static int parse(parser *p)
     return gri_format_end(&p->format);
 }
 
+/* ---- the steps for those in a hurry ---- */
+
+/* Fills in a step's key. */
+static void set_key(gri_unpack_step *step, const char *key)
+{
+    unsigned char packed[16] = {0};
+    step->key = key;
+    step->key_bytes = strlen(key);
+    if (step->key_bytes + 2 > sizeof packed) return;
+    step->key_size = (uint32_t)step->key_bytes + 2;
+    step->key_room = GRI_MAX(step->key_size, 8u);
+    (void)gri_key_write(packed, key, step->key_bytes);
+    step->key_first = gri_load64(packed);
+    step->key_mask = step->key_size >= 8 ? UINT64_MAX : (UINT64_C(1) << step->key_size * 8) - 1;
+    step->key_last_mask = step->key_size > 8 ? UINT64_MAX : 0;
+    step->key_last = step->key_size > 8 ? gri_load64(packed + step->key_size - 8) : 0;
+}
+
+/* What an operation makes of its value; false if only the operations can. */
+static bool set_keep(gri_unpack_step *step, const gri_plan_op *op)
+{
+    const uint16_t object = 1u << GRI_TAG_OBJECT | 1u << GRI_TAG_OBJECT_INDEXED;
+    switch (op->code) {
+    case GRI_PLAN_OBJECT: step->keep = GRI_KEEP_ENTER, step->tags = object; return true;
+    case GRI_PLAN_ARRAY: step->keep = GRI_KEEP_ENTER, step->tags = 1u << GRI_TAG_ARRAY; return true;
+    case GRI_PLAN_NULL: step->keep = GRI_KEEP_NOTHING, step->tags = 1u << GRI_TAG_NULL; return true;
+    case GRI_PLAN_BOOL:
+        step->keep = op->kind == GR_ARG_BOOL_OUT ? GRI_KEEP_BOOL : GRI_KEEP_BOOL_INT;
+        step->tags = 1u << GRI_TAG_FALSE | 1u << GRI_TAG_TRUE;
+        return true;
+    case GRI_PLAN_INT:
+        step->keep = (uint8_t)(op->kind == GR_ARG_INT_OUT    ? GRI_KEEP_INT
+                               : op->kind == GR_ARG_UINT_OUT ? GRI_KEEP_UINT
+                               : op->kind == GR_ARG_LONG_OUT ? GRI_KEEP_LONG
+                                                             : GRI_KEEP_ULONG);
+        step->tags = 1u << GRI_TAG_INT;
+        return true;
+    case GRI_PLAN_DOUBLE:
+        step->keep = GRI_KEEP_DOUBLE;
+        step->tags = (uint16_t)(1u << GRI_TAG_DOUBLE | (op->flags & GRI_PLAN_INTS_TOO ? 1u << GRI_TAG_INT : 0));
+        return true;
+    case GRI_PLAN_ADDRESS: step->keep = GRI_KEEP_ADDRESS, step->tags = 1u << GRI_TAG_ADDRESS; return true;
+    case GRI_PLAN_STRING:
+        step->keep = op->flags & GRI_PLAN_SIZED ? GRI_KEEP_STRING_SIZED : GRI_KEEP_STRING;
+        step->tags = 1u << GRI_TAG_STRING | 1u << GRI_TAG_STRING_LONG;
+        return true;
+    case GRI_PLAN_BYTES:
+        step->keep = GRI_KEEP_BYTES, step->tags = 1u << GRI_TAG_BYTES | 1u << GRI_TAG_BYTES_LONG;
+        return true;
+    case GRI_PLAN_VALUE: step->keep = GRI_KEEP_VALUE, step->tags = UINT16_MAX; return true;
+    default: return false;
+    }
+}
+
+typedef struct stepper {
+    const gri_plan *plan;
+    gri_unpack_step *steps; /* as many as the plan has operations */
+    uint32_t count;
+    unsigned depth;
+    struct {
+        bool object, optional;  /* optional: one of its keys may be absent */
+        uint32_t first, inside; /* its first step; keys or elements so far */
+    } open[GRI_READ_DEPTH_MAX];
+} stepper;
+
+/* The number of keys is compared with what is there, so that no key may be asked for twice. */
+static bool has_key_twice(const stepper *s, uint32_t first)
+{
+    unsigned depth = 0;
+    const gri_unpack_step *last = &s->steps[s->count - 1];
+    for (uint32_t i = first; i + 1 < s->count; i++) {
+        const gri_unpack_step *step = &s->steps[i];
+        if (depth == 0 && step->key_bytes == last->key_bytes && memcmp(step->key, last->key, last->key_bytes) == 0)
+            return true;
+        depth += step->keep == GRI_KEEP_ENTER;
+        depth -= step->fetch == GRI_UNPACK_LEAVE;
+    }
+    return false;
+}
+
+/* The step of a value, with the key of the operation before it. */
+static bool add_step(stepper *s, const gri_plan_op *op, const char *key)
+{
+    gri_unpack_step *step = &s->steps[s->count++];
+    const bool inside = s->depth > 0, object = inside && s->open[s->depth - 1].object;
+    step->fetch = object ? GRI_UNPACK_KEY : inside ? GRI_UNPACK_NEXT : GRI_UNPACK_WHOLE;
+    step->place = (uint16_t)op->argument;
+    if (!set_keep(step, op)) return false;
+    if (inside) s->open[s->depth - 1].inside++;
+    if (object) {
+        if (!key) return false;
+        set_key(step, key);
+        step->optional = op[-1].flags & GRI_PLAN_KEY_MAYBE;
+        if (step->optional && step->keep == GRI_KEEP_ENTER) return false;
+        if (step->optional) s->open[s->depth - 1].optional = true;
+        if (has_key_twice(s, s->open[s->depth - 1].first)) return false;
+    }
+    if (step->keep != GRI_KEEP_ENTER) return true;
+    if (s->depth == GRI_READ_DEPTH_MAX) return false;
+    s->open[s->depth].object = op->code == GRI_PLAN_OBJECT;
+    s->open[s->depth].optional = false;
+    s->open[s->depth].first = s->count;
+    s->open[s->depth++].inside = 0;
+    return true;
+}
+
+/* Whether nothing else is there is told by the number of keys or elements, which must be known for that. */
+static bool add_leave(stepper *s, const gri_plan_op *op)
+{
+    s->depth--;
+    const bool strict = op->flags & GRI_PLAN_STRICT;
+    if (strict && s->open[s->depth].optional) return false;
+    s->steps[s->count++] =
+        (gri_unpack_step){.fetch = GRI_UNPACK_LEAVE, .strict = strict, .count = s->open[s->depth].inside};
+    return true;
+}
+
+/* Every argument of unpacking is a word: a pointer, or a key. */
+static bool make_steps(stepper *s, const gr_site *site, gri_arguments *args)
+{
+    const char *key = NULL;
+    unsigned taken = 0;
+    for (uint32_t i = 0; i < s->plan->ops_count; i++) {
+        const gri_plan_op *op = &s->plan->ops[i];
+        if (op->code == GRI_PLAN_KEY) {
+            if (site->types[op->argument] != GR_ARG_LITERAL) return false;
+            for (; taken < op->argument; taken++) (void)va_arg(args->list, void *);
+            key = va_arg(args->list, const char *);
+            taken++;
+        } else if (op->code == GRI_PLAN_END) {
+            if (!add_leave(s, op)) return false;
+            key = NULL;
+        } else {
+            if (!add_step(s, op, key)) return false;
+            key = NULL;
+        }
+    }
+    return true;
+}
+
+/* Without memory, or where it cannot be done, the plan stays without. */
+static void add_reads(gri_plan *plan, const gr_site *site, gri_arguments *args)
+{
+    if (!site || !site->literal) return;
+    stepper s = {.plan = plan, .steps = calloc(plan->ops_count, sizeof *s.steps)};
+    if (!s.steps) return;
+    gri_arguments copy;
+    va_copy(copy.list, args->list);
+    bool made = make_steps(&s, site, &copy);
+    va_end(copy.list);
+    if (!made) {
+        free(s.steps);
+        return;
+    }
+    plan->memory = s.steps;
+    plan->reads = s.steps;
+    plan->reads_count = s.count;
+}
+
 int gri_plan_compile_unpack(const gr_site *site, const char *format, gri_arguments *args, gri_plan **ret_plan,
                             uint64_t *ret_stolen, gr_detail *ret_detail)
 {
-    (void)args;
     (void)ret_stolen;
     parser p = {.depth = 0};
     int error = gri_format_begin(&p.format, site, format, ret_detail);
@@ -175,6 +334,7 @@ int gri_plan_compile_unpack(const gr_site *site, const char *format, gri_argumen
     error = gri_format_begin(&p.format, site, format, ret_detail);
     if (!error) error = parse(&p);
     GRI_ASSERT(error == 0 && p.ops_count == plan->ops_count);
+    add_reads(plan, site, args);
     *ret_plan = plan;
     return 0;
 }
