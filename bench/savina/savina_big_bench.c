@@ -123,7 +123,7 @@ static const savina program = {.workload = "savina_big",
                                .run = run,
                                .iterations = 3,
                                .parameters = {{"actors", 120, 8}, {"pings", 20000, 50}},
-                               .sweep = {{"pings", 10000}, {"pings", 40000}, {"actors", 8}, {"actors", 1200}}};
+                               .sweep = {{"pings", 10000}, {"pings", 40000}, {"actors", 8}, {"actors", 480}}};
 
 int main(int argc, char **argv)
 {

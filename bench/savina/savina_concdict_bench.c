@@ -199,7 +199,7 @@ static const savina program = {
     .run = run,
     .iterations = 5,
     .parameters = {{"clients", 20, 4}, {"each", 10000, 100}, {"write-percentage", 10, 10}, {"entries", 524287, 511}},
-    .sweep = {{"each", 5000}, {"each", 20000}, {"write-percentage", 1}, {"write-percentage", 50}, {"clients", 200}}};
+    .sweep = {{"each", 5000}, {"each", 20000}, {"write-percentage", 1}, {"write-percentage", 50}, {"clients", 100}}};
 
 int main(int argc, char **argv)
 {

@@ -206,7 +206,7 @@ static const savina program = {
     .run = run,
     .iterations = 1,
     .parameters = {{"clients", 20, 4}, {"each", 8000, 100}, {"write-percentage", 10, 10}, {"size-percentage", 1, 1}},
-    .sweep = {{"each", 4000}, {"write-percentage", 1}, {"write-percentage", 20}, {"clients", 5}}};
+    .sweep = {{"each", 4000}, {"write-percentage", 1}, {"write-percentage", 5}, {"clients", 5}}};
 
 int main(int argc, char **argv)
 {
