@@ -105,6 +105,20 @@ GR_ANY_THREAD GR_PRINTF(2, 3) void gr_log(enum gr_log_level level, const char *f
 /* Called with the text of a broken contract or invariant just before abort(). */
 GR_ANY_THREAD void gr_panic_hook_set(void (*hook)(const char *text));
 
+/* Where the memory of messages, and of what actors allocate, comes from instead of the system. take: `bytes` (a multiple of
+ * 64 KiB) aligned to `alignment`, contents undefined, or NULL: then who wanted it gets GR_ENOMEM; give gets the same bytes
+ * back. Both are called from any thread and must not call Greenroom. drop(arg), which may be NULL, is called once when the
+ * source is replaced. Before gr_start or after the last gr_stop; NULL restores the system. Stacks, tables, and the little that
+ * comes from malloc are not asked for here.
+ * Errors: GR_EINUSE while messages exist, or the runtime is up; GR_EINVAL when one of the functions is missing. */
+typedef struct gr_memory_source {
+    void *(*take)(void *arg, size_t bytes, size_t alignment);
+    void (*give)(void *arg, void *memory, size_t bytes);
+    void *arg;
+    void (*drop)(void *arg);
+} gr_memory_source;
+GR_ANY_THREAD GR_MUST_CHECK int gr_memory_source_set(const gr_memory_source *source);
+
 /* Counters since gr_start, summed over workers; a moment's picture, not a transaction. X(name, text) */
 #define GR_COUNTERS(X) \
     X(workers, "worker threads") \
@@ -118,7 +132,7 @@ GR_ANY_THREAD void gr_panic_hook_set(void (*hook)(const char *text));
     X(switches, "context switches") \
     X(runs, "tasks run as plain calls") \
     X(queued, "times a task was put into a worker's queue") \
-    X(spills, "times a full queue gave half to the common one") \
+    X(spills, "tasks that a full run queue had no room for") \
     X(steals, "successful steals") \
     X(stolen, "tasks stolen") \
     X(wakes, "sleeping workers woken") \

@@ -151,7 +151,7 @@ static bool nobody_attends(monitor *m, gri_instant now)
     for (unsigned i = 0; i < count; i++) {
         gri_worker *worker = &scheduler->workers[i];
         bool held = is_busy(worker) && now - m->watches[i].since >= scheduler->config.slice_ns;
-        if (gri_deque_count(&worker->deque) > 0) return true;
+        if (gri_worker_has_backlog(worker)) return true;
         if (polled) continue; /* who sleeps in the poller looks after timers and descriptors */
         if (gri_wheel_earliest(&worker->wheel) < now - scheduler->config.slice_ns) return true;
         if (held && gri_load_relaxed(&scheduler->watched) > 0) return true; /* relaxed: a hint */

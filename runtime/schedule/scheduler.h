@@ -10,7 +10,7 @@
  * What a message between two tasks of one worker touches: that worker's slot and the two tasks. Nothing shared.
  *
  * A worker's slot, deque, wheel and queue of pinned tasks may be drained by other threads at any time: the slot by the monitor,
- * the deque by stealing, the wheel by firing (its lock), the pinned queue by nobody but its worker, which is what pinned means. A worker
+ * deque and overflow by stealing, the wheel by firing (its lock), the pinned queue by nobody but its worker, which is what pinned means. A worker
  * that is stuck in a task therefore needs no protocol of its own: others, or a spare worker that the monitor puts in, take
  * what it holds, and it goes on as an ordinary worker when the task lets go. */
 #ifndef GRI_SCHEDULE_SCHEDULER_H
@@ -70,6 +70,7 @@ struct gri_worker {
     uint32_t ticks;
     uint16_t index;
     bool searching, spare, simulated;
+    bool overflowed; /* something may be in `overflow` */
     gri_rng rng;
     gri_stack_cache stacks;
     gri_table_cache slots; /* of the layer above: free slots of its table */
@@ -96,6 +97,7 @@ struct gri_worker {
     gri_parker parker;
     gri_atomic_bool in_poller; /* seq_cst with the parker's token: who wakes it looks here */
     gri_inject pinned;
+    gri_inject overflow; /* what the deque had no room for, and all that came after it */
     gri_wheel wheel;
     gri_deque deque;
 };
@@ -109,7 +111,7 @@ typedef struct gri_scheduler {
     gri_worker *workers;         /* base workers, then room for spares */
     unsigned workers_max;        /* of them all */
     gri_atomic_u32 worker_count; /* slots in use; grows only, by the monitor (release), read by thieves (acquire) */
-    gri_inject inject;           /* overflow and tasks made ready by other threads */
+    gri_inject inject;           /* tasks made ready by other threads, or given up */
     gri_idle idle;               /* who sleeps, how many search */
     gri_poller poller;
     gri_spinlock poller_lock;     /* one polls at a time */
@@ -178,6 +180,7 @@ bool gri_simulation_one_in(unsigned n);
 
 /* For worker.c, steal.c, monitor.c and simulate.c. */
 gri_task *gri_worker_next_local(gri_worker *worker);
+gri_task *gri_worker_pop(gri_worker *worker);
 gri_task *gri_worker_next(gri_worker *worker);
 void gri_worker_housekeeping(gri_worker *worker);
 void gri_worker_push(gri_worker *worker, gri_task *task);
@@ -192,6 +195,11 @@ GRI_INLINE void gri_worker_ready(gri_worker *worker, gri_task *task)
 static inline bool gri_worker_slice_is_over(gri_worker *worker)
 {
     return gri_load_relaxed(&worker->yield); /* relaxed: a hint, see its declaration */
+}
+/* Is there anything for thieves? */
+static inline bool gri_worker_has_backlog(gri_worker *worker)
+{
+    return gri_deque_count(&worker->deque) > 0 || !gri_inject_is_empty(&worker->overflow);
 }
 /* Grows whenever the worker goes from one task to another, or could have. */
 static inline uint64_t gri_worker_epoch(gri_worker *worker)

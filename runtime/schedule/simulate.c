@@ -79,7 +79,7 @@ static gri_task *take_from(gri_scheduler *scheduler, gri_worker *worker)
     gri_rng *rng = &scheduler->simulation->rng;
     bool slot_first = !gri_rng_one_in(rng, 4);
     gri_task *task = slot_first ? gri_slot_take_owner(&worker->slot) : NULL;
-    if (!task) task = gri_deque_pop_owner(&worker->deque);
+    if (!task) task = gri_worker_pop(worker);
     if (!task) task = gri_slot_take_owner(&worker->slot);
     if (!task) {
         gri_inject_node *node = gri_inject_pop(&worker->pinned);

@@ -20,10 +20,24 @@ static unsigned worker_count(gri_scheduler *scheduler)
     return gri_load_acquire(&scheduler->worker_count);
 }
 
+#define OVERFLOW_BATCH 32 /* guess */
+
+/* From a victim that does not get to what has overflowed there. */
+static size_t steal_overflow(gri_worker *worker, gri_worker *victim, void **ret_first)
+{
+    gri_inject_node *nodes[OVERFLOW_BATCH];
+    if (gri_inject_is_empty(&victim->overflow)) return 0;
+    size_t count = gri_inject_pop_batch(&victim->overflow, nodes, OVERFLOW_BATCH);
+    for (size_t i = 1; i < count; i++) gri_worker_push(worker, GRI_CONTAINER_OF(nodes[i], gri_task, link));
+    if (count > 0) *ret_first = GRI_CONTAINER_OF(nodes[0], gri_task, link);
+    return count;
+}
+
 static gri_task *steal_from(gri_worker *worker, gri_worker *victim)
 {
     void *first = NULL;
     size_t count = gri_deque_steal_half(&victim->deque, &worker->deque, &first);
+    if (count == 0) count = steal_overflow(worker, victim, &first);
     if (count == 0) return NULL;
     /* relaxed, both: counters */
     gri_count_owner(&worker->counters.steals, 1u);
@@ -93,7 +107,7 @@ static bool backlog(gri_scheduler *scheduler)
     if (!gri_inject_is_empty(&scheduler->inject)) return true;
     unsigned count = worker_count(scheduler);
     for (unsigned i = 0; i < count; i++)
-        if (gri_deque_count(&scheduler->workers[i].deque) > 0) return true;
+        if (gri_worker_has_backlog(&scheduler->workers[i])) return true;
     return false;
 }
 
@@ -155,9 +169,9 @@ static void sleep_in_poller(gri_worker *worker)
 static bool all_work_is_gone(gri_worker *worker, gri_task **ret_task)
 {
     *ret_task = look_everywhere(worker, true);
-    /* The slot: the monitor may be at it, and leave the item there. */
-    return *ret_task == NULL && gri_slot_is_empty(&worker->slot) && gri_inject_is_empty(&worker->scheduler->inject) &&
-           gri_inject_is_empty(&worker->pinned);
+    /* The slot and the overflow: somebody may be at them who leaves something there. */
+    return *ret_task == NULL && gri_slot_is_empty(&worker->slot) && gri_inject_is_empty(&worker->overflow) &&
+           gri_inject_is_empty(&worker->scheduler->inject) && gri_inject_is_empty(&worker->pinned);
 }
 
 /* Announces sleep, looks once more, sleeps. Returns a task if the last look found one. */
@@ -221,10 +235,16 @@ void gri_worker_give_up(gri_worker *worker)
     gri_task *task;
     while (!(task = gri_slot_take_owner(&worker->slot)) && !gri_slot_is_empty(&worker->slot))
         gri_thread_yield(); /* the monitor is at it */
-    if (!task) task = gri_deque_pop_owner(&worker->deque);
-    if (!task) return;
-    for (; task; task = gri_deque_pop_owner(&worker->deque)) gri_inject_push(&worker->scheduler->inject, &task->link);
-    gri_scheduler_wake_one();
+    bool any = task != NULL;
+    if (!task) task = gri_worker_pop(worker);
+    for (; task || !gri_inject_is_empty(&worker->overflow); task = gri_worker_pop(worker)) {
+        if (task)
+            gri_inject_push(&worker->scheduler->inject, &task->link);
+        else
+            gri_thread_yield(); /* a thief is at it */
+        any |= task != NULL;
+    }
+    if (any) gri_scheduler_wake_one();
 }
 
 gri_task *gri_worker_next(gri_worker *worker)

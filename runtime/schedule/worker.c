@@ -13,6 +13,7 @@
 #define PINNED_TICKS 16 /* guess: pinned tasks get at least every sixteenth turn */
 #define FIRE_LIMIT 64
 #define INJECT_BATCH 32
+#define REFILL_BATCH 64    /* guess: four times what runs between two looks */
 #define GRI_STACKS_KEPT 64 /* warm stacks a worker: guess */
 
 GRI_THREAD_LOCAL gri_worker *gri_worker_of_thread;
@@ -29,17 +30,13 @@ GRI_NOINLINE void gri_worker_here_set(gri_worker *worker)
     gri_worker_of_thread = worker;
 }
 
-/* Behind everything in the deque; overflow goes to the common queue in one chain, half of the ring at a time. */
+/* Behind everything that waits here: where the ring is full, and as long as anything older does, in the overflow. */
 void gri_worker_push(gri_worker *worker, gri_task *task)
 {
     gri_count_owner(&worker->counters.deque_pushes, 1u); /* relaxed: a counter */
-    while (!gri_deque_push_owner(&worker->deque, task)) {
-        void *moved[GRI_DEQUE_CAPACITY / 2];
-        size_t count = gri_deque_spill_owner(&worker->deque, moved, GRI_ARRAY_COUNT(moved));
-        if (count == 0) continue;
-        for (size_t i = 0; i + 1 < count; i++) ((gri_task *)moved[i])->link.next = &((gri_task *)moved[i + 1])->link;
-        ((gri_task *)moved[count - 1])->link.next = NULL;
-        gri_inject_push_chain(&worker->scheduler->inject, &((gri_task *)moved[0])->link);
+    if (GRI_UNLIKELY(worker->overflowed) || !gri_deque_push_owner(&worker->deque, task)) {
+        worker->overflowed = true;
+        gri_inject_push(&worker->overflow, &task->link);
         gri_count_owner(&worker->counters.spills, 1u); /* relaxed: a counter */
     }
     /* Backlog is what this worker will not run next. The hint costs two loads; a sleeper it misses is found by the monitor. */
@@ -49,6 +46,27 @@ void gri_worker_push(gri_worker *worker, gri_task *task)
         gri_count_owner(&worker->counters.wakes, 1u); /* relaxed: a counter */
         gri_worker_unpark(&worker->scheduler->workers[sleeper]);
     }
+}
+
+/* What has overflowed goes into the ring, as far as there is room. */
+static void refill(gri_worker *worker)
+{
+    gri_inject_node *nodes[REFILL_BATCH];
+    size_t room = GRI_DEQUE_CAPACITY - gri_deque_count(&worker->deque);
+    size_t count = gri_inject_pop_batch(&worker->overflow, nodes, GRI_MIN(room, (size_t)REFILL_BATCH));
+    for (size_t i = 0; i < count; i++)
+        if (!gri_deque_push_owner(&worker->deque, GRI_CONTAINER_OF(nodes[i], gri_task, link)))
+            gri_panic("a run queue with room for %zu takes no more than %zu", count, i);
+    if (gri_inject_is_empty(&worker->overflow)) worker->overflowed = false;
+}
+
+/* The oldest task of the ring, or of the overflow. */
+gri_task *gri_worker_pop(gri_worker *worker)
+{
+    gri_task *task = gri_deque_pop_owner(&worker->deque);
+    if (GRI_LIKELY(task || !worker->overflowed)) return task;
+    refill(worker);
+    return gri_deque_pop_owner(&worker->deque);
 }
 
 static void ready_elsewhere(gri_scheduler *scheduler, gri_task *task)
@@ -133,6 +151,7 @@ GRI_NOINLINE static gri_task *now_and_then(gri_worker *worker)
         gri_task *last = gri_deque_count(&worker->deque) > 0 ? gri_slot_take_owner(&worker->slot) : NULL;
         if (last) gri_worker_push(worker, last);
     }
+    if (worker->overflowed) refill(worker);
     return worker->ticks % PINNED_TICKS == 0 ? pinned(worker) : NULL;
 }
 
@@ -146,7 +165,7 @@ GRI_INLINE gri_task *next_local(gri_worker *worker)
     }
     task = gri_slot_take_owner(&worker->slot);
     if (GRI_LIKELY(task != NULL)) return task;
-    task = gri_deque_pop_owner(&worker->deque);
+    task = gri_worker_pop(worker);
     return task ? task : pinned(worker);
 }
 
@@ -230,7 +249,7 @@ static bool commit_yield(gri_task *task)
 
 static bool is_alone(gri_worker *worker)
 {
-    return gri_slot_is_empty(&worker->slot) && gri_deque_count(&worker->deque) == 0 &&
+    return gri_slot_is_empty(&worker->slot) && gri_deque_count(&worker->deque) == 0 && !worker->overflowed &&
            gri_inject_is_empty(&worker->pinned);
 }
 
@@ -353,6 +372,7 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
     gri_slot_init(&worker->slot);
     gri_parker_init(&worker->parker);
     gri_inject_init(&worker->pinned);
+    gri_inject_init(&worker->overflow);
     gri_wheel_init(&worker->wheel, gri_clock_now());
     gri_deque_init(&worker->deque);
     gri_stack_cache_init(&worker->stacks, GRI_STACKS_KEPT);
@@ -370,4 +390,5 @@ void gri_worker_fini(gri_worker *worker)
     gri_heap_retire(worker->heap);
     worker->heap = NULL;
     gri_inject_fini(&worker->pinned);
+    gri_inject_fini(&worker->overflow);
 }

@@ -11,22 +11,6 @@ void gri_deque_init(gri_deque *deque)
     for (size_t i = 0; i < GRI_DEQUE_CAPACITY; i++) gri_atomic_init(&deque->slots[i], NULL);
 }
 
-size_t gri_deque_spill_owner(gri_deque *deque, void **ret_items, size_t max)
-{
-    /* relaxed, all of them: as in pop_owner */
-    const uint64_t tail = gri_load_relaxed(&deque->tail);
-    uint64_t head = gri_load_relaxed(&deque->head);
-    while (head != tail) {
-        uint64_t count = (tail - head) - (tail - head) / 2;
-        if (count > max) count = max;
-        for (uint64_t i = 0; i < count; i++)
-            ret_items[i] = gri_load_relaxed(&deque->slots[(head + i) % GRI_DEQUE_CAPACITY]);
-        /* relaxed: as in pop_owner */
-        if (gri_cas_weak_relaxed(&deque->head, &head, head + count)) return (size_t)count;
-    }
-    return 0;
-}
-
 /* How many items a thief may see between head and tail. Head is a guess that the thief's swap checks; a tail older than
  * it (the owner's takes publish nothing) counts as none, more than a ring means that head is old. */
 static uint64_t seen_count(uint64_t head, uint64_t tail)

@@ -6,8 +6,7 @@
  *     owner and thieves take here              the owner pushes here
  *
  *     function                      who may call it
- *     push_owner, pop_owner,
- *     spill_owner                   the owner: one thread at a time
+ *     push_owner, pop_owner         the owner: one thread at a time
  *     steal_half(victim, thief)     the owner of `thief`, concurrently with everything on `victim`
  *     steal_array, count            anybody, concurrently with everything
  *
@@ -57,7 +56,7 @@ static inline size_t gri_deque_count(gri_deque *deque)
     return count < GRI_DEQUE_CAPACITY ? (size_t)count : GRI_DEQUE_CAPACITY;
 }
 
-/* Owner. False if the ring is full: spill first. */
+/* Owner. False if the ring is full. */
 static inline bool gri_deque_push_owner(gri_deque *deque, void *item)
 {
     /* relaxed: the owner's own */
@@ -86,10 +85,6 @@ static inline void *gri_deque_pop_owner(gri_deque *deque)
     }
     return NULL;
 }
-
-/* Owner. Moves the older half of the ring, at most max items, oldest first, into items: room when a push found it full.
- * Returns how many; 0 only if the ring is empty. */
-size_t gri_deque_spill_owner(gri_deque *deque, void **ret_items, size_t max);
 
 /* The thief's owner. Takes half of the victim's items, rounded up, as far as the thief has room: the oldest comes back to
  * be run at once, the others are pushed onto the thief in their order. Returns how many were taken with *ret_first among

@@ -37,22 +37,6 @@ void gri_inject_push(gri_inject *queue, gri_inject_node *node)
     cds_wfcq_enqueue(&queue->head, &queue->tail, node);
 }
 
-void gri_inject_push_chain(gri_inject *queue, gri_inject_node *first)
-{
-    struct __cds_wfcq_head head;
-    struct cds_wfcq_tail tail;
-    __cds_wfcq_init(&head, &tail);
-    while (first != NULL) {
-        gri_inject_node *node = first;
-        first = node->next;
-        cds_wfcq_node_init(node);
-        HAND_OVER(node);
-        cds_wfcq_enqueue(&head, &tail, node);
-    }
-    /* never waits for anybody: the source is this function's own */
-    (void)__cds_wfcq_splice_blocking(&queue->head, &queue->tail, &head, &tail);
-}
-
 size_t gri_inject_pop_batch(gri_inject *queue, gri_inject_node **ret_nodes, size_t max)
 {
     if (gri_inject_is_empty(queue) || !gri_spinlock_try(&queue->consumer)) return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* The inject queue: where overflowing run queues and foreign threads leave work for whichever worker looks first.
+/* The inject queue: where foreign threads leave work for whichever worker looks first, and a run queue what it has no room for.
  *
  * Any thread pushes, at any time, without waiting (liburcu's wait-free concurrent queue). Any thread pops; consumers
  * exclude each other by a try-lock, so that a pop never waits: it returns nothing while another consumer is inside, or
@@ -36,9 +36,6 @@ void gri_inject_fini(gri_inject *queue);
 
 /* Any thread. */
 void gri_inject_push(gri_inject *queue, gri_inject_node *node);
-
-/* Any thread. Pushes a chain linked by `next`, oldest first, ended by NULL, in one step: no other push gets in between. */
-void gri_inject_push_chain(gri_inject *queue, gri_inject_node *first);
 
 /* Any thread. The oldest node, or NULL: empty, another consumer is inside, or the oldest push is not finished. */
 gri_inject_node *gri_inject_pop(gri_inject *queue);

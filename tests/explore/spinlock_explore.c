@@ -56,8 +56,7 @@ static void producer(void)
     gri_plain_write(&jobs[0].payload, 1);
     gri_inject_push(&queue, &jobs[0].node);
     gri_plain_write(&jobs[1].payload, 1);
-    jobs[1].node.next = NULL;
-    gri_inject_push_chain(&queue, &jobs[1].node);
+    gri_inject_push(&queue, &jobs[1].node);
 }
 
 static void other_producer(void)

@@ -38,20 +38,6 @@ TEST(deque, is_first_in_first_out_and_bounded)
     }
 }
 
-TEST(deque, spill_makes_room_for_half)
-{
-    gri_deque deque;
-    gri_deque_init(&deque);
-    void *out[CAPACITY];
-    CHECK_EQ(gri_deque_spill_owner(&deque, out, CAPACITY), 0);
-    fill(&deque, CAPACITY);
-    CHECK_EQ(gri_deque_spill_owner(&deque, out, CAPACITY), CAPACITY / 2);
-    for (unsigned i = 0; i < CAPACITY / 2; i++) CHECK(out[i] == item(i));
-    CHECK_EQ(gri_deque_spill_owner(&deque, out, 1), 1);
-    CHECK(out[0] == item(CAPACITY / 2));
-    CHECK(gri_deque_pop_owner(&deque) == item(CAPACITY / 2 + 1));
-}
-
 TEST(deque, thief_takes_half_rounded_up)
 {
     gri_deque victim, thief;
@@ -150,11 +136,10 @@ TEST(deque, every_item_is_taken_once)
     gri_atomic_init(&finished, 0);
     pthread_t threads[THIEVES];
     for (uintptr_t i = 0; i < THIEVES; i++) CHECK_OK(pthread_create(&threads[i], NULL, thieve, (void *)i));
-    void *spilled[CAPACITY];
     for (unsigned i = 0; i < ITEMS; i++) {
         while (!gri_deque_push_owner(&shared, item(i))) {
-            size_t count = gri_deque_spill_owner(&shared, spilled, CAPACITY);
-            while (count > 0) see(spilled[--count]);
+            void *oldest = gri_deque_pop_owner(&shared);
+            if (oldest) see(oldest);
         }
         void *own = i % 5 == 0 ? gri_deque_pop_owner(&shared) : NULL;
         if (own) see(own);

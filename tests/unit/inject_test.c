@@ -44,20 +44,6 @@ TEST(inject, a_popped_node_can_be_pushed_again)
     CHECK(gri_inject_pop(&queue) == NULL);
 }
 
-TEST(inject, a_chain_keeps_its_order_behind_what_was_there)
-{
-    job jobs[4] = {0};
-    gri_inject_init(&queue);
-    gri_inject_push_chain(&queue, NULL);
-    CHECK(gri_inject_is_empty(&queue));
-    gri_inject_push(&queue, &jobs[0].node);
-    jobs[1].node.next = &jobs[2].node;
-    jobs[2].node.next = &jobs[3].node;
-    gri_inject_push_chain(&queue, &jobs[1].node);
-    for (unsigned i = 0; i < 4; i++) CHECK(gri_inject_pop(&queue) == &jobs[i].node);
-    CHECK(gri_inject_is_empty(&queue));
-}
-
 TEST(inject, consumers_never_wait_for_each_other)
 {
     job only = {0};
@@ -81,13 +67,7 @@ static void *produce(void *arg)
     for (uint32_t i = 0; i < JOBS; i++) {
         all[me][i].from = me;
         all[me][i].number = i;
-        if (i % 4 != 3) {
-            gri_inject_push(&queue, &all[me][i].node);
-            continue;
-        }
-        /* the last of four goes in again as a chain of one */
-        all[me][i].node.next = NULL;
-        gri_inject_push_chain(&queue, &all[me][i].node);
+        gri_inject_push(&queue, &all[me][i].node);
     }
     return NULL;
 }
