@@ -104,6 +104,17 @@ struct gr_self {
 };
 _Static_assert(sizeof(struct gr_self) == 3 * GRI_CACHE_LINE, "three lines: the target for an idle server is 192 bytes");
 
+/* What the last different searches of gr_select have seen in vain, so that an actor that waits for several things by turns looks
+ * at each message once for each. Owner only. */
+#define GRI_SCANS 7 /* two cache lines in all */
+typedef struct gri_scans {
+    struct {
+        gr_message *last; /* it and all before it were looked at; NULL: none */
+        uint64_t wanted;  /* fingerprint of what was looked for; 0: unused */
+    } at[GRI_SCANS];
+    uint32_t newest, next; /* used last; to be replaced next */
+} gri_scans;
+
 /* What is allocated when an actor first needs any of it. Owner only, but for what `lock` in watch.h guards. */
 struct gri_more {
     uint64_t references;      /* last reference given to a call, monitor or wait */
@@ -113,8 +124,7 @@ struct gri_more {
     struct gri_deadline *deadline;
     gr_message *report;   /* what was raised, on its way to a protect */
     gr_detail *detail;    /* of the last failure */
-    gr_message *scanned;  /* the last message that select looked at in vain */
-    uint64_t scanned_for; /* fingerprint of what it looked for */
+    struct gri_scans *scans; /* what gr_select remembers; NULL before the first one */
     uint16_t no_suspend, kill_holds;
     const gr_behaviour *behaviour;
     gri_list sockets; /* io: what to close at the end */

@@ -212,6 +212,7 @@ static void release_memory(gr_self *self)
     gri_own_release(self);
     gr_message_free(&more->report);
     gri_block_free(more->detail);
+    gri_block_free(more->scans);
     self->more = NULL;
     gri_block_free(more);
 }

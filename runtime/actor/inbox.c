@@ -110,6 +110,13 @@ void gri_inbox_collect(gr_self *self)
 
 /* ---- receiving ---- */
 
+/* m is about to leave: searches that ended at it ended at the one before it. */
+static GRI_NOINLINE void scans_step_back(gri_scans *scans, const gr_message *before, const gr_message *m)
+{
+    for (unsigned i = 0; i < GRI_SCANS; i++)
+        if (scans->at[i].last == m) scans->at[i].last = (gr_message *)(uintptr_t)before;
+}
+
 GRI_INLINE gr_message *take_out(gr_self *self, gr_message *before, gr_message *m)
 {
     gr_message *next = m->node.link ? gri_message_of_node(m->node.link) : NULL;
@@ -118,7 +125,7 @@ GRI_INLINE gr_message *take_out(gr_self *self, gr_message *before, gr_message *m
     else
         self->inbox = next;
     if (self->inbox_last == m) self->inbox_last = before;
-    if (GRI_UNLIKELY(self->more && self->more->scanned == m)) self->more->scanned = before;
+    if (GRI_UNLIKELY(self->more && self->more->scans)) scans_step_back(self->more->scans, before, m);
     m->node.link = NULL;
     self->received++;
     /* relaxed, both: the bound counts, it does not publish; senders may see it late and refuse one more */
@@ -204,26 +211,46 @@ static int match(const gr_pattern *patterns, size_t count, gr_value body)
     return -1;
 }
 
+/* Where the last searches for the same ended, or, in place of the oldest but the one just used, a new one. */
+static unsigned scan_of(gri_scans *scans, uint64_t wanted)
+{
+    for (unsigned i = 0; i < GRI_SCANS; i++)
+        if (scans->at[i].wanted == wanted) return i;
+    if (scans->next == scans->newest) scans->next = (scans->next + 1) % GRI_SCANS;
+    unsigned oldest = scans->next;
+    scans->next = (oldest + 1) % GRI_SCANS;
+    scans->at[oldest].last = NULL;
+    scans->at[oldest].wanted = wanted;
+    return oldest;
+}
+
+static gri_scans *scans_of(gr_self *self)
+{
+    gri_more *more = gri_actor_more(self);
+    if (!more || GRI_LIKELY(more->scans != NULL)) return more ? more->scans : NULL;
+    more->scans = gri_block_alloc(sizeof *more->scans);
+    if (more->scans) memset(more->scans, 0, sizeof *more->scans);
+    return more->scans;
+}
+
 /* Looks from where the last vain look for the same ended. Returns the pattern or -1. */
 static int scan(gr_self *self, const gr_pattern *patterns, size_t count, uint64_t wanted, gr_message **ret_message)
 {
-    gri_more *more = self->more;
-    gr_message *before = more->scanned_for == wanted ? more->scanned : NULL;
+    gri_scans *scans = self->more->scans;
+    unsigned mine = scans->newest = scan_of(scans, wanted);
+    gr_message *before = scans->at[mine].last;
     gr_message *m = before ? (before->node.link ? gri_message_of_node(before->node.link) : NULL) : self->inbox;
     while (m) {
         int which = match(patterns, count, gr_body(m));
         if (which >= 0) {
-            /* Those before it stay looked at for these patterns; another search starts over. */
-            more->scanned = before;
-            more->scanned_for = wanted;
+            scans->at[mine].last = before; /* those stay looked at for these patterns */
             *ret_message = gri_inbox_take_out(self, before, m);
             return which;
         }
         before = m;
         m = m->node.link ? gri_message_of_node(m->node.link) : NULL;
     }
-    more->scanned = before;
-    more->scanned_for = wanted;
+    scans->at[mine].last = before;
     return -1;
 }
 
@@ -235,7 +262,7 @@ int gr_select(gr_self *self, const gr_pattern *patterns, size_t count, gr_messag
         return gri_fail(self, GR_EINVAL, "gr_select needs at least one pattern");
     for (size_t i = 0; i < count; i++)
         if (!patterns[i].shape) return gri_fail(self, GR_EINVAL, "pattern %zu has no shape", i);
-    if (!gri_actor_more(self)) return gri_fail(self, GR_ENOMEM, "no memory to remember what was looked at");
+    if (!scans_of(self)) return gri_fail(self, GR_ENOMEM, "no memory to remember what was looked at");
     uint64_t wanted = fingerprint(patterns, count);
     for (;;) {
         gri_inbox_collect(self);

@@ -232,6 +232,47 @@ TEST(select, sees_links_monitors_and_timers_as_what_they_say)
 
 enum { MANY = 20000 };
 
+/* The message at which the last look of gr_select ended. */
+static gr_message *newest_scan(gr_self *self)
+{
+    const gri_scans *scans = self->more->scans;
+    return scans->at[scans->newest].last;
+}
+
+/* By turns, for more things than are remembered, too: each finds its own, and what waits stays in order. */
+TEST(select, looks_by_turns_each_where_its_own_look_ended)
+{
+    enum { KINDS = GRI_SCANS + 3, WAITING = 50 };
+    gr_self *self = BEGIN();
+    gr_shape *shape = harness_shape("{\"k\":$1,\"n\":int}");
+    gr_message *m = NULL;
+    unsigned char storage[KINDS][32];
+    gr_value params[KINDS];
+    for (int i = 0; i < KINDS; i++) CHECK_OK(gr_pack_into(storage[i], sizeof storage[i], &params[i], "[i]", i));
+    cast_ints(self, 0, WAITING);
+    for (int used = 1; used <= KINDS; used++) {
+        for (int round = 0; round < 3 * used; round++) {
+            gr_pattern pattern = {shape, params[round % used]};
+            CHECK_EQ(gr_select(self, &pattern, 1, &m, GR_NOW), GR_ETIMEOUT);
+            CHECK(newest_scan(self) == self->inbox_last);
+            CHECK_OK(gr_cast(self, gr_self_address(self), "{s:i,s:i}", "k", round % used, "n", round));
+            CHECK_OK(gr_cast(self, gr_self_address(self), "{s:i,s:i}", "k", -1, "n", round)); /* is left behind it */
+            CHECK_EQ(gr_select(self, &pattern, 1, &m, GR_NOW), 0);
+            CHECK_VALUE(gr_body(m), "{s:i,s:i}", "k", round % used, "n", round);
+            FREE(m);
+        }
+        if (used <= GRI_SCANS) /* another search has not made this one forget */
+            for (int i = 0; i < used; i++)
+                CHECK(self->more->scans->at[i].last != NULL || self->more->scans->at[i].wanted == 0);
+    }
+    for (int i = 0; i < WAITING; i++) {
+        CHECK_OK(gr_receive(self, &m, GR_NOW));
+        CHECK_VALUE(gr_body(m), "i", i);
+        FREE(m);
+    }
+    END(self);
+}
+
 /* After a vain look at MANY messages, as many more looks as there are messages: quadratic work would take minutes. That the
  * look begins behind what was seen is checked as such, too. */
 TEST(select, does_not_look_again_at_what_it_saw_in_vain)
@@ -243,10 +284,10 @@ TEST(select, does_not_look_again_at_what_it_saw_in_vain)
     cast_ints(self, 0, MANY);
     CHECK_EQ(gr_select(self, &pattern, 1, &m, GR_NOW), GR_ETIMEOUT);
     gr_message *last = self->inbox_last;
-    CHECK(self->more->scanned == last);
+    CHECK(newest_scan(self) == last);
     for (int i = 0; i < MANY; i++) {
         CHECK_EQ(gr_select(self, &pattern, 1, &m, GR_NOW), GR_ETIMEOUT);
-        CHECK(self->more->scanned == self->inbox_last);
+        CHECK(newest_scan(self) == self->inbox_last);
         if (i % 4 == 0) cast_ints(self, MANY + i / 4, MANY + i / 4 + 1);
     }
     for (int i = 0; i < MANY; i++) {
@@ -275,9 +316,19 @@ TEST(select, begins_behind_what_it_saw_in_vain)
     CHECK_EQ(gr_select(self, &(gr_pattern){.shape = seven}, 1, &m, GR_NOW), 0); /* the new one, not the oldest */
     CHECK(self->inbox && gr_int(gr_body(self->inbox), 0) == 7);
     FREE(m);
-    CHECK_EQ(gr_select(self, &(gr_pattern){.shape = number}, 1, &m, GR_NOW),
-             GR_ETIMEOUT);                                                      /* looks for something else */
-    CHECK_EQ(gr_select(self, &(gr_pattern){.shape = seven}, 1, &m, GR_NOW), 0); /* and so begins anew */
+    for (int i = 0; i < 3 * GRI_SCANS; i++) {
+        char text[8];
+        snprintf(text, sizeof text, "%d.5", i);
+        gr_shape *other = harness_shape(text);
+        CHECK_EQ(gr_select(self, &(gr_pattern){.shape = other}, 1, &m, GR_NOW),
+                 GR_ETIMEOUT); /* looks for something else */
+        CHECK_EQ(gr_select(self, &(gr_pattern){.shape = number}, 1, &m, GR_NOW), GR_ETIMEOUT);
+        gr_shape_free(&other);
+        if (i < GRI_SCANS - 2) /* what is used by turns is remembered */
+            CHECK_EQ(gr_select(self, &(gr_pattern){.shape = seven}, 1, &m, GR_NOW), GR_ETIMEOUT);
+    }
+    for (int i = 0; i < GRI_SCANS; i++) CHECK(self->more->scans->at[i].wanted != 0);
+    CHECK_EQ(gr_select(self, &(gr_pattern){.shape = seven}, 1, &m, GR_NOW), 0); /* forgotten among many: begins anew */
     FREE(m);
     EXPECT(self, "i", 2);
     EXPECT(self, "i", 3);
@@ -299,9 +350,9 @@ TEST(select, looks_again_for_other_patterns_and_parameters)
     gr_message *m = NULL;
     cast_ints(self, 0, 5);
     CHECK_EQ(gr_select(self, &(gr_pattern){shape, params[0]}, 1, &m, GR_NOW), GR_ETIMEOUT);
-    uint64_t first = self->more->scanned_for;
+    uint32_t first = self->more->scans->newest;
     CHECK_EQ(gr_select(self, &(gr_pattern){shape, params[2]}, 1, &m, GR_NOW), GR_ETIMEOUT);
-    CHECK_EQ(self->more->scanned_for, first);
+    CHECK_EQ(self->more->scans->newest, first);
     CHECK_EQ(gr_select(self, &(gr_pattern){shape, params[1]}, 1, &m, GR_NOW), 0);
     CHECK_VALUE(gr_body(m), "i", 1);
     FREE(m);
