@@ -19,6 +19,7 @@
 #include <greenroom/runtime.h>
 #include <greenroom/server.h>
 #include <greenroom/shape.h>
+#include <greenroom/signal_watch.h>
 #include <greenroom/text.h>
 #include <greenroom/time.h>
 #include <greenroom/topology.h>

@@ -52,13 +52,58 @@ static int parse_port(parser *p, const char *at, uint16_t *ret_port)
 static int parse_unix(parser *p, const char *path, gri_endpoint *e)
 {
     size_t bytes = strlen(path), most = sizeof e->address.local.sun_path - 1;
-    if (path[0] != '/') return refuse(p, path, "the path of a Unix socket must begin with '/'");
+    bool abstract = path[0] == '@'; /* stands for the NUL of names that are no files */
+    if (path[0] != '/' && !abstract)
+        return refuse(p, path, "the path of a Unix socket must begin with '/', or '@' for one without a file");
+    if (abstract && bytes == 1) return refuse(p, path + 1, "a name is missing after '@'");
     if (bytes > most)
         return refuse(p, path, "the path of a Unix socket has at most %zu bytes, this one %zu", most, bytes);
     e->address.local.sun_family = AF_UNIX;
     memcpy(e->address.local.sun_path, path, bytes + 1);
-    e->bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + bytes + 1);
+    if (abstract) e->address.local.sun_path[0] = '\0';
+    e->bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + bytes + !abstract);
     return 0;
+}
+
+bool gri_endpoint_is_abstract(const gri_endpoint *e)
+{
+    return e->address.header.sa_family == AF_UNIX && e->address.local.sun_path[0] == '\0';
+}
+
+/* ---- names ---- */
+
+static bool is_name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+static bool is_name(const char *host, size_t bytes)
+{
+    if (bytes > 0 && host[bytes - 1] == '.') bytes--; /* the root's dot */
+    if (bytes == 0 || bytes > GRI_NAME_BYTES_MAX - 1) return false;
+    size_t label = 0, digits = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        if (host[i] == '.') {
+            if (label == 0) return false;
+            label = digits = 0;
+            continue;
+        }
+        if (!is_name_byte(host[i]) || (label == 0 && host[i] == '-') || ++label > 63) return false;
+        digits += host[i] >= '0' && host[i] <= '9';
+    }
+    return label > 0 && digits < label;
+}
+
+bool gri_name_parse(const char *text, gri_name *ret_name)
+{
+    const char *colon = text ? strrchr(text, ':') : NULL;
+    parser p = {text, NULL};
+    uint16_t port;
+    if (!colon || !is_name(text, (size_t)(colon - text)) || parse_port(&p, colon + 1, &port) != 0) return false;
+    memcpy(ret_name->host, text, (size_t)(colon - text));
+    ret_name->host[colon - text] = '\0';
+    ret_name->port = port;
+    return true;
 }
 
 /* "[address%interface]:port" */
@@ -93,7 +138,7 @@ static int parse_ipv6(parser *p, gri_endpoint *e)
 static int parse_ipv4(parser *p, gri_endpoint *e)
 {
     const char *colon = strrchr(p->text, ':');
-    if (!colon) return refuse(p, p->text, "allowed are IPv4:port, [IPv6]:port, *:port and unix:/path");
+    if (!colon) return refuse(p, p->text, "allowed are IPv4:port, [IPv6]:port, name:port, *:port and unix:/path");
     uint16_t port;
     int code = parse_port(p, colon + 1, &port);
     if (code != 0) return code;
@@ -111,7 +156,9 @@ static int parse_ipv4(parser *p, gri_endpoint *e)
     if (bytes < sizeof host) memcpy(host, p->text, bytes), host[bytes] = '\0';
     if (memchr(p->text, ':', bytes)) return refuse(p, p->text, "an IPv6 address stands in brackets: [::1]:80");
     if (bytes >= sizeof host || inet_pton(AF_INET, host, &in->sin_addr) != 1)
-        return refuse(p, p->text, "this is no IPv4 address (names are not looked up)");
+        return refuse(p, p->text,
+                      is_name(p->text, bytes) ? "this is a name; here it must be an address"
+                                              : "this is no IPv4 address, and no name either");
     in->sin_family = AF_INET;
     in->sin_port = htons(port);
     e->bytes = sizeof *in;
@@ -142,6 +189,15 @@ void gri_endpoint_to_ipv4(gri_endpoint *e)
     in->sin_family = AF_INET;
     in->sin_port = port;
     e->bytes = sizeof *in;
+}
+
+void gri_endpoint_port_set(gri_endpoint *e, uint16_t port)
+{
+    switch (e->address.header.sa_family) {
+    case AF_INET: ((struct sockaddr_in *)&e->address)->sin_port = htons(port); return;
+    case AF_INET6: ((struct sockaddr_in6 *)&e->address)->sin6_port = htons(port); return;
+    default: return;
+    }
 }
 
 unsigned gri_endpoint_port(const gri_endpoint *e)
@@ -181,7 +237,11 @@ void gri_endpoint_print(const gri_endpoint *e, char *ret_text)
     case AF_UNIX: {
         size_t header = offsetof(struct sockaddr_un, sun_path);
         size_t bytes = e->bytes > header ? e->bytes - header : 0; /* none: the peer has no name */
-        snprintf(ret_text, GR_SOCKET_TEXT_BYTES, UNIX_PREFIX "%.*s", (int)bytes, e->address.local.sun_path);
+        const char *path = e->address.local.sun_path;
+        if (bytes > 0 && path[0] == '\0')
+            snprintf(ret_text, GR_SOCKET_TEXT_BYTES, UNIX_PREFIX "@%.*s", (int)bytes - 1, path + 1);
+        else
+            snprintf(ret_text, GR_SOCKET_TEXT_BYTES, UNIX_PREFIX "%.*s", (int)bytes, path);
         return;
     }
     default: snprintf(ret_text, GR_SOCKET_TEXT_BYTES, "?");

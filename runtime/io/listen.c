@@ -3,7 +3,7 @@
 /* Listening and accepting. */
 #include "actor/log.h"
 #include "actor/runtime.h"
-#include "io/endpoint.h"
+#include "io/resolve.h"
 #include "io/socket.h"
 #include "os/clock.h"
 
@@ -17,6 +17,7 @@
 
 #define BACKLOG_DEFAULT 1024
 #define UNIX_MODE_DEFAULT 0600u
+#define LOOKUP_NS (5 * GRI_NS_PER_S)        /* guess: what resolvers wait for the first server */
 #define PAUSE_NS_FIRST (10 * GRI_NS_PER_MS) /* out of descriptors: guess, as long as a request or two */
 #define PAUSE_NS_MOST (1 * GRI_NS_PER_S)
 
@@ -71,6 +72,13 @@ static int listen_unix(const gri_endpoint *e, const gr_listen_options *options)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     int bound = bind(fd, &e->address.header, e->bytes);
+    if (gri_endpoint_is_abstract(e)) {
+        if (bound == 0) return fd;
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
     if (bound != 0 && errno == EADDRINUSE) {
         if (is_stale(e) && unlink(path) == 0)
             bound = bind(fd, &e->address.header, e->bytes);
@@ -94,40 +102,57 @@ static void remember_path(gri_socket_record *record, const char *path)
     record->unlink_inode = status.st_ino;
 }
 
-int gr_listen(gr_self *self, gr_socket *ret_socket, const char *address, const gr_listen_options *options)
+static int listen_at(gr_self *self, gri_endpoint *endpoint, const char *address, const gr_listen_options *options,
+                     gri_socket_record **ret_record)
 {
-    static const gr_listen_options defaults;
-    int code = gri_acting(self);
-    if (code != 0) return code;
-    if (!options) options = &defaults;
-    gri_endpoint endpoint;
-    gr_detail detail;
-    code = gri_endpoint_parse(address, &endpoint, &detail);
-    if (code != 0) return gri_fail_detail(self, code, &detail);
-    if (options->backlog < 0)
-        return gri_fail(self, GR_EINVAL, "backlog is %d: allowed is 0 (the default) and more", options->backlog);
-    if (options->unix_mode > 0777)
-        return gri_fail(self, GR_EINVAL, "unix_mode is 0%o: allowed is 0 to 0777", options->unix_mode);
-    bool is_unix = endpoint.address.header.sa_family == AF_UNIX;
-    int fd = is_unix ? listen_unix(&endpoint, options) : listen_tcp(&endpoint, options);
+    bool is_unix = endpoint->address.header.sa_family == AF_UNIX;
+    bool is_file = is_unix && !gri_endpoint_is_abstract(endpoint);
+    int fd = is_unix ? listen_unix(endpoint, options) : listen_tcp(endpoint, options);
     if (fd < 0 && errno == EADDRINUSE) return gri_fail(self, GR_EINUSE, "%.128s is in use", address);
     if (fd < 0) return gri_socket_fail(self, address, errno);
     gri_socket_record *record;
-    code = gri_socket_new(self, fd, is_unix, &record);
+    int code = gri_socket_new(self, fd, is_unix, &record);
     if (code != 0) {
-        if (is_unix) unlink(endpoint.address.local.sun_path);
+        if (is_file) unlink(endpoint->address.local.sun_path);
         return code;
     }
     record->is_listener = true;
-    if (is_unix) remember_path(record, endpoint.address.local.sun_path);
+    if (is_file) remember_path(record, endpoint->address.local.sun_path);
     if (listen(fd, options->backlog ? options->backlog : BACKLOG_DEFAULT) != 0) {
         int error = errno;
         gri_socket_destroy(self, record);
         return error == EADDRINUSE ? gri_fail(self, GR_EINUSE, "%.128s is in use", address)
                                    : gri_socket_fail(self, address, error);
     }
-    *ret_socket = gri_socket_id(record);
-    return gri_socket_end(self, record, 0);
+    *ret_record = record;
+    return 0;
+}
+
+int gr_listen(gr_self *self, gr_socket *ret_socket, const char *address, const gr_listen_options *options)
+{
+    static const gr_listen_options defaults;
+    int code = gri_acting(self);
+    if (code != 0) return code;
+    if (!options) options = &defaults;
+    if (options->backlog < 0)
+        return gri_fail(self, GR_EINVAL, "backlog is %d: allowed is 0 (the default) and more", options->backlog);
+    if (options->unix_mode > 0777)
+        return gri_fail(self, GR_EINVAL, "unix_mode is 0%o: allowed is 0 to 0777", options->unix_mode);
+    gr_deadline until = options->lookup;
+    if (until.ns == 0) until.ns = gri_instant_add(gri_clock_now(), LOOKUP_NS);
+    gri_endpoints found;
+    gri_socket_record *record = NULL;
+    code = gri_resolve(self, address, until, &found);
+    if (code != 0) return code;
+    for (unsigned i = 0; i < found.count; i++) {
+        code = listen_at(self, &found.list[i], address, options, &record);
+        if (code == 0) {
+            *ret_socket = gri_socket_id(record);
+            return gri_socket_end(self, record, 0);
+        }
+        if (code != GR_ESYSTEM) break;
+    }
+    return code;
 }
 
 /* ---- accepting ---- */

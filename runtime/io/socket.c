@@ -4,6 +4,8 @@
 #include "io/socket.h"
 
 #include "actor/runtime.h"
+#include "io/active.h"
+#include "io/signal_watch.h"
 #include "os/clock.h"
 
 #include <errno.h>
@@ -50,6 +52,7 @@ static void set_ready(gri_atomic_u32 *ready)
 {
     /* mo:socket.report seq_cst <-> socket.wait seq_cst: ready is set, then the waiter looked at; he says that he waits, then
      * looks whether it is ready
+     * mo:socket.report seq_cst <-> active.install seq_cst: the same with the token of an active socket
      * mo:socket.report release -> socket.expect acquire: what made it ready
      * mo:socket.report release -> stream.drained acquire: hungup */
     gri_store_seq_cst(ready, 1u);
@@ -58,6 +61,10 @@ static void set_ready(gri_atomic_u32 *ready)
 static void report(void *arg, uint64_t cookie, bool readable, bool writable, bool hangup)
 {
     (void)arg;
+    if (GRI_UNLIKELY(cookie == GRI_COOKIE_SIGNALS)) {
+        gri_signals_deliver();
+        return;
+    }
     gri_socket_record *record = find((gr_socket){cookie});
     if (!record) return;
     if (hangup) gri_store_relaxed(&record->hungup, 1u); /* relaxed: published by readable, which comes with it */
@@ -66,16 +73,20 @@ static void report(void *arg, uint64_t cookie, bool readable, bool writable, boo
     /* mo:socket.report seq_cst <-> socket.wait seq_cst: see set_ready */
     uint64_t waiter = gri_load_seq_cst(&record->waiter);
     if (waiter) gri_actor_notify((gr_address){waiter});
+    if (readable) gri_active_ready(record);
 }
 
-static int start_table(void)
+int gri_io_start(void)
 {
+    /* mo:socket.find acquire <- socket.start release */
+    if (gri_load_acquire(&started)) return 0;
     pthread_mutex_lock(&start_lock);
     int code = 0;
     if (!gri_load_relaxed(&started)) { /* relaxed: under the lock */
         code = gri_table_start(&table, sizeof(gri_socket_record), GRI_SOCKETS_MAX);
         if (code == 0) {
             gri_poll_reporter = report;
+            gri_control_arrived = gri_active_arrived;
             /* mo:socket.start release -> socket.find acquire: the table */
             gri_store_release(&started, true);
         }
@@ -84,32 +95,33 @@ static int start_table(void)
     return code;
 }
 
-static void sockets_close(gr_self *self);
-
 static int new_record(gr_self *self, int fd, bool is_unix, gri_socket_record **ret_record)
 {
     if (gri_scheduler_now->simulation) return gri_fail(self, GR_EUNSUPPORTED, "sockets are not simulated");
     gri_more *more = gri_actor_more(self);
     uint32_t index;
-    /* mo:socket.find acquire <- socket.start release */
-    int code = gri_load_acquire(&started) ? 0 : start_table();
+    int code = gri_io_start();
     if (code == 0 && !more) code = GR_ENOMEM;
     if (code == 0) code = gri_table_take(&table, NULL, &index);
     if (code != 0) return gri_fail(self, code, "no memory for a socket");
     gri_socket_record *record = record_at(index);
     record->fd = fd;
     record->index = index;
-    record->watched = record->drained = record->is_listener = false;
+    record->watched = record->drained = record->is_listener = record->is_datagram = false;
     record->is_unix = is_unix;
+    record->layer = NULL;
+    record->layer_state = NULL;
+    record->active = NULL;
     record->unlink_path = NULL;
     /* relaxed, all: published with the id */
     gri_store_relaxed(&record->readable, 0);
     gri_store_relaxed(&record->writable, 0);
     gri_store_relaxed(&record->hungup, 0);
     gri_store_relaxed(&record->waiter, 0);
+    gri_store_relaxed(&record->token, NULL);
     gri_store_relaxed(&record->holder, gri_actor_address(self).id | GRI_SOCKET_BUSY);
     gri_store_relaxed(&record->generation, gri_load_relaxed(&record->generation) + 1);
-    more->sockets_close = sockets_close;
+    more->sockets_close = gri_io_end;
     gri_spinlock_lock(&links_lock);
     gri_list_push_back(&more->sockets, &record->link);
     gri_spinlock_unlock(&links_lock);
@@ -145,6 +157,9 @@ static void remove_path(gri_socket_record *record)
 static void destroy(gri_socket_record *record)
 {
     remove_path(record);
+    gri_active_release(record);
+    if (record->layer) record->layer->close(record);
+    record->layer = NULL;
     if (record->watched) gri_scheduler_unwatch(record->fd);
     /* Before the peer can see the end: whoever hears of that finds the socket closed here, too. */
     uint32_t generation = gri_load_relaxed(&record->generation); /* relaxed: ours */
@@ -187,6 +202,12 @@ static void sockets_close(gr_self *self)
     }
 }
 
+void gri_io_end(gr_self *self)
+{
+    sockets_close(self);
+    gri_signals_forget(self);
+}
+
 /* ---- calls ---- */
 
 int gri_socket_begin(gr_self *self, gr_socket socket, gri_socket_record **ret_record)
@@ -201,6 +222,37 @@ int gri_socket_begin(gr_self *self, gr_socket socket, gri_socket_record **ret_re
     }
     *ret_record = record;
     return 0;
+}
+
+bool gri_socket_hold(gr_self *self, gr_socket socket, gri_socket_record **ret_record, bool *ret_outer)
+{
+    gri_socket_record *record = find(socket);
+    const uint64_t me = gri_actor_address(self).id;
+    uint64_t seen = me;
+    if (!record) return false;
+    /* mo:socket.claim acquire <- socket.end release */
+    bool fresh = gri_cas_strong_acquire(&record->holder, &seen, me | GRI_SOCKET_BUSY);
+    if (!fresh && seen != (me | GRI_SOCKET_BUSY)) return false;
+    *ret_outer = !fresh;
+    if (find(socket) == record) {
+        *ret_record = record;
+        return true;
+    }
+    gri_socket_release(self, record, !fresh);
+    return false;
+}
+
+void gri_socket_release(gr_self *self, gri_socket_record *record, bool outer)
+{
+    /* mo:socket.end release -> socket.claim acquire: the record as it is left
+     * mo:socket.end release -> socket.adopt acquire: the record as it is left */
+    if (!outer) gri_store_release(&record->holder, gri_actor_address(self).id);
+}
+
+int gri_socket_descriptor(gr_socket socket)
+{
+    gri_socket_record *record = find(socket);
+    return record ? record->fd : -1;
 }
 
 int gri_socket_begin_suspending(gr_self *self, gr_socket socket, gri_socket_record **ret_record)
@@ -235,7 +287,7 @@ void gri_socket_expect(gri_atomic_u32 *ready)
     (void)gri_exchange_acquire(ready, 0u);
 }
 
-static int watch(gr_self *self, gri_socket_record *record)
+int gri_socket_watch(gr_self *self, gri_socket_record *record)
 {
     if (record->watched) return 0;
     int code = gri_scheduler_watch(record->fd, gri_socket_id(record).id);
@@ -246,7 +298,7 @@ static int watch(gr_self *self, gri_socket_record *record)
 
 int gri_socket_wait(gr_self *self, gri_socket_record *record, gri_atomic_u32 *ready, gr_deadline deadline)
 {
-    int code = watch(self, record);
+    int code = gri_socket_watch(self, record);
     if (code != 0) return code;
     /* mo:socket.wait seq_cst <-> socket.report seq_cst: see there */
     gri_store_seq_cst(&record->waiter, gri_actor_address(self).id);
@@ -302,7 +354,13 @@ int gr_socket_adopt(gr_self *self, gr_socket socket)
         gri_store_release(&record->holder, seen);
         return gri_fail(self, GR_ECLOSED, "the socket is closed");
     }
-    more->sockets_close = sockets_close;
+    code = gri_active_adopt(self, record);
+    if (code != 0) {
+        /* mo:socket.end release -> socket.claim acquire: nothing was changed */
+        gri_store_release(&record->holder, seen);
+        return gri_fail(self, code, "no memory for an active socket");
+    }
+    more->sockets_close = gri_io_end;
     gri_spinlock_lock(&links_lock);
     gri_list_remove(&record->link);
     gri_list_push_back(&more->sockets, &record->link);

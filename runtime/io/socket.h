@@ -22,6 +22,8 @@
  *   writable
  *   hungup            the poller, for good                     the owner
  *   waiter            the owner                                the poller
+ *   token             the owner puts it there, the poller      both
+ *                     takes it
  *   link              under the lock of all links              the same
  *   the rest          the owner
  *
@@ -38,20 +40,44 @@
 #define GRI_SOCKETS_MAX (1u << 22)
 #define GRI_SOCKET_BUSY (UINT64_C(1) << 31) /* addresses have table indices below it */
 
-typedef struct gri_socket_record {
+#define GRI_WRITE_BYTES_ONCE ((size_t)1 << 20) /* guess: between two looks at kills and the slice */
+
+typedef struct gri_socket_record gri_socket_record;
+
+/* What stands between the calls and the descriptor, TLS say. As recv and send of a non-blocking socket: how many bytes, 0 only
+ * at the end of reading; or -1, *ret_error an errno. EAGAIN: to be called again with the same data when *ret_ready
+ * (record->readable or ->writable) is set. They expect both flags themselves (gri_socket_expect). Owner only. */
+typedef struct gri_layer {
+    ssize_t (*read)(gri_socket_record *record, void *buffer, size_t bytes, int *ret_error, gri_atomic_u32 **ret_ready);
+    ssize_t (*write)(gri_socket_record *record, const void *data, size_t bytes, int *ret_error,
+                     gri_atomic_u32 **ret_ready);
+    void (*shutdown)(
+        gri_socket_record *record); /* says that no more will be written; as good as it gets without waiting */
+    void (*close)(gri_socket_record *record); /* the same if nothing has failed, and frees what the layer has */
+    const char *(*explain)(gri_socket_record *record); /* why the last call failed with EPROTO */
+} gri_layer;
+
+typedef struct gri_active gri_active;
+
+struct gri_socket_record {
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_u32 generation;
     gri_atomic_u32 readable, writable, hungup;
     gri_atomic_u64 holder;
     gri_atomic_u64 waiter; /* address of the actor that waits; 0: none */
-    gri_list link;         /* in the owner's more->sockets */
+    gri_atomic_ptr
+        token; /* active.h: a message that the poller sends to the owner; NULL: it is on its way, or there is none */
+    gri_list link; /* in the owner's more->sockets */
     int fd;
     uint32_t index;
     bool watched; /* in the poller */
     bool drained; /* the last read got less than it had room for: only an edge brings more */
-    bool is_unix, is_listener;
-    char *unlink_path; /* of a Unix listener: what to remove at the end */
+    bool is_unix, is_listener, is_datagram;
+    const gri_layer *layer; /* NULL: none */
+    void *layer_state;
+    gri_active *active; /* NULL until it is made active for the first time */
+    char *unlink_path;  /* of a Unix listener: what to remove at the end */
     uint64_t unlink_inode;
-} gri_socket_record;
+};
 
 /* A new record for the descriptor, owned by self. On failure fd is closed. GR_ENOMEM, GR_EUNSUPPORTED (simulation). */
 GR_MUST_CHECK int gri_socket_new(gr_self *self, int fd, bool is_unix, gri_socket_record **ret_record);
@@ -74,10 +100,38 @@ GR_MUST_CHECK int gri_socket_wait(gr_self *self, gri_socket_record *record, gri_
 /* Waits for time to pass: 0 then; GR_ETIMEOUT if that is beyond the deadline, GR_EKILLED as above. */
 GR_MUST_CHECK int gri_socket_pause(gr_self *self, int64_t ns, gr_deadline deadline);
 
+/* As recv and send, through the layer if there is one; a wait is for *ret_ready. */
+ssize_t gri_socket_receive(gri_socket_record *record, void *buffer, size_t bytes, int *ret_error,
+                           gri_atomic_u32 **ret_ready);
+ssize_t gri_socket_send(gri_socket_record *record, const void *data, size_t bytes, int *ret_error,
+                        gri_atomic_u32 **ret_ready);
+struct gri_endpoint;
+/* One datagram: its own length, which may be more than `bytes`, or -1 and an errno (EAGAIN: wait for readable). What an earlier
+ * send has met with is passed over. */
+ssize_t gri_datagram_receive(gri_socket_record *record, void *buffer, size_t bytes, struct gri_endpoint *ret_from,
+                             int *ret_error);
+/* The code for a failed read or write, errno being `error`: GR_ECLOSED when the peer has gone, else as gri_socket_fail. */
+int gri_stream_fail(gr_self *self, const gri_socket_record *record, const char *what, int error);
+
+/* Takes a record for a moment inside a call of its owner that may itself be inside another call on it: false if it is not (or
+ * no longer) self's, or stale. *ret_outer says whether it was held already; give it back with the same. */
+bool gri_socket_hold(gr_self *self, gr_socket socket, gri_socket_record **ret_record, bool *ret_outer);
+void gri_socket_release(gr_self *self, gri_socket_record *record, bool outer);
+/* Gives the descriptor to the poller if it has not got it. */
+GR_MUST_CHECK int gri_socket_watch(gr_self *self, gri_socket_record *record);
+
+/* Makes the poller's reports come here, and the ends of actors; before either is needed. */
+GR_MUST_CHECK int gri_io_start(void);
+/* What io/ has of an actor that ends: more->sockets_close. */
+void gri_io_end(gr_self *self);
+/* Cookies of descriptors that are no sockets have generation 0. */
+#define GRI_COOKIE_SIGNALS UINT64_C(1)
+
 /* Closes for good; the caller holds it. */
 void gri_socket_destroy(gr_self *self, gri_socket_record *record);
 
-/* For counters and tests: records in use. */
+/* For counters and tests: records in use; the descriptor of one, -1 if it is stale. */
 unsigned gri_sockets_open(void);
+int gri_socket_descriptor(gr_socket socket);
 
 #endif

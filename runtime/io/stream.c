@@ -2,13 +2,13 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Reading, writing and closing sockets. Each call tries the system call first and waits only when it would block. */
 #include "actor/runtime.h"
+#include "io/active.h"
 #include "io/endpoint.h"
 #include "io/socket.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
-
-#define WRITE_BYTES_ONCE ((size_t)1 << 20) /* guess: between two looks at kills and the slice */
 
 static bool is_gone(int error)
 {
@@ -20,6 +20,49 @@ static int fail(gr_self *self, const char *what, int error)
     if (is_gone(error)) return gri_fail(self, GR_ECLOSED, "%s: the peer has gone", what);
     return gri_socket_fail(self, what, error);
 }
+
+int gri_stream_fail(gr_self *self, const gri_socket_record *record, const char *what, int error)
+{
+    if (error == EPROTO && record->layer)
+        return gri_fail(self, GR_ESYSTEM, "%s: %s", what, record->layer->explain((gri_socket_record *)record));
+    return fail(self, what, error);
+}
+
+/* ---- one try ---- */
+
+ssize_t gri_socket_receive(gri_socket_record *record, void *buffer, size_t bytes, int *ret_error,
+                           gri_atomic_u32 **ret_ready)
+{
+    if (GRI_UNLIKELY(record->layer != NULL)) return record->layer->read(record, buffer, bytes, ret_error, ret_ready);
+    gri_socket_expect(&record->readable);
+    *ret_ready = &record->readable;
+    ssize_t n = recv(record->fd, buffer, bytes, 0);
+    if (n < 0) *ret_error = gr_errno();
+    record->drained = n > 0 && (size_t)n < bytes;
+    return n;
+}
+
+ssize_t gri_socket_send(gri_socket_record *record, const void *data, size_t bytes, int *ret_error,
+                        gri_atomic_u32 **ret_ready)
+{
+    if (GRI_UNLIKELY(record->layer != NULL)) return record->layer->write(record, data, bytes, ret_error, ret_ready);
+    gri_socket_expect(&record->writable);
+    *ret_ready = &record->writable;
+    ssize_t n = send(record->fd, data, bytes, MSG_NOSIGNAL);
+    if (n < 0) *ret_error = gr_errno();
+    return n;
+}
+
+/* What a try that failed means: 0: once more; or the code that ends the call. */
+static int after_failure(gr_self *self, gri_socket_record *record, const char *what, int error, gri_atomic_u32 *ready,
+                         gr_deadline deadline)
+{
+    if (error == EINTR) return 0;
+    if (error == EAGAIN) return gri_socket_wait(self, record, ready, deadline);
+    return gri_stream_fail(self, record, what, error);
+}
+
+/* ---- reading ---- */
 
 /* The read before has emptied the socket, and no edge has been reported since: waits for one instead of asking in vain (a
  * system call of the two that a request would take). Not after a hangup, whose edge may have come with that of the last
@@ -34,6 +77,12 @@ static int wait_for_edge(gr_self *self, gri_socket_record *record, gr_deadline d
     return code == GR_ETIMEOUT ? 0 : code;
 }
 
+/* What every reading call begins with once it has the record. */
+static int may_read(gr_self *self, const gri_socket_record *record)
+{
+    return gri_active_is_on(record) ? gri_fail(self, GR_EINUSE, "the socket is active: its data comes as messages") : 0;
+}
+
 int gr_read(gr_self *self, gr_socket socket, void *buffer, size_t bytes, size_t *ret_bytes, gr_deadline deadline)
 {
     gri_socket_record *record;
@@ -41,22 +90,89 @@ int gr_read(gr_self *self, gr_socket socket, void *buffer, size_t bytes, size_t 
     if (code != 0) return code;
     if (!buffer || !ret_bytes || bytes == 0)
         return gri_socket_end(self, record, gri_fail(self, GR_EINVAL, "gr_read needs room for at least one byte"));
+    if (GRI_UNLIKELY(record->active != NULL)) {
+        code = may_read(self, record);
+        if (code != 0 || gri_active_take_pending(record, buffer, bytes, ret_bytes))
+            return gri_socket_end(self, record, code);
+    }
     code = wait_for_edge(self, record, deadline);
     while (code == 0) {
-        gri_socket_expect(&record->readable);
-        ssize_t n = recv(record->fd, buffer, bytes, 0);
-        int error = n < 0 ? gr_errno() : 0;
+        int error = 0;
+        gri_atomic_u32 *ready;
+        ssize_t n = gri_socket_receive(record, buffer, bytes, &error, &ready);
         if (n >= 0) {
             *ret_bytes = (size_t)n;
-            record->drained = n > 0 && (size_t)n < bytes;
             break;
         }
-        if (error == EINTR) continue;
-        code =
-            error == EAGAIN ? gri_socket_wait(self, record, &record->readable, deadline) : fail(self, "gr_read", error);
+        code = after_failure(self, record, "gr_read", error, ready, deadline);
     }
     return gri_socket_end(self, record, code);
 }
+
+/* 0 and how many bytes they are; GR_EINVAL. */
+static int check_parts(gr_self *self, const char *what, const struct iovec *parts, int count, size_t *ret_bytes)
+{
+    size_t bytes = 0;
+    if (count < 0 || count > IOV_MAX || (!parts && count > 0))
+        return gri_fail(self, GR_EINVAL, "%s takes 0 to %d parts", what, IOV_MAX);
+    for (int i = 0; i < count; i++) {
+        if ((!parts[i].iov_base && parts[i].iov_len > 0) || __builtin_add_overflow(bytes, parts[i].iov_len, &bytes) ||
+            bytes > SSIZE_MAX)
+            return gri_fail(self, GR_EINVAL, "%s: part %d is no memory", what, i);
+    }
+    *ret_bytes = bytes;
+    return 0;
+}
+
+/* As one receive; a layer fills the first part that has room. */
+static ssize_t receive_parts(gri_socket_record *record, const struct iovec *parts, int count, size_t bytes,
+                             int *ret_error, gri_atomic_u32 **ret_ready)
+{
+    if (record->layer) {
+        while (parts->iov_len == 0) parts++;
+        return record->layer->read(record, parts->iov_base, parts->iov_len, ret_error, ret_ready);
+    }
+    gri_socket_expect(&record->readable);
+    *ret_ready = &record->readable;
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
+    ssize_t n = recvmsg(record->fd, &message, 0);
+    if (n < 0) *ret_error = gr_errno();
+    record->drained = n > 0 && (size_t)n < bytes;
+    return n;
+}
+
+int gr_readv(gr_self *self, gr_socket socket, const struct iovec *parts, int count, size_t *ret_bytes,
+             gr_deadline deadline)
+{
+    gri_socket_record *record;
+    size_t bytes = 0;
+    int code = gri_socket_begin_suspending(self, socket, &record);
+    if (code != 0) return code;
+    code = check_parts(self, "gr_readv", parts, count, &bytes);
+    if (code == 0 && (bytes == 0 || !ret_bytes))
+        code = gri_fail(self, GR_EINVAL, "gr_readv needs room for at least one byte");
+    if (code == 0) code = may_read(self, record);
+    if (code == 0 && record->active) {
+        int first = 0;
+        while (parts[first].iov_len == 0) first++;
+        if (gri_active_take_pending(record, parts[first].iov_base, parts[first].iov_len, ret_bytes))
+            return gri_socket_end(self, record, 0);
+    }
+    if (code == 0) code = wait_for_edge(self, record, deadline);
+    while (code == 0) {
+        int error = 0;
+        gri_atomic_u32 *ready;
+        ssize_t n = receive_parts(record, parts, count, bytes, &error, &ready);
+        if (n >= 0) {
+            *ret_bytes = (size_t)n;
+            break;
+        }
+        code = after_failure(self, record, "gr_readv", error, ready, deadline);
+    }
+    return gri_socket_end(self, record, code);
+}
+
+/* ---- writing ---- */
 
 int gr_write(gr_self *self, gr_socket socket, const void *data, size_t bytes, gr_deadline deadline)
 {
@@ -66,21 +182,90 @@ int gr_write(gr_self *self, gr_socket socket, const void *data, size_t bytes, gr
     const char *at = data;
     if (!at && bytes > 0) code = gri_fail(self, GR_EINVAL, "gr_write needs data");
     while (code == 0 && bytes > 0) {
-        gri_socket_expect(&record->writable);
-        ssize_t n = send(record->fd, at, GRI_MIN(bytes, WRITE_BYTES_ONCE), MSG_NOSIGNAL);
-        int error = n < 0 ? gr_errno() : 0;
+        int error = 0;
+        gri_atomic_u32 *ready;
+        ssize_t n = gri_socket_send(record, at, GRI_MIN(bytes, GRI_WRITE_BYTES_ONCE), &error, &ready);
         if (n >= 0) {
             at += n;
             bytes -= (size_t)n;
             if (bytes > 0) gri_give_way(self);
             continue;
         }
-        if (error == EINTR) continue;
-        code = error == EAGAIN ? gri_socket_wait(self, record, &record->writable, deadline)
-                               : fail(self, "gr_write", error);
+        code = after_failure(self, record, "gr_write", error, ready, deadline);
     }
     return gri_socket_end(self, record, code);
 }
+
+#define PARTS_ONCE 32
+
+/* Where a vectored write is. */
+typedef struct cursor {
+    const struct iovec *part;
+    int left;       /* parts, this one included */
+    size_t skipped; /* bytes of this one that are out already */
+} cursor;
+
+static void cursor_advance(cursor *c, size_t bytes)
+{
+    while (c->left > 0 && bytes >= c->part->iov_len - c->skipped) {
+        bytes -= c->part->iov_len - c->skipped;
+        c->skipped = 0;
+        c->part++;
+        c->left--;
+    }
+    if (c->left > 0) c->skipped += bytes;
+}
+
+/* The next parts, at most GRI_WRITE_BYTES_ONCE in all. */
+static size_t cursor_window(const cursor *c, struct iovec window[PARTS_ONCE])
+{
+    size_t used = 0, room = GRI_WRITE_BYTES_ONCE;
+    for (int i = 0; i < c->left && used < PARTS_ONCE && room > 0; i++) {
+        size_t skip = i == 0 ? c->skipped : 0, bytes = GRI_MIN(c->part[i].iov_len - skip, room);
+        if (bytes == 0) continue;
+        window[used++] = (struct iovec){(char *)c->part[i].iov_base + skip, bytes};
+        room -= bytes;
+    }
+    return used;
+}
+
+static ssize_t send_parts(gri_socket_record *record, const cursor *c, int *ret_error, gri_atomic_u32 **ret_ready)
+{
+    struct iovec window[PARTS_ONCE];
+    size_t used = cursor_window(c, window);
+    if (record->layer) return record->layer->write(record, window[0].iov_base, window[0].iov_len, ret_error, ret_ready);
+    gri_socket_expect(&record->writable);
+    *ret_ready = &record->writable;
+    struct msghdr message = {.msg_iov = window, .msg_iovlen = used};
+    ssize_t n = sendmsg(record->fd, &message, MSG_NOSIGNAL);
+    if (n < 0) *ret_error = gr_errno();
+    return n;
+}
+
+int gr_writev(gr_self *self, gr_socket socket, const struct iovec *parts, int count, gr_deadline deadline)
+{
+    gri_socket_record *record;
+    size_t bytes = 0;
+    int code = gri_socket_begin_suspending(self, socket, &record);
+    if (code != 0) return code;
+    code = check_parts(self, "gr_writev", parts, count, &bytes);
+    cursor c = {parts, count, 0};
+    while (code == 0 && bytes > 0) {
+        int error = 0;
+        gri_atomic_u32 *ready;
+        ssize_t n = send_parts(record, &c, &error, &ready);
+        if (n >= 0) {
+            cursor_advance(&c, (size_t)n);
+            bytes -= (size_t)n;
+            if (bytes > 0) gri_give_way(self);
+            continue;
+        }
+        code = after_failure(self, record, "gr_writev", error, ready, deadline);
+    }
+    return gri_socket_end(self, record, code);
+}
+
+/* ---- ending ---- */
 
 int gr_shutdown(gr_self *self, gr_socket socket)
 {
@@ -88,6 +273,7 @@ int gr_shutdown(gr_self *self, gr_socket socket)
     int code = gri_acting(self);
     if (code == 0) code = gri_socket_begin(self, socket, &record);
     if (code != 0) return code;
+    if (record->layer) record->layer->shutdown(record);
     if (shutdown(record->fd, SHUT_WR) != 0) code = fail(self, "gr_shutdown", errno);
     return gri_socket_end(self, record, code);
 }

@@ -48,10 +48,22 @@ void gri_poller_close(gri_poller *poller)
     *poller = (gri_poller){-1, -1};
 }
 
+static struct epoll_event everything(uint64_t cookie)
+{
+    return (struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = cookie};
+}
+
+int gri_poller_again(gri_poller *poller, int fd, uint64_t cookie)
+{
+    struct epoll_event event = everything(cookie);
+    if (epoll_ctl(poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0) return 0;
+    return errno == ENOENT || errno == EBADF ? GR_ENOTFOUND : error_from_errno();
+}
+
 int gri_poller_add(gri_poller *poller, int fd, uint64_t cookie)
 {
     GRI_ASSERT(cookie != GRI_POLLER_COOKIE_RESERVED);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = cookie};
+    struct epoll_event event = everything(cookie);
     if (epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
     if (errno == EEXIST) return GR_EEXISTS;
     if (errno == EPERM) return GR_EUNSUPPORTED;

@@ -34,6 +34,8 @@ void gri_poller_close(gri_poller *poller);
 
 /* GR_EEXISTS, GR_EUNSUPPORTED (a regular file: always ready), GR_ENOMEM, GR_ESYSTEM. */
 GRI_MUST_CHECK int gri_poller_add(gri_poller *poller, int fd, uint64_t cookie);
+/* Reports once more what the descriptor is ready for at this moment, if anything, as after an add. GR_ENOTFOUND, GR_ESYSTEM. */
+GRI_MUST_CHECK int gri_poller_again(gri_poller *poller, int fd, uint64_t cookie);
 /* GR_ENOTFOUND if it was not added. */
 int gri_poller_remove(gri_poller *poller, int fd);
 

@@ -21,9 +21,16 @@
     X(sleep, 0, LEAVES, PARKS) \
     X(cooperate, 0, LEAVES, SPINS) \
     X(blocking, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(resolve, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(listen, GR_ETIMEOUT, LEAVES, SOCKET) \
     X(accept, GR_ETIMEOUT, LEAVES, SOCKET) \
     X(connect, GR_ETIMEOUT, LEAVES, SOCKET) \
     X(read, GR_ETIMEOUT, 0, SOCKET) \
-    X(write, GR_ETIMEOUT, GR_ECLOSED, SOCKET)
+    X(readv, GR_ETIMEOUT, 0, SOCKET) \
+    X(write, GR_ETIMEOUT, GR_ECLOSED, SOCKET) \
+    X(writev, GR_ETIMEOUT, GR_ECLOSED, SOCKET) \
+    X(sendfile, GR_ETIMEOUT, GR_ECLOSED, SOCKET) \
+    X(udp_receive, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(udp_send, GR_ETIMEOUT, LEAVES, SOCKET)
 
 #endif

@@ -7,8 +7,12 @@
 #include "semantics/suspension_points.h"
 
 #include "base/atomic.h"
+#include "io/resolve.h"
+#include "io/socket.h"
 
 #include <fcntl.h>
+#include <netdb.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,6 +109,37 @@ static int point_blocking(gr_self *self, scene *s, gr_deadline deadline)
     return gr_blocking(self, read_for_ever, end, drop_reader, deadline);
 }
 
+/* Looks "fd12.example" up until the other end of descriptor 12 is closed. */
+static int resolve_for_ever(const gri_name *name, gri_endpoints *ret)
+{
+    int end = atoi(name->host + 2);
+    char byte;
+    (void)ret;
+    CHECK_EQ(read(end, &byte, 1), 0);
+    CHECK_OK(close(end));
+    return EAI_NONAME;
+}
+
+static const char *slow_name(const scene *s, char text[32])
+{
+    snprintf(text, 32, "fd%d.example:80", s->pipe ? dup(s->pipe[0]) : -1); /* stays open if the lookup never begins */
+    return text;
+}
+
+static int point_resolve(gr_self *self, scene *s, gr_deadline deadline)
+{
+    char name[32];
+    size_t count;
+    return gr_resolve(self, slow_name(s, name), NULL, 0, &count, deadline);
+}
+
+static int point_listen(gr_self *self, scene *s, gr_deadline deadline)
+{
+    char name[32];
+    gr_socket socket;
+    return gr_listen(self, &socket, slow_name(s, name), &(gr_listen_options){.lookup = deadline});
+}
+
 static int point_accept(gr_self *self, scene *s, gr_deadline deadline)
 {
     gr_socket socket;
@@ -127,10 +162,50 @@ static int point_read(gr_self *self, scene *s, gr_deadline deadline)
     return code;
 }
 
+static char much[8 << 20];
+
 static int point_write(gr_self *self, scene *s, gr_deadline deadline)
 {
-    static const char much[8 << 20];
     return gr_write(self, s->near, much, sizeof much, deadline);
+}
+
+static int point_readv(gr_self *self, scene *s, gr_deadline deadline)
+{
+    char byte;
+    size_t bytes;
+    int code = gr_readv(self, s->near, &(struct iovec){&byte, 1}, 1, &bytes, deadline);
+    CHECK(code != 0 || bytes == 0);
+    return code;
+}
+
+static int point_writev(gr_self *self, scene *s, gr_deadline deadline)
+{
+    struct iovec halves[] = {{much, sizeof much / 2}, {much, sizeof much / 2}};
+    return gr_writev(self, s->near, halves, 2, deadline);
+}
+
+static int point_sendfile(gr_self *self, scene *s, gr_deadline deadline)
+{
+    static gri_atomic_u32 file;         /* opened once */
+    if (gri_load_relaxed(&file) == 0) { /* relaxed: a number; two of them would do no harm */
+        int fd = memfd_create("much", MFD_CLOEXEC);
+        CHECK(fd > 0);
+        CHECK_OK(ftruncate(fd, sizeof much));
+        gri_store_relaxed(&file, (uint32_t)fd); /* relaxed: as above */
+    }
+    return gr_sendfile(self, s->near, (int)gri_load_relaxed(&file), 0, sizeof much, deadline); /* relaxed: as above */
+}
+
+static int point_udp_receive(gr_self *self, scene *s, gr_deadline deadline)
+{
+    char byte;
+    size_t bytes;
+    return gr_udp_receive(self, s->near, &byte, 1, &bytes, NULL, deadline);
+}
+
+static int point_udp_send(gr_self *self, scene *s, gr_deadline deadline)
+{
+    return gr_udp_send(self, s->near, "x", 1, NULL, deadline);
 }
 
 typedef struct point {
@@ -194,11 +269,28 @@ static void prepare_pipe(gr_self *self, scene *s)
     CHECK_OK(gr_defer(self, close_pipe, s->pipe));
 }
 
+/* A UDP socket. Real ones always take what is sent: this one's descriptor is a full Unix datagram socket. */
+static void prepare_udp(gr_self *self, scene *s)
+{
+    CHECK_OK(gr_udp_open(self, &s->near, "127.0.0.1:0", NULL));
+    if (s->point->run != point_udp_send) return;
+    s->pipe = gr_alloc(self, 2 * sizeof *s->pipe);
+    CHECK_OK(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, s->pipe));
+    CHECK_OK(gr_defer(self, close_pipe, s->pipe));
+    while (send(s->pipe[0], "x", 1, 0) == 1) continue;
+    int fd = gri_socket_descriptor(s->near);
+    CHECK_EQ(dup2(s->pipe[0], fd), fd);
+}
+
 /* A listener, and a connection to it whose far end belongs to `other`. */
 static void prepare_sockets(gr_self *self, scene *s)
 {
-    if (s->point->run == point_blocking) {
+    if (s->point->run == point_blocking || s->point->run == point_resolve || s->point->run == point_listen) {
         prepare_pipe(self, s);
+        return;
+    }
+    if (s->point->run == point_udp_send || s->point->run == point_udp_receive) {
+        prepare_udp(self, s);
         return;
     }
     static gri_atomic_u32 serial;
@@ -413,6 +505,7 @@ static story hear(gr_self *self, gr_address one, bool with_caller)
 
 static gr_self *begin(void)
 {
+    gri_resolver_set(resolve_for_ever);
     never_or_exit = harness_shape("{\"address\":address,\"exit\":any}");
     return BEGIN();
 }

@@ -35,6 +35,7 @@ TEST(endpoint, reads_what_it_prints)
     same("[fe80::1%lo]:8080");
     same("unix:/run/greenroom.sock");
     same("unix:/");
+    same("unix:@greenroom");
 }
 
 TEST(endpoint, longest_unix_path)
@@ -78,13 +79,13 @@ TEST(endpoint, mapped_ipv4_looks_like_ipv4)
 
 TEST(endpoint, says_what_is_wrong_and_where)
 {
-    refused("", 0, "allowed are IPv4:port, [IPv6]:port, *:port and unix:/path");
-    refused(NULL, 0, "allowed are IPv4:port, [IPv6]:port, *:port and unix:/path");
-    refused("7580", 0, "allowed are IPv4:port, [IPv6]:port, *:port and unix:/path");
-    refused("localhost:80", 0, "this is no IPv4 address (names are not looked up)");
-    refused("1.2.3:80", 0, "this is no IPv4 address (names are not looked up)");
-    refused("01.2.3.4.5.6.7.8.9.10:80", 0, "this is no IPv4 address (names are not looked up)");
-    refused(":80", 0, "this is no IPv4 address (names are not looked up)");
+    refused("", 0, "allowed are IPv4:port, [IPv6]:port, name:port, *:port and unix:/path");
+    refused(NULL, 0, "allowed are IPv4:port, [IPv6]:port, name:port, *:port and unix:/path");
+    refused("7580", 0, "allowed are IPv4:port, [IPv6]:port, name:port, *:port and unix:/path");
+    refused("localhost:80", 0, "this is a name; here it must be an address");
+    refused("1.2.3:80", 0, "this is no IPv4 address, and no name either");
+    refused("01.2.3.4.5.6.7.8.9.10:80", 0, "this is no IPv4 address, and no name either");
+    refused(":80", 0, "this is no IPv4 address, and no name either");
     refused("::1:80", 0, "an IPv6 address stands in brackets: [::1]:80");
     refused("127.0.0.1:", 10, "a port is missing: digits after the last ':'");
     refused("127.0.0.1:x", 10, "a port is missing: digits after the last ':'");
@@ -99,7 +100,40 @@ TEST(endpoint, says_what_is_wrong_and_where)
     refused("[:::1]:80", 1, "this is no IPv6 address");
     refused("[127.0.0.1]:80", 1, "this is no IPv6 address");
     refused("[fe80::1%nowhere0]:80", 9, "there is no interface of that name");
-    refused("unix:", 5, "the path of a Unix socket must begin with '/'");
-    refused("unix:run/x", 5, "the path of a Unix socket must begin with '/'");
+    refused("unix:", 5, "the path of a Unix socket must begin with '/', or '@' for one without a file");
+    refused("unix:run/x", 5, "the path of a Unix socket must begin with '/', or '@' for one without a file");
+    refused("unix:@", 6, "a name is missing after '@'");
     refused("UNIX:/run/x", 5, "a port is missing: digits after the last ':'");
+}
+
+TEST(endpoint, names_are_told_from_addresses)
+{
+    static const char *const names[] = {"localhost:80", "example.org.:443", "a:0",       "1a.b2:65535",
+                                        "_srv._tcp:1",  "x--y:1",           "1.2.3.x:80"};
+    static const char *const others[] = {"",       "localhost", "localhost:", "127.0.0.1:80", "1.2.3:80", "[::1]:80",
+                                         "*:80",   ":80",       "-a:80",      "a..b:80",      ".a:80",    ".:80",
+                                         "a b:80", "a:80x",     "ä:80",       "a:65536",      "unix:/x"};
+    gri_name name;
+    for (size_t i = 0; i < GRI_ARRAY_COUNT(names); i++) {
+        CHECK(gri_name_parse(names[i], &name));
+        CHECK_EQ(strlen(name.host), strcspn(names[i], ":"));
+        CHECK_EQ(name.port, atoi(strchr(names[i], ':') + 1));
+    }
+    for (size_t i = 0; i < GRI_ARRAY_COUNT(others); i++) CHECK(!gri_name_parse(others[i], &name));
+    CHECK(!gri_name_parse(NULL, &name));
+}
+
+TEST(endpoint, the_longest_name)
+{
+    char text[300];
+    gri_name name;
+    memset(text, 'x', sizeof text);
+    for (size_t i = 63; i < 252; i += 64) text[i] = '.';
+    strcpy(text + 252, ":80");
+    CHECK(gri_name_parse(text, &name));
+    memcpy(text + 252, "xx:80", 6);
+    CHECK(!gri_name_parse(text, &name));
+    memset(text, 'x', 64);
+    strcpy(text + 64, ":80");
+    CHECK(!gri_name_parse(text, &name)); /* a part of 64 */
 }
