@@ -145,12 +145,13 @@ static gri_task *pinned(gri_worker *worker)
 GRI_NOINLINE static gri_task *now_and_then(gri_worker *worker)
 {
     bool slice_is_over = gri_worker_slice_is_over(worker);
-    if (slice_is_over || worker->ticks % HOUSEKEEPING_TICKS == 0) gri_worker_housekeeping(worker);
     if (slice_is_over) {
         gri_store_relaxed(&worker->yield, false); /* relaxed: a hint, see its declaration */
         gri_task *last = gri_deque_count(&worker->deque) > 0 ? gri_slot_take_owner(&worker->slot) : NULL;
         if (last) gri_worker_push(worker, last);
     }
+    /* After it, so that a timer's actor does not wait for one more slice. */
+    if (slice_is_over || worker->ticks % HOUSEKEEPING_TICKS == 0) gri_worker_housekeeping(worker);
     if (worker->overflowed) refill(worker);
     return worker->ticks % PINNED_TICKS == 0 ? pinned(worker) : NULL;
 }
