@@ -1,0 +1,3 @@
+module greenroom/peers
+
+go 1.19
