@@ -122,8 +122,8 @@ struct gri_more {
     struct gri_defer *defers; /* newest first */
     gri_list memory;          /* gr_alloc */
     struct gri_deadline *deadline;
-    gr_message *report;   /* what was raised, on its way to a protect */
-    gr_detail *detail;    /* of the last failure */
+    gr_message *report;      /* what was raised, on its way to a protect */
+    gr_detail *detail;       /* of the last failure */
     struct gri_scans *scans; /* what gr_select remembers; NULL before the first one */
     uint16_t no_suspend, kill_holds;
     const gr_behaviour *behaviour;
@@ -183,6 +183,16 @@ GR_MUST_CHECK int gri_suspend_enter_slow(gr_self *self);
 /* Parks until woken or the deadline has passed. wait is GRI_MAIL_WAIT_ANY or _URGENT. 0: woken, perhaps for nothing: look and
  * come again. GR_ETIMEOUT, GR_ENOMEM. Afterwards gri_inbox_collect. */
 GR_MUST_CHECK int gri_suspend(gr_self *self, uint64_t wait, gr_deadline deadline);
+/* The usual gri_suspend, without another frame: returns that follow a switch are not predicted, 5 ns each. */
+bool gri_commit_any(gri_task *task);
+bool gri_commit_urgent(gri_task *task);
+GRI_INLINE int gri_suspend_here(gr_self *self, uint64_t wait, gr_deadline deadline)
+{
+    if (GRI_UNLIKELY(deadline.ns != INT64_MAX || (self->flags & (GRI_ABORTED | GRI_ATTACHED))))
+        return gri_suspend(self, wait, deadline);
+    int code = gri_task_park(&self->task, wait == GRI_MAIL_WAIT_ANY ? gri_commit_any : gri_commit_urgent);
+    return GRI_LIKELY(code == 0) ? 0 : gri_suspend(self, wait, deadline); /* tries again, and says what is wrong */
+}
 /* Is self the actor that runs here? Inline but for the thread-local, because every call asks. */
 bool gri_self_is_attached_here(const gr_self *self);
 GRI_INLINE bool gri_self_is_here(const gr_self *self)
@@ -283,12 +293,12 @@ extern void (*gri_control_arrived)(gr_self *self, gr_message *m);
 gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m);
 /* Takes the oldest message out, or NULL. */
 gr_message *gri_inbox_pop(gr_self *self);
-/* The usual case of collect and pop in one: a waker has handed over one plain message, and nothing else is there, no kill
- * either. NULL if it is not so. */
+/* The usual case of collect and pop in one: a waker has handed over one plain message or call, and nothing else is there, no
+ * kill either. NULL if it is not so. */
 GRI_INLINE gr_message *gri_inbox_take_handed(gr_self *self)
 {
     gr_message *m = self->handed;
-    if (!m || self->inbox || m->node.link || m->kind != GRI_MESSAGE_CAST || gri_mailword_peek(&self->mailbox))
+    if (!m || self->inbox || m->node.link || m->kind > GRI_MESSAGE_CALL || gri_mailword_peek(&self->mailbox))
         return NULL;
     self->handed = NULL;
     self->received++;

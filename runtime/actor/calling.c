@@ -17,15 +17,27 @@
 
 /* ---- asking ---- */
 
-int gri_await(gr_self *self, gr_deadline deadline, gr_message **ret_reply)
+/* The usual case of collecting: the answer alone was handed over, nothing else is there, no kill either. */
+GRI_INLINE bool take_answer(gr_self *self)
+{
+    gr_message *m = self->handed;
+    if (!m || m->node.link || m->reference != self->awaited || m->kind < GRI_MESSAGE_REPLY ||
+        m->kind > GRI_MESSAGE_REPLY_DEAD || gri_mailword_peek(&self->mailbox))
+        return false;
+    self->handed = NULL;
+    self->reply = m;
+    return true;
+}
+
+GRI_INLINE int await(gr_self *self, gr_deadline deadline, gr_message **ret_reply)
 {
     int code;
     for (;;) {
-        gri_inbox_collect(self);
+        if (!take_answer(self)) gri_inbox_collect(self);
         code = gri_kill_check_keeping(self);
         if (self->reply || code != 0) break;
-        code = gri_suspend(self, GRI_MAIL_WAIT_URGENT, deadline);
-        if (code != 0) {
+        code = gri_suspend_here(self, GRI_MAIL_WAIT_URGENT, deadline);
+        if (GRI_UNLIKELY(code != 0)) {
             gri_inbox_collect(self); /* an answer that came while the deadline passed is not late */
             break;
         }
@@ -33,8 +45,13 @@ int gri_await(gr_self *self, gr_deadline deadline, gr_message **ret_reply)
     self->awaited = 0;
     *ret_reply = self->reply;
     self->reply = NULL;
-    if (*ret_reply && code != GR_EKILLED) return 0;
+    if (GRI_LIKELY(*ret_reply && code != GR_EKILLED)) return 0;
     return code == GR_ETIMEOUT ? gri_fail(self, GR_ETIMEOUT, "no answer before the deadline") : code;
+}
+
+int gri_await(gr_self *self, gr_deadline deadline, gr_message **ret_reply)
+{
+    return await(self, deadline, ret_reply);
 }
 
 int gri_await_end(gr_self *self, int code)
@@ -79,8 +96,8 @@ typedef struct asking {
 } asking;
 
 /* Sends the request, whose argument is there, and waits for the answer. */
-static int ask(gr_self *self, gr_address to, gr_message *request, const asking *a, gr_deadline deadline,
-               gr_message **ret_reply)
+GRI_INLINE int ask(gr_self *self, gr_address to, gr_message *request, const asking *a, gr_deadline deadline,
+                   gr_message **ret_reply)
 {
     gri_request_write(request, a->reference, a->method, a->method_bytes, gri_actor_address(self));
     request->kind = GRI_MESSAGE_CALL;
@@ -93,8 +110,8 @@ static int ask(gr_self *self, gr_address to, gr_message *request, const asking *
         return code;
     }
     gr_message *answer;
-    code = gri_await(self, deadline, &answer);
-    if (code == 0) return open_answer(self, answer, ret_reply);
+    code = await(self, deadline, &answer);
+    if (GRI_LIKELY(code == 0)) return open_answer(self, answer, ret_reply);
     gr_message_free(&answer);
     return gri_await_end(self, code);
 }

@@ -94,7 +94,7 @@ void gri_inbox_collect(gr_self *self)
         gr_message *handed = self->handed;
         self->handed = NULL;
         if (handed) {
-            if (GRI_LIKELY(!handed->node.link && handed->kind == GRI_MESSAGE_CAST))
+            if (GRI_LIKELY(!handed->node.link && handed->kind <= GRI_MESSAGE_CALL))
                 gri_inbox_append(self, handed);
             else
                 sort(self, &handed->node);
@@ -170,7 +170,7 @@ int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
             gri_give_way(self);
             return GR_ETIMEOUT;
         }
-        code = gri_suspend(self, GRI_MAIL_WAIT_ANY, deadline);
+        code = gri_suspend_here(self, GRI_MAIL_WAIT_ANY, deadline);
         if (GRI_UNLIKELY(code != 0)) {
             if (code != GR_ETIMEOUT) return code;
             gri_inbox_collect(self); /* what came while the deadline passed is received, not refused */
@@ -280,7 +280,7 @@ int gr_select(gr_self *self, const gr_pattern *patterns, size_t count, gr_messag
             gri_give_way(self);
             return GR_ETIMEOUT;
         }
-        code = gri_suspend(self, GRI_MAIL_WAIT_ANY, deadline);
+        code = gri_suspend_here(self, GRI_MAIL_WAIT_ANY, deadline);
         if (code == GR_ETIMEOUT && (self->handed || gri_mailword_peek(&self->mailbox))) {
             /* Looks at what came meanwhile once more, without waiting again. */
             deadline = GR_NOW;
