@@ -45,7 +45,7 @@ class Metric:
 RATE = Metric("M/s", quotient("operations", "seconds", 1e-6), higher=True)
 WALL = Metric("s", member("seconds"))
 CPU = Metric("s", member("cpu_seconds"), label="CPU")
-BYTES = Metric("bytes", member("bytes_per_actor", "value"))
+BYTES = Metric("bytes", member("bytes_per_actor", "bytes_each", "value"))
 P99 = Metric("µs", member("latency_us.p99"), label="p99")
 REQUESTS = Metric("k/s", quotient("operations", "seconds", 1e-3), higher=True)
 CPU_EACH = Metric("µs", quotient("cpu_seconds", "operations", 1e6), label="CPU a request")
@@ -63,7 +63,7 @@ class Workload:
     workers: tuple = ()    # () all that are asked for; else the default
     any_workers: bool = True  # False: it does not depend on them, one count is enough
     forms: tuple = ("green", "server")
-    folder: str = "runtime"
+    folder: str = "runtime"  # what it is listed and asked for with; without a name on the command line it is runtime
     theirs: str = ""  # the peers' name for it, when it is another one
 
 
@@ -96,6 +96,7 @@ WORKLOADS = (
              theirs="http_post_cast"),
     Workload("http_call", "http", "POST of a call that an actor answers", ("--request", "2"), ("--request", "2"),
              (REQUESTS, CPU_EACH), (1,), theirs="http_post_call"),
+    Workload("scaling", "scaling", "counts, not speed: what a message costs the scheduler of 1 to 128 workers", folder="scaling"),
 )
 
 # The Pony runtime's bar is computed: what Tokio does in the same run times (Pony / Tokio) of one earlier comparison, per

@@ -157,7 +157,7 @@ def cards(records, rows):
         place, text = about.get(workload, ("", ""))
         if place != folder:
             out.append("</div>" if folder is not None else "")
-            titles = {"runtime": "Workloads", "savina": "Savina", "micro": "Single structures"}
+            titles = {"runtime": "Workloads", "savina": "Savina", "micro": "Single structures", "scaling": "Many workers"}
             out.append(f'<h2>{esc(titles.get(place, place))}</h2><div class="cards{" small" if place == "savina" else ""}">')
             folder = place
         sense = "more is better" if group[0].higher else "less is better"
