@@ -23,7 +23,7 @@ const workload *workload_find(const char *name)
 const char *workload_metric(const workload *w, bool *ret_less_is_better)
 {
     *ret_less_is_better = strcmp(w->name, "latency") == 0;
-    return *ret_less_is_better ? "\"p99\":([0-9.]+)" : "\"value\":([0-9.]+)";
+    return *ret_less_is_better ? "\"latency_us\":[^}]*\"p99\":([0-9.]+)" : "\"value\":([0-9.]+)";
 }
 
 void workload_shorten(const workload *w, const char **ret_option, const char **ret_value)
