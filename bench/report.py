@@ -66,10 +66,9 @@ def warnings(records):
         if r["kind"] == "machine":
             found += [f"Build {i + 1} is no release build: {b['type']} {b['sanitize']}"
                       for i, b in enumerate(r["builds"]) if b["type"] not in ("RelWithDebInfo", "Release") or b["sanitize"]]
-        if r["kind"] == "failed":
-            found.append(f"Failed: {r['workload']}, {plural(r['workers'])}, {r['side']}: {r['reason']}")
         if r["kind"] == "skipped" and "workload" not in r:
             found.append(f"Skipped: {r['peer']}: {r['reason']}")
+    found += [f"Failed: {text}" for text in summary.failures(records)]
     busy = max((r["others"] + r["stolen"] for r in records if r["kind"] == "round"), default=0)
     if busy > 0.05:
         found.append(f"The machine was not quiet: up to {busy:.0%} of the CPUs' time in a round went to others. Rates are low, "

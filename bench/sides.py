@@ -46,6 +46,7 @@ class Outcome:
     seconds: float = 0.0
     cpu_s: float = 0.0
     peak_bytes: int = 0
+    too_long: bool = False
 
 
 def peers():
@@ -103,7 +104,7 @@ def execute(command, environment, limit_s):
     outcome = Outcome("ok", "", [], time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
     last = next((line for line in reversed(errors.splitlines()) if line.strip()), "")
     if code is None:
-        outcome.status, outcome.reason = "failed", f"took longer than {limit_s:g} s"
+        outcome.status, outcome.reason, outcome.too_long = "failed", f"took longer than {limit_s:g} s", True
     elif code != 0:
         cause = f"signal {-code}" if code < 0 else f"exit code {code}"
         outcome.status, outcome.reason = "failed", f"{cause}: {last}" if last else cause

@@ -9,7 +9,7 @@ import dataclasses
 import statistics
 
 from catalogue import BEST, PONY, PONY_AND_TOKIO, TARGETS
-from sides import OURS, Side
+from sides import OURS, Side, plural
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,6 +184,18 @@ def number(value):
         return f"{value:,.0f}"
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 4
     return f"{value:.{digits}f}"
+
+
+def failures(records):
+    """A line for each side and reason: who failed, why, where."""
+    found = {}
+    for r in records:
+        if r["kind"] == "failed":
+            places = found.setdefault((r["side"], r["reason"]), {})
+            place = f"{r['workload']}, {plural(r['workers'])}"
+            places[place] = places.get(place, 0) + 1
+    return [f"{side}: {reason}: " + "; ".join(p + (f" ({n} times)" if n > 1 else "") for p, n in places.items())
+            for (side, reason), places in found.items()]
 
 
 def verdict_counts(rows):
