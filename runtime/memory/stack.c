@@ -623,10 +623,9 @@ size_t gri_stack_trim(bool all)
     return total;
 }
 
-size_t gri_stack_cache_trim(gri_stack_cache *cache)
+void gri_stack_cache_spill(gri_stack_cache *cache)
 {
     for (unsigned size_class = 0; size_class < GRI_STACK_CLASSES; size_class++) warm_spill(cache, size_class, 0);
-    return gri_stack_trim(true);
 }
 
 void gri_stacks_count(gri_stack_counts *ret_counts)

@@ -128,8 +128,8 @@ void gri_stack_give(gri_stack_cache *cache, gri_stack *stack);
 /* What stayed unused in the arena's lists since the last call goes back to the system; all: all that is there. Returns the
  * number of stacks. From idle, a few times a second. */
 size_t gri_stack_trim(bool all);
-/* The same for one's own cache first: before a long sleep. */
-size_t gri_stack_cache_trim(gri_stack_cache *cache);
+/* Hands one's own cache to the arena's lists, where a trim finds it: before a long sleep. */
+void gri_stack_cache_spill(gri_stack_cache *cache);
 
 GRI_INLINE void gri_stack_prepare(gri_stack *stack, gri_context_entry entry, void *arg)
 {

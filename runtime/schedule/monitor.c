@@ -221,6 +221,7 @@ void gri_monitor_main(void *arg)
             gri_parker_wait(&scheduler->monitor_parker, gri_instant_add(now, scheduler->config.slice_ns));
             continue;
         }
+        gri_stack_trim(true); /* nobody does while we sleep; with a short slice these ticks were no two trims */
         /* Announce, look again, sleep: a worker that becomes busy in between sees the announcement or is seen. */
         gri_store_relaxed(&scheduler->monitor_asleep, true); /* relaxed: the fence orders it */
         /* mo:monitor.sleep seq_cst <-> worker.busy seq_cst: the flag before the look */

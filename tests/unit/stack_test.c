@@ -224,7 +224,9 @@ TEST(stack, resident_memory_is_a_page_and_goes_back_in_bulk)
     CHECK_EQ(gri_stack_trim(false), 0); /* since the last look: nothing yet */
     CHECK(gri_stack_trim(false) >= COUNT - 64);
     CHECK(counts().cached <= 64);
-    CHECK(gri_stack_cache_trim(&cache) <= 64);
+    gri_stack_cache_spill(&cache);
+    CHECK(counts().cached <= 64);
+    CHECK(gri_stack_trim(true) <= 64);
     CHECK_EQ(counts().cached, 0);
     CHECK_OK(gri_vmem_resident(low, COUNT * GRI_STACK_BYTES_DEFAULT, &resident));
     CHECK(resident <= COUNT * 8 + 2 * page); /* what the arena keeps of each slot */
@@ -472,7 +474,8 @@ TEST(stack, stacks_wander_between_threads)
     for (int i = 0; i < SHELF; i++)
         if (gri_load_relaxed(&shelf[i])) gri_stack_give(&cache, gri_load_relaxed(&shelf[i])); /* relaxed: the same */
     CHECK_EQ(counts().live, 0);
-    gri_stack_cache_trim(&cache);
+    gri_stack_cache_spill(&cache);
+    gri_stack_trim(true);
     CHECK_EQ(counts().cached, 0);
     gri_stack_cache_fini(&cache);
     CHECK_OK(gri_stacks_stop());
