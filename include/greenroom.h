@@ -22,6 +22,7 @@
 #include <greenroom/signal_watch.h>
 #include <greenroom/text.h>
 #include <greenroom/time.h>
+#include <greenroom/tls.h>
 #include <greenroom/topology.h>
 #include <greenroom/value.h>
 

@@ -37,7 +37,8 @@ GR_BEGIN_DECLS
     X(GR_EUNSUPPORTED, -25, "not supported") \
     X(GR_ESYSTEM, -26, "a system call failed") \
     X(GR_ECLOSED, -27, "closed") \
-    X(GR_EINUSE, -28, "in use")
+    X(GR_EINUSE, -28, "in use") \
+    X(GR_ETLS, -29, "TLS failed: the peer is not trusted, or does not understand")
 
 #define GR_ERROR_ENUMERATOR(name, number, text) name = number,
 enum gr_error { GR_OK = 0, GR_ERRORS(GR_ERROR_ENUMERATOR) };

@@ -24,7 +24,7 @@ static int fail(gr_self *self, const char *what, int error)
 int gri_stream_fail(gr_self *self, const gri_socket_record *record, const char *what, int error)
 {
     if (error == EPROTO && record->layer)
-        return gri_fail(self, GR_ESYSTEM, "%s: %s", what, record->layer->explain((gri_socket_record *)record));
+        return gri_fail(self, GR_ETLS, "%s: %s", what, record->layer->explain((gri_socket_record *)record));
     return fail(self, what, error);
 }
 

@@ -31,6 +31,15 @@
     X(writev, GR_ETIMEOUT, GR_ECLOSED, SOCKET) \
     X(sendfile, GR_ETIMEOUT, GR_ECLOSED, SOCKET) \
     X(udp_receive, GR_ETIMEOUT, LEAVES, SOCKET) \
-    X(udp_send, GR_ETIMEOUT, LEAVES, SOCKET)
+    X(udp_send, GR_ETIMEOUT, LEAVES, SOCKET) \
+    TLS_SUSPENSION_POINTS(X)
+
+#if GRI_TLS
+#define TLS_SUSPENSION_POINTS(X) \
+    X(tls_connect, GR_ETIMEOUT, GR_ECLOSED, SOCKET) \
+    X(tls_accept, GR_ETIMEOUT, GR_ECLOSED, SOCKET)
+#else
+#define TLS_SUSPENSION_POINTS(X)
+#endif
 
 #endif

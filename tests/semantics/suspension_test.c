@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Kill, death, timeout and stop at every suspension point (suspension_points.h), in every place from which one can be
  * reached: a function, a protected one, a server's method, start and on_message, a cleanup. */
+#include "support/authority.h"
 #include "support/harness.h"
 
 #include "semantics/suspension_points.h"
@@ -207,6 +208,34 @@ static int point_udp_send(gr_self *self, scene *s, gr_deadline deadline)
 {
     return gr_udp_send(self, s->near, "x", 1, NULL, deadline);
 }
+
+#if GRI_TLS
+static gr_tls *tls_client, *tls_server;
+
+static void make_tls(void)
+{
+    gr_detail detail;
+    authority_open();
+    CHECK_OK(gr_tls_new(&tls_client, &(gr_tls_options){.insecure = true}, &detail));
+    const char *certificate = authority_issue("localhost", 0);
+    CHECK_OK(gr_tls_new(&tls_server, &(gr_tls_options){.server = true, .certificate = certificate}, &detail));
+    authority_close();
+}
+
+static int point_tls_connect(gr_self *self, scene *s, gr_deadline deadline)
+{
+    return gr_tls_connect(self, s->near, tls_client, NULL, deadline);
+}
+
+static int point_tls_accept(gr_self *self, scene *s, gr_deadline deadline)
+{
+    return gr_tls_accept(self, s->near, tls_server, deadline);
+}
+#else
+static void make_tls(void)
+{
+}
+#endif
 
 typedef struct point {
     const char *name;
@@ -505,6 +534,9 @@ static story hear(gr_self *self, gr_address one, bool with_caller)
 
 static gr_self *begin(void)
 {
+    static bool made;
+    if (!made) make_tls();
+    made = true;
     gri_resolver_set(resolve_for_ever);
     never_or_exit = harness_shape("{\"address\":address,\"exit\":any}");
     return BEGIN();

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The two halves of TLS: contexts (tls_context.c) and connections (tls.c). Only these two know OpenSSL. */
+#ifndef GRI_IO_TLS_H
+#define GRI_IO_TLS_H
+
+#include "base/atomic.h"
+
+#include <greenroom/tls.h>
+
+#if GRI_TLS
+#include <openssl/ssl.h>
+
+struct gr_tls {
+    gri_atomic_u32 references;
+    SSL_CTX *context; /* read-only once made */
+    bool server, insecure;
+    unsigned char alpn[256]; /* as on the wire */
+    unsigned alpn_bytes;
+};
+
+gr_tls *gri_tls_ref(gr_tls *tls);
+/* The oldest error in OpenSSL's queue of this thread, as text; empties the queue. */
+const char *gri_tls_why(char *text, size_t bytes);
+#endif
+
+#endif

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* TLS: the calls of io.h over it, who is trusted, and what a broken or hostile peer gets. */
+#include "support/authority.h"
+#include "support/harness.h"
+
+#include "io/socket.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#if GRI_TLS
+
+typedef struct party {
+    gr_tls *server, *client;
+} party;
+
+static gr_tls *make(const gr_tls_options *options)
+{
+    gr_tls *tls = NULL;
+    gr_detail detail;
+    int code = gr_tls_new(&tls, options, &detail);
+    if (code != 0) TEST_FAIL("gr_tls_new: %s: %s", gr_error_name(code), detail.text);
+    return tls;
+}
+
+static party party_of(const gr_tls_options *server, const gr_tls_options *client)
+{
+    return (party){make(server), make(client)};
+}
+
+static party party_for(const char *host)
+{
+    return party_of(&(gr_tls_options){.server = true, .certificate = authority_issue(host, 0)},
+                    &(gr_tls_options){.trust = authority_trust()});
+}
+
+static void party_end(party *p)
+{
+    gr_tls_free(&p->server);
+    gr_tls_free(&p->client);
+    authority_close();
+}
+
+/* ---- the other side: accepts one connection, shakes hands, echoes ---- */
+
+static void echo(gr_self *self, gr_value args)
+{
+    gr_tls *tls = (gr_tls *)(uintptr_t)gr_int(gr_get(args, "tls"), 0);
+    gr_address host = gr_address_in(gr_get(args, "host"));
+    gr_socket listener, socket;
+    char text[GR_SOCKET_TEXT_BYTES];
+    CHECK_OK(gr_listen(self, &listener, "127.0.0.1:0", NULL));
+    CHECK_OK(gr_socket_local(self, listener, text));
+    CHECK_OK(gr_cast(self, host, "s", text));
+    CHECK_OK(gr_accept(self, listener, &socket, SOON));
+    int code = gr_tls_accept(self, socket, tls, SOON);
+    CHECK_OK(gr_cast(self, host, "{s:i, s:s}", "accepted", code, "why", code ? gr_error_detail(self)->text : ""));
+    char buffer[8192];
+    for (size_t n; code == 0 && gr_read(self, socket, buffer, sizeof buffer, &n, GR_FOREVER) == 0 && n > 0;)
+        if (gr_write(self, socket, buffer, n, GR_FOREVER) != 0) break;
+}
+
+static gr_socket connect_to_echo(gr_self *self, const party *p, gr_address *ret_server)
+{
+    gr_socket socket;
+    CHECK_OK(gr_spawn(self, ret_server, echo, "{s:I, s:A}", "tls", (int64_t)(uintptr_t)p->server, "host",
+                      gr_self_address(self)));
+    gr_message *m = RECEIVE(self);
+    CHECK_OK(gr_connect(self, &socket, gr_string(gr_body(m), ""), SOON));
+    FREE(m);
+    return socket;
+}
+
+static void expect_accepted(gr_self *self, int code)
+{
+    gr_message *m = RECEIVE(self);
+    CHECK_EQ(gr_int(gr_get(gr_body(m), "accepted"), 99), code);
+    FREE(m);
+}
+
+static gr_socket shake_hands(gr_self *self, const party *p, const char *host)
+{
+    gr_address server;
+    gr_socket socket = connect_to_echo(self, p, &server);
+    int code = gr_tls_connect(self, socket, p->client, host, SOON);
+    if (code != 0) TEST_FAIL("gr_tls_connect: %s: %s", gr_error_name(code), gr_error_detail(self)->text);
+    expect_accepted(self, 0);
+    return socket;
+}
+
+/* The handshake fails on our side with these words. */
+static void expect_refused(gr_self *self, const party *p, const char *host, const char *why)
+{
+    gr_address server;
+    gr_socket socket = connect_to_echo(self, p, &server);
+    CHECK_EQ(gr_tls_connect(self, socket, p->client, host, SOON), GR_ETLS);
+    if (!strstr(gr_error_detail(self)->text, why))
+        TEST_FAIL("expected \"%s\", got \"%s\"", why, gr_error_detail(self)->text);
+    CHECK_EQ(gr_write(self, socket, "in clear", 8, SOON), GR_ECLOSED); /* nothing goes on */
+    CHECK_OK(gr_close(self, socket));
+    gr_message *m = RECEIVE(self);                               /* the other side has learned of it */
+    CHECK(gr_type_of(gr_get(gr_body(m), "accepted")) == GR_INT); /* TLS 1.3: it may think that all went well */
+    FREE(m);
+}
+
+static void read_all(gr_self *self, gr_socket socket, char *buffer, size_t bytes)
+{
+    for (size_t n; bytes > 0; buffer += n, bytes -= n) {
+        CHECK_OK(gr_read(self, socket, buffer, bytes, &n, SOON));
+        CHECK(n > 0);
+    }
+}
+
+/* ---- what works ---- */
+
+TEST(tls, the_same_calls_read_and_write)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    party p = party_for("localhost");
+    gr_self *self = BEGIN();
+    gr_socket socket = shake_hands(self, &p, "localhost");
+    char buffer[64], here[GR_SOCKET_TEXT_BYTES];
+    size_t n;
+    for (int i = 0; i < 100; i++) {
+        CHECK_OK(gr_write(self, socket, "hello", 5, SOON));
+        read_all(self, socket, buffer, 5);
+        CHECK(memcmp(buffer, "hello", 5) == 0);
+    }
+    struct iovec parts[] = {{"one", 3}, {NULL, 0}, {"two", 3}}, rooms[] = {{NULL, 0}, {buffer, 2}, {buffer + 2, 4}};
+    CHECK_OK(gr_writev(self, socket, parts, 3, SOON));
+    CHECK_OK(gr_readv(self, socket, rooms, 3, &n, SOON));
+    read_all(self, socket, buffer + n, 6 - n);
+    CHECK(memcmp(buffer, "onetwo", 6) == 0);
+    CHECK_EQ(gr_read(self, socket, buffer, 1, &n, GR_NOW), GR_ETIMEOUT);
+    CHECK_EQ(gr_read(self, socket, buffer, 1, &n, gr_after_ms(5)), GR_ETIMEOUT);
+    CHECK_OK(gr_socket_local(self, socket, here));
+    CHECK_OK(gr_shutdown(self, socket));
+    CHECK_OK(gr_read(self, socket, buffer, 1, &n, SOON)); /* the echo ends, too, and says so */
+    CHECK_EQ(n, 0);
+    CHECK_OK(gr_close(self, socket));
+    END(self);
+    CHECK_EQ(gri_sockets_open(), 0);
+    party_end(&p);
+}
+
+TEST(tls, what_was_agreed_upon)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    const char *server = authority_issue("127.0.0.1", 0);
+    party p = party_of(&(gr_tls_options){.server = true, .certificate = server, .alpn = "h9,http/1.1"},
+                       &(gr_tls_options){.trust = authority_trust(), .alpn = "http/1.1,other"});
+    gr_self *self = BEGIN();
+    gr_socket socket = shake_hands(self, &p, "127.0.0.1");
+    gr_tls_info info;
+    CHECK_OK(gr_tls_inspect(self, socket, &info));
+    CHECK_STR(info.version, "TLSv1.3");
+    CHECK_STR(info.alpn, "http/1.1");
+    CHECK_STR(info.peer, "CN=127.0.0.1");
+    CHECK(strncmp(info.cipher, "TLS_", 4) == 0);
+    END(self);
+    party_end(&p);
+}
+
+enum { FLOOD_BYTES = 3 << 20 };
+
+static void flood(gr_self *self, gr_value args)
+{
+    gr_socket socket = {(uint64_t)gr_int(gr_get(args, "socket"), 0)};
+    int file = (int)gr_int(gr_get(args, "file"), -1);
+    CHECK_OK(gr_socket_adopt(self, socket));
+    CHECK_OK(gr_sendfile(self, socket, file, 0, FLOOD_BYTES, SOON));
+    CHECK_OK(gr_cast(self, gr_address_in(gr_get(args, "host")), "s", "sent"));
+    harness_idle(self, args);
+}
+
+static int flood_file(void)
+{
+    int fd = memfd_create("flood", MFD_CLOEXEC);
+    static unsigned char data[FLOOD_BYTES];
+    for (size_t i = 0; i < FLOOD_BYTES; i++) data[i] = (unsigned char)(i * 31 + (i >> 12));
+    CHECK_EQ(write(fd, data, sizeof data), FLOOD_BYTES);
+    return fd;
+}
+
+/* Both directions at once: the echo writes while it is written to. */
+TEST(tls, much_data_and_files_go_to_and_fro)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    party p = party_for("localhost");
+    gr_self *self = BEGIN();
+    gr_socket socket = shake_hands(self, &p, "localhost");
+    unsigned char *data = malloc(FLOOD_BYTES);
+    for (size_t i = 0; i < FLOOD_BYTES; i++) data[i] = (unsigned char)(i * 31 + (i >> 12));
+    enum { STEP = 16 << 10 };
+    static char back[STEP];
+    for (size_t at = 0; at < FLOOD_BYTES; at += STEP) {
+        CHECK_OK(gr_write(self, socket, data + at, STEP, SOON));
+        read_all(self, socket, back, STEP);
+        CHECK(memcmp(back, data + at, STEP) == 0);
+    }
+    int file = flood_file();
+    CHECK_OK(gr_sendfile(self, socket, file, 100, 5000, SOON));
+    read_all(self, socket, back, 5000);
+    CHECK(memcmp(back, data + 100, 5000) == 0);
+    CHECK_EQ(gr_sendfile(self, socket, file, FLOOD_BYTES - 1, 2, SOON), GR_ERANGE);
+    free(data);
+    END(self);
+    party_end(&p);
+}
+
+TEST(tls, active_sockets_and_new_owners)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    party p = party_for("localhost");
+    gr_self *self = BEGIN();
+    gr_address sender;
+    gr_socket socket = shake_hands(self, &p, "localhost");
+    CHECK_OK(gr_socket_active(self, socket, GR_ACTIVE, 0));
+    CHECK_OK(gr_write(self, socket, "hello", 5, SOON));
+    gr_message *m = RECEIVE(self);
+    CHECK_STR(gr_string(gr_get(gr_body(m), "actnet"), ""), "tcp");
+    size_t bytes = 0;
+    CHECK(memcmp(gr_bytes(gr_get(gr_body(m), "data"), &bytes), "hello", 5) == 0 && bytes == 5);
+    FREE(m);
+    /* A file sent by its new owner comes back to it: nobody reads, so only a part gets through; then it is killed. */
+    CHECK_OK(gr_socket_active(self, socket, GR_PASSIVE, 0));
+    CHECK_OK(gr_spawn(self, &sender, flood, "{s:I, s:i, s:A}", "socket", (int64_t)socket.id, "file", flood_file(),
+                      "host", gr_self_address(self)));
+    WAIT_FOR(self, harness_waits(sender));
+    CHECK_OK(gr_kill(sender));
+    WAIT_GONE(self, sender);
+    CHECK_EQ(gr_close(self, socket), GR_ECLOSED);
+    END(self);
+    CHECK_EQ(gri_sockets_open(), 0);
+    party_end(&p);
+}
+
+TEST(tls, servers_may_ask_who_comes)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    const char *server = authority_issue("localhost", 0), *known = authority_issue("client.example", 0);
+    const char *unknown = authority_issue("client.example", AUTHORITY_UNKNOWN);
+    gr_tls_options asks = {.server = true, .certificate = server, .trust = authority_trust(), .verify_client = true};
+    party p = party_of(&asks, &(gr_tls_options){.trust = authority_trust(), .certificate = known});
+    gr_self *self = BEGIN();
+    gr_socket socket = shake_hands(self, &p, "localhost");
+    CHECK_OK(gr_close(self, socket));
+    const char *bad[] = {NULL, unknown};
+    for (int i = 0; i < 2; i++) {
+        gr_address who;
+        gr_tls_free(&p.client);
+        p.client = make(&(gr_tls_options){.trust = authority_trust(), .certificate = bad[i]});
+        socket = connect_to_echo(self, &p, &who);
+        char byte;
+        size_t n;
+        int code = gr_tls_connect(self, socket, p.client, "localhost", SOON); /* TLS 1.3: learns of it when it reads */
+        if (code == 0) code = gr_read(self, socket, &byte, 1, &n, SOON);
+        CHECK(code == GR_ETLS || code == GR_ECLOSED);
+        expect_accepted(self, GR_ETLS);
+        CHECK_OK(gr_close(self, socket));
+    }
+    END(self);
+    party_end(&p);
+}
+
+/* ---- who is not trusted ---- */
+
+TEST(tls, strangers_are_refused)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    party p = party_for("localhost");
+    gr_self *self = BEGIN();
+    expect_refused(self, &p, "other.example", "hostname mismatch");
+    expect_refused(self, &p, "127.0.0.1", "IP address mismatch");
+    gr_tls_free(&p.server);
+    p.server = make(&(gr_tls_options){.server = true, .certificate = authority_issue("localhost", AUTHORITY_EXPIRED)});
+    expect_refused(self, &p, "localhost", "certificate has expired");
+    gr_tls_free(&p.server);
+    p.server = make(&(gr_tls_options){.server = true, .certificate = authority_issue("localhost", AUTHORITY_UNKNOWN)});
+    expect_refused(self, &p, "localhost", "self-signed certificate");
+    gr_tls_free(&p.client);
+    p.client = make(NULL); /* the system's authorities do not know ours */
+    expect_refused(self, &p, "localhost", "certificate");
+    gr_tls_free(&p.client);
+    p.client = make(&(gr_tls_options){.insecure = true});
+    CHECK_OK(gr_close(self, shake_hands(self, &p, NULL)));
+    END(self);
+    party_end(&p);
+}
+
+TEST(tls, nothing_in_common_is_refused)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    party p = party_of(&(gr_tls_options){.server = true, .certificate = authority_issue("localhost", 0), .alpn = "h2"},
+                       &(gr_tls_options){.trust = authority_trust(), .alpn = "http/1.1"});
+    gr_self *self = BEGIN();
+    expect_refused(self, &p, "localhost", "alert no application protocol");
+    END(self);
+    party_end(&p);
+}
+
+/* ---- peers that misbehave ---- */
+
+static gr_socket connect_plain(gr_self *self, gr_socket *ret_far)
+{
+    gr_socket listener, near;
+    char text[GR_SOCKET_TEXT_BYTES];
+    CHECK_OK(gr_listen(self, &listener, "127.0.0.1:0", NULL));
+    CHECK_OK(gr_socket_local(self, listener, text));
+    CHECK_OK(gr_connect(self, &near, text, SOON));
+    CHECK_OK(gr_accept(self, listener, ret_far, SOON));
+    CHECK_OK(gr_close(self, listener));
+    return near;
+}
+
+TEST(tls, peers_that_do_not_speak_it)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    party p = party_for("localhost");
+    gr_self *self = BEGIN();
+    gr_socket near, far;
+    near = connect_plain(self, &far);
+    CHECK_EQ(gr_tls_connect(self, near, p.client, "localhost", gr_after_ms(10)), GR_ETIMEOUT); /* it says nothing */
+    CHECK_OK(gr_close(self, near));
+    near = connect_plain(self, &far);
+    CHECK_OK(gr_write(self, far, "GET / HTTP/1.1\r\n\r\n", 18, SOON));
+    CHECK_EQ(gr_tls_accept(self, near, p.server, SOON), GR_ETLS);
+    CHECK_STR(gr_error_detail(self)->text, "TLS: http request");
+    near = connect_plain(self, &far);
+    CHECK_OK(gr_write(self, far, "HTTP/1.1 400 Bad Request\r\n\r\n", 28, SOON));
+    CHECK_EQ(gr_tls_connect(self, near, p.client, "localhost", SOON), GR_ETLS);
+    near = connect_plain(self, &far);
+    CHECK_OK(gr_close(self, far));
+    CHECK_EQ(gr_tls_connect(self, near, p.client, "localhost", SOON), GR_ECLOSED);
+    END(self);
+    party_end(&p);
+}
+
+/* An end that TLS does not know of may be an attacker's: no plain end of data. */
+TEST(tls, an_end_in_clear_is_no_end)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    party p = party_for("localhost");
+    gr_self *self = BEGIN();
+    gr_socket socket = shake_hands(self, &p, "localhost");
+    char byte;
+    size_t n;
+    CHECK_OK(shutdown(gri_socket_descriptor(socket), SHUT_RD));
+    CHECK_EQ(gr_read(self, socket, &byte, 1, &n, SOON), GR_ECLOSED);
+    CHECK_EQ(gr_write(self, socket, "x", 1, SOON), GR_ECLOSED); /* and nothing after it */
+    END(self);
+    party_end(&p);
+}
+
+/* ---- wrong calls ---- */
+
+static void refused(const gr_tls_options *options, int code, const char *why)
+{
+    gr_tls *tls = NULL;
+    gr_detail detail;
+    CHECK_EQ(gr_tls_new(&tls, options, &detail), code);
+    if (!strstr(detail.text, why)) TEST_FAIL("expected \"%s\", got \"%s\"", why, detail.text);
+    CHECK_EQ(gr_tls_new(&tls, options, NULL), code);
+    CHECK(tls == NULL);
+}
+
+TEST(tls, options_that_cannot_be)
+{
+    authority_open();
+    const char *good = authority_issue("localhost", 0), *other = authority_issue("localhost", 0);
+    const char *rubbish = authority_file("rubbish", "no certificate\n");
+    refused(&(gr_tls_options){.server = true}, GR_EINVAL, "a server needs option certificate");
+    refused(&(gr_tls_options){.server = true, .certificate = good, .insecure = true}, GR_EINVAL, "is a client's");
+    refused(&(gr_tls_options){.verify_client = true}, GR_EINVAL, "is a server's");
+    refused(&(gr_tls_options){.key = good}, GR_EINVAL, "option key without");
+    refused(&(gr_tls_options){.insecure = true, .trust = good}, GR_EINVAL, "option trust has no use");
+    refused(&(gr_tls_options){.certificate = "/nowhere.pem"}, GR_ESYSTEM,
+            "option certificate: /nowhere.pem: No such file or directory");
+    refused(&(gr_tls_options){.certificate = rubbish}, GR_ETLS, "no start line");
+    refused(&(gr_tls_options){.certificate = good, .key = rubbish}, GR_ETLS, "option key: ");
+    refused(&(gr_tls_options){.certificate = good, .key = other}, GR_ETLS, "key values mismatch");
+    refused(&(gr_tls_options){.trust = "/nowhere.pem"}, GR_ESYSTEM, "option trust: /nowhere.pem");
+    refused(&(gr_tls_options){.trust = rubbish}, GR_ETLS, "option trust: ");
+    refused(&(gr_tls_options){.alpn = ""}, GR_EINVAL, "option alpn");
+    refused(&(gr_tls_options){.alpn = "a,,b"}, GR_EINVAL, "option alpn");
+    gr_tls *none = NULL;
+    gr_tls_free(&none);
+    gr_tls_free(NULL);
+    authority_close();
+}
+
+TEST(tls, wrong_calls)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    party p = party_for("localhost");
+    gr_self *self = BEGIN();
+    gr_socket near, far, datagrams, listener;
+    gr_tls_info info;
+    near = connect_plain(self, &far);
+    CHECK_OK(gr_udp_open(self, &datagrams, "127.0.0.1:0", NULL));
+    CHECK_OK(gr_listen(self, &listener, "127.0.0.1:0", NULL));
+    CHECK_EQ(gr_tls_connect(self, near, p.server, "localhost", SOON), GR_EINVAL);
+    CHECK_EQ(gr_tls_connect(self, near, NULL, "localhost", SOON), GR_EINVAL);
+    CHECK_EQ(gr_tls_connect(self, near, p.client, NULL, SOON), GR_EINVAL);
+    CHECK_EQ(gr_tls_connect(self, near, p.client, "", SOON), GR_EINVAL);
+    CHECK_EQ(gr_tls_accept(self, near, p.client, SOON), GR_EINVAL);
+    CHECK_EQ(gr_tls_connect(self, datagrams, p.client, "localhost", SOON), GR_EINVAL);
+    CHECK_EQ(gr_tls_accept(self, listener, p.server, SOON), GR_EINVAL);
+    CHECK_EQ(gr_tls_inspect(self, near, &info), GR_EINVAL);
+    CHECK_OK(gr_socket_active(self, near, GR_ACTIVE, 0));
+    CHECK_EQ(gr_tls_connect(self, near, p.client, "localhost", SOON), GR_EINUSE);
+    near = shake_hands(self, &p, "localhost");
+    CHECK_EQ(gr_tls_connect(self, near, p.client, "localhost", SOON), GR_EINVAL); /* twice */
+    CHECK_EQ(gr_tls_inspect(self, near, NULL), GR_EINVAL);
+    END(self);
+    party_end(&p);
+}
+
+#else
+
+TEST(tls, is_not_built)
+{
+    gr_self *self = BEGIN();
+    gr_tls *tls = NULL;
+    gr_detail detail;
+    gr_tls_info info;
+    CHECK_EQ(gr_tls_new(&tls, NULL, &detail), GR_EUNSUPPORTED);
+    CHECK_STR(detail.text, "this build has no TLS");
+    CHECK_EQ(gr_tls_connect(self, (gr_socket){0}, NULL, NULL, SOON), GR_EUNSUPPORTED);
+    CHECK_EQ(gr_tls_accept(self, (gr_socket){0}, NULL, SOON), GR_EUNSUPPORTED);
+    CHECK_EQ(gr_tls_inspect(self, (gr_socket){0}, &info), GR_EUNSUPPORTED);
+    gr_tls_free(&tls);
+    END(self);
+}
+
+#endif
