@@ -236,3 +236,27 @@ def table(rows):
             body.append(cells)
     widths = [max(len(line[i]) for line in [head] + body) for i in range(len(head) - 1)] + [0]
     return [_line(head, widths)] + [_line(cells, widths) for cells in body]
+
+
+def markdown(rows):
+    """The table for a README: a line for each workload and number of workers, a column for each side, targets at the end."""
+    labels = []
+    for row in rows:
+        labels += [e.label for e in row.entries if e.label not in labels]
+    ours = {e.label for row in rows for e in row.entries if e.ours}
+    labels.sort(key=lambda label: (label not in ours, label == PONY))
+    out = ["| workload | w | " + " | ".join(labels) + " | beside the target |", "|" + "---|" * (len(labels) + 3)]
+    last = None
+    for row in rows:
+        title = f"{row.workload} {row.metric}".rstrip() + ("" if row.unit == "M/s" else f", {row.unit}")
+        found = {e.label: e for e in row.entries}
+        cells = ["" if title == last else title, str(row.workers)]
+        last = title
+        for label in labels:
+            s = found[label].spread if label in found else None
+            cells.append(f"{number(s.median)} [{number(s.low)}..{number(s.high)}]" if s else "")
+        verdicts = []
+        for e in row.entries:
+            verdicts += [f"{e.label} {v.text} ({v.target}{'' if v.met else ', **missed**'})" for v in e.verdicts if v.met is not None]
+        out.append("| " + " | ".join(cells + ["; ".join(verdicts)]) + " |")
+    return out
