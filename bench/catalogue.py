@@ -129,12 +129,12 @@ class Target:
     form: str = ""     # "": any
     metric: str = ""   # label
     beside_workload: str = ""  # when it is another one
-    floor: float = 0.0  # beside is this number, named so
+    floor: float = 0.0  # beside what nobody can beat: this number unless the line has "floor_seconds"
 
     def text(self, unit):
         sign = {">=": "≥", "<=": "≤"}[self.op]
         if self.floor:
-            return f"{sign} {self.factor:g} × floor of {self.floor:g} {unit}"
+            return f"{sign} {self.factor:g} × the floor"
         if self.beside is None:
             return f"{sign} {self.factor:,g} {unit}"
         beside = self.beside.replace("workers:1", "ours, 1 worker")

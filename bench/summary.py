@@ -44,6 +44,7 @@ class Entry:
     verdicts: list = dataclasses.field(default_factory=list)
     versus_first: Spread = None                  # with several builds: this one / the first
     latency: list = dataclasses.field(default_factory=list)  # latency_us of each round
+    floor: float = 0.0                           # what nobody can beat, where the program knows it
     histogram: dict = dataclasses.field(default_factory=dict)  # us -> count, all rounds
 
     @property
@@ -83,6 +84,7 @@ def _collect(records):
                 e = Entry(side, "", {})
                 row.entries.append(e)
             e.rounds[r["round"]] = number["value"]
+            e.floor = r["line"].get("floor_seconds", 0.0)
             if r["line"].get("latency_us"):
                 e.latency.append(r["line"]["latency_us"])
             for us, count in r["line"].get("histogram") or ():
@@ -113,7 +115,8 @@ def _best(row, e):
 def _beside(row, e, target, rows):
     """What a target compares with: (name, Spread of the ratio), or (reason, None)."""
     if target.floor:
-        return "the floor", Spread.of(v / target.floor for v in e.rounds.values())
+        floor = e.floor or target.floor
+        return f"the floor of {number(floor)}", Spread.of(v / floor for v in e.rounds.values())
     if target.beside is None:
         return "", e.spread
     if target.beside == "workers:1":
