@@ -161,11 +161,14 @@ static bool nobody_attends(monitor *m, gri_instant now)
 
 /* Fires timers that nobody gets to: of a stuck worker, or of a spare one that was sent away, while the others are busy and only
  * look after their own. */
-static void fire_late(gri_scheduler *scheduler, unsigned count, gri_instant now)
+static void fire_late(monitor *m, unsigned count, gri_instant now)
 {
+    gri_scheduler *scheduler = m->scheduler;
     for (unsigned i = 0; i < count; i++) {
-        gri_wheel *wheel = &scheduler->workers[i].wheel;
+        gri_worker *worker = &scheduler->workers[i];
+        gri_wheel *wheel = &worker->wheel;
         if (gri_wheel_earliest(wheel) >= now - scheduler->config.slice_ns) continue;
+        if (is_busy(worker) && now - m->watches[i].since < scheduler->config.slice_ns) continue; /* it will get to it */
         gri_add_relaxed(&scheduler->timers, gri_wheel_fire(wheel, now, FIRE_LIMIT)); /* relaxed: a counter */
     }
 }
@@ -187,7 +190,7 @@ static bool tick(monitor *m, gri_instant now)
         int sleeper = gri_idle_wake_any(&scheduler->idle);
         if (sleeper >= 0) gri_worker_unpark(&scheduler->workers[sleeper]);
     } else if (!sleepers) {
-        fire_late(scheduler, count, now);
+        fire_late(m, count, now);
         if (m->stuck > in) put_spare_in(m);
     }
     if (in > m->stuck) send_spare_away(m);
