@@ -75,6 +75,14 @@ struct random_numbers {
     }
 };
 
+// The same as in bench/runtime/timers_bench.c.
+inline int nap_ms(uint64_t number, uint64_t which)
+{
+    uint64_t x = (number * 1000 + which) * 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
+    return int(1 + (x >> 33) % 100);
+}
+
 inline int64_t resident_bytes()
 {
     long pages = 0;
@@ -119,9 +127,9 @@ inline void print_line(const char *peer, const std::string &version, const workl
     printf("}\n");
 }
 
-// `within` runs a piece of work with that many workers.
+// `within` runs the workload's work with that many workers.
 inline int peer_main(int argc, char **argv, const char *peer, const std::string &version,
-                     const std::vector<workload> &workloads, void (*within)(int workers, std::function<void()> work))
+                     const std::vector<workload> &workloads, void (*within)(const workload &w, int workers, std::function<void()> work))
 {
     law(argc == 4 && atoi(argv[2]) > 0, "usage: PEER WORKLOAD WORKERS full|smoke");
     for (const workload &w : workloads) {
@@ -129,7 +137,7 @@ inline int peer_main(int argc, char **argv, const char *peer, const std::string 
         result warm, r;
         warm.workers = r.workers = atoi(argv[2]);
         int64_t count = strcmp(argv[3], "smoke") == 0 ? w.smoke : w.full;
-        within(r.workers, [&] {
+        within(w, r.workers, [&] {
             if (strcmp(w.unit, "bytes") != 0) w.run(warm, count / 20 + 1);
             w.run(r, count);
         });

@@ -9,7 +9,7 @@
 namespace fibers = boost::fibers;
 
 // One worker: the main thread with the default scheduler. More: all threads steal from each other; the others end with the work.
-static void within(int workers, std::function<void()> work)
+static void within(const workload &, int workers, std::function<void()> work)
 {
     if (workers == 1) {
         fiber(work).join();
@@ -46,6 +46,11 @@ int main(int argc, char **argv)
         {"spawn", spawn, 1000000, 2000},
         {"skynet", skynet, 1000000, 1000, "s"},
         {"idle_memory", idle_memory, 1000000, 2000, "bytes"},
+        {"struct_call", [](result &r, int64_t calls) { struct_call(r, calls, 1); }, 500000, 1000},
+        {"struct_call4", [](result &r, int64_t calls) { struct_call(r, calls, 4); }, 500000, 1000},
+        {"timers", timers, 100000, 1000, "s"},
+        {"latency", [](result &r, int64_t questions) { latency(r, questions, r.workers); }, 2000, 100},
+        {"latency_alone", [](result &r, int64_t questions) { latency(r, questions, 0); }, 2000, 100},
     };
     return peer_main(argc, argv, "boost-fiber", BOOST_LIB_VERSION, workloads, within);
 }

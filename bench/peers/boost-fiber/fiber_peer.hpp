@@ -34,5 +34,5 @@ void spawn(result &r, int64_t children);
 void skynet(result &r, int64_t at_least);
 void idle_memory(result &r, int64_t count);
 void timers(result &r, int64_t actors);
-void latency(result &r, int64_t ms, int computing);
+void latency(result &r, int64_t questions, int computing);
 void struct_call(result &r, int64_t calls, int64_t pairs);

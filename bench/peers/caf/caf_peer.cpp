@@ -4,10 +4,13 @@
 
 static caf::actor_system *all;
 
-static void within(int workers, std::function<void()> work)
+// Who computes beside the echo would keep its worker for ever, were there no limit to the messages that an actor takes in turn:
+// ten of 100 us are our slice. Elsewhere the default, no limit, is best.
+static void within(const workload &w, int workers, std::function<void()> work)
 {
     caf::actor_system_config config;
     config.set("scheduler.max-threads", size_t(workers));
+    if (strcmp(w.name, "latency") == 0) config.set("scheduler.max-throughput", size_t(10));
     caf::actor_system system(config);
     all = &system;
     work();
@@ -27,6 +30,12 @@ int main(int argc, char **argv)
         {"spawn", in_system(spawn), 1000000, 2000},
         {"skynet", in_system(skynet), 1000000, 1000, "s"},
         {"idle_memory", in_system(idle_memory), 1000000, 2000, "bytes"},
+        {"struct_call", [](result &r, int64_t calls) { struct_call(*all, r, calls, 1); }, 500000, 1000},
+        {"struct_call4", [](result &r, int64_t calls) { struct_call(*all, r, calls, 4); }, 500000, 1000},
+        {"select", in_system(select), 100000, 100},
+        {"timers", in_system(timers), 100000, 1000, "s"},
+        {"latency", [](result &r, int64_t questions) { latency(*all, r, questions, r.workers); }, 2000, 100},
+        {"latency_alone", [](result &r, int64_t questions) { latency(*all, r, questions, 0); }, 2000, 100},
     };
     int version = CAF_VERSION;
     return peer_main(argc, argv, "caf",

@@ -16,6 +16,10 @@ void ubench(caf::actor_system &system, result &r, int64_t ms);
 void spawn(caf::actor_system &system, result &r, int64_t children);
 void skynet(caf::actor_system &system, result &r, int64_t at_least);
 void idle_memory(caf::actor_system &system, result &r, int64_t count);
+void struct_call(caf::actor_system &system, result &r, int64_t calls, int64_t pairs);
+void select(caf::actor_system &system, result &r, int64_t calls);
+void timers(caf::actor_system &system, result &r, int64_t actors);
+void latency(caf::actor_system &system, result &r, int64_t questions, int computing);
 
 inline int64_t take(caf::scoped_actor &self)
 {

@@ -21,12 +21,12 @@ workload("idle_memory") -> {fun(Count) -> lives:idle_memory(Count, wait) end, 10
 workload("idle_memory_hibernated") -> {fun(Count) -> lives:idle_memory(Count, hibernate) end, 1000000, 2000, "bytes"};
 workload("json_call") -> {fun(Calls) -> calls:terms(Calls, 1) end, 500000, 1000, "M/s"};
 workload("json_call4") -> {fun(Calls) -> calls:terms(Calls, 4) end, 500000, 1000, "M/s"};
-workload("select_call") -> {fun calls:select_call/1, 100000, 100, "M/s"};
-workload("select_shapes") -> {fun calls:select_shapes/1, 100000, 100, "M/s"};
+workload("select") -> {fun calls:select/1, 100000, 100, "M/s"};
+workload("select_alternating") -> {fun calls:select_alternating/1, 100000, 100, "M/s"};
 workload("timers") -> {fun waits:timers/1, 100000, 1000, "s"};
 workload("latency") ->
-    {fun(Ms) -> waits:latency(Ms, erlang:system_info(schedulers_online)) end, 3000, 100, "M/s"};
-workload("latency_alone") -> {fun(Ms) -> waits:latency(Ms, 0) end, 3000, 100, "M/s"};
+    {fun(Questions) -> waits:latency(Questions, erlang:system_info(schedulers_online)) end, 2000, 100, "M/s"};
+workload("latency_alone") -> {fun(Questions) -> waits:latency(Questions, 0) end, 2000, 100, "M/s"};
 workload(Name) ->
     io:format(standard_error, "erlang_peer: no such workload here: ~s~n", [Name]),
     halt(3).

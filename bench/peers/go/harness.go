@@ -4,6 +4,7 @@
 // The workloads of bench/runtime on goroutines and channels:
 //
 //	go_peer WORKLOAD WORKERS full|smoke
+//	go_peer serve WORKERS                  the HTTP server
 //
 // Each checks its conservation law; the result is one line of JSON. A twentieth runs first, untimed.
 package main
@@ -27,24 +28,21 @@ type workload struct {
 }
 
 var workloads = map[string]workload{
-	"pingpong":       {run: pingpong, full: 2_000_000, smoke: 1000},
-	"ring":           {run: func(r *result, hops int64) { ring(r, hops, 1) }, full: 2_000_000, smoke: 2000},
-	"ring100":        {run: func(r *result, hops int64) { ring(r, hops, 100) }, full: 5_000_000, smoke: 20000},
-	"fanin":          {run: fanin, full: 1_000_000, smoke: 2000},
-	"ubench":         {run: ubench, full: 3000, smoke: 100},
-	"spawn":          {run: spawn, full: 1_000_000, smoke: 2000},
-	"skynet":         {run: skynet, full: 1_000_000, smoke: 1000, unit: "s"},
-	"idle_memory":    {run: idleMemory, full: 1_000_000, smoke: 2000, unit: "bytes", cold: true},
-	"json_call":      {run: func(r *result, calls int64) { jsonCall(r, calls, 1) }, full: 500_000, smoke: 1000},
-	"json_call4":     {run: func(r *result, calls int64) { jsonCall(r, calls, 4) }, full: 500_000, smoke: 1000},
-	"struct_call":    {run: func(r *result, calls int64) { structCall(r, calls, 1) }, full: 500_000, smoke: 1000},
-	"struct_call4":   {run: func(r *result, calls int64) { structCall(r, calls, 4) }, full: 500_000, smoke: 1000},
-	"timers":         {run: timers, full: 100_000, smoke: 1000, unit: "s"},
-	"latency":        {run: func(r *result, ms int64) { latency(r, ms, true) }, full: 3000, smoke: 100},
-	"latency_alone":  {run: func(r *result, ms int64) { latency(r, ms, false) }, full: 3000, smoke: 100},
-	"http_get":       {run: serveHTTP, cold: true},
-	"http_post_cast": {run: serveHTTP, cold: true},
-	"http_post_call": {run: serveHTTP, cold: true},
+	"pingpong":      {run: pingpong, full: 2_000_000, smoke: 1000},
+	"ring":          {run: func(r *result, hops int64) { ring(r, hops, 1) }, full: 2_000_000, smoke: 2000},
+	"ring100":       {run: func(r *result, hops int64) { ring(r, hops, 100) }, full: 5_000_000, smoke: 20000},
+	"fanin":         {run: fanin, full: 1_000_000, smoke: 2000},
+	"ubench":        {run: ubench, full: 3000, smoke: 100},
+	"spawn":         {run: spawn, full: 1_000_000, smoke: 2000},
+	"skynet":        {run: skynet, full: 1_000_000, smoke: 1000, unit: "s"},
+	"idle_memory":   {run: idleMemory, full: 1_000_000, smoke: 2000, unit: "bytes", cold: true},
+	"json_call":     {run: func(r *result, calls int64) { jsonCall(r, calls, 1) }, full: 500_000, smoke: 1000},
+	"json_call4":    {run: func(r *result, calls int64) { jsonCall(r, calls, 4) }, full: 500_000, smoke: 1000},
+	"struct_call":   {run: func(r *result, calls int64) { structCall(r, calls, 1) }, full: 500_000, smoke: 1000},
+	"struct_call4":  {run: func(r *result, calls int64) { structCall(r, calls, 4) }, full: 500_000, smoke: 1000},
+	"timers":        {run: timers, full: 100_000, smoke: 1000, unit: "s"},
+	"latency":       {run: func(r *result, questions int64) { latency(r, questions, r.workers) }, full: 2000, smoke: 100},
+	"latency_alone": {run: func(r *result, questions int64) { latency(r, questions, 0) }, full: 2000, smoke: 100},
 }
 
 // What a workload fills in; cpu and seconds come from begin and end.
@@ -82,17 +80,27 @@ func law(held bool, what string) {
 	}
 }
 
-// The same numbers in every peer: xorshift.
+// xorshift
 type random uint64
+
+func newRandom(number int) random {
+	return random(uint64(number+1) * 0x9E3779B97F4A7C15)
+}
 
 func (r *random) below(n uint64) uint64 {
 	*r ^= *r << 13
 	*r ^= *r >> 7
 	*r ^= *r << 17
-	return uint64(*r) % n
+	return uint64(*r>>11) % n
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "serve" {
+		workers, err := strconv.Atoi(os.Args[2])
+		law(err == nil && workers > 0, "a number of workers")
+		runtime.GOMAXPROCS(workers)
+		serve()
+	}
 	law(len(os.Args) == 4, "usage: go_peer WORKLOAD WORKERS full|smoke")
 	w, known := workloads[os.Args[1]]
 	if !known {

@@ -81,12 +81,12 @@ func fanin(r *result, each int64) {
 	r.end(producers * each)
 }
 
-// In each channel there is room for all pings, so that nobody ever waits to send. Who has been stopped gives its pings back.
+// In each channel there is room for 50 times the mean. Who has been stopped gives its pings back.
 func ubench(r *result, ms int64) {
 	const actors, pings, stop = 256, 5, -1
 	var to [actors]chan int64
 	for i := range to {
-		to[i] = make(chan int64, actors*pings+1)
+		to[i] = make(chan int64, 256)
 	}
 	back, counted := make(chan int64, actors*pings), make(chan int64)
 	for i := range to {
@@ -103,7 +103,7 @@ func ubench(r *result, ms int64) {
 			for ping := range in {
 				back <- ping
 			}
-		}(to[i], &to, random(i+1))
+		}(to[i], &to, newRandom(i))
 	}
 	r.begin()
 	for i := int64(0); i < actors*pings; i++ {

@@ -37,10 +37,6 @@ impl Span {
         Span { began: Instant::now(), cpu_began: cpu_seconds() }
     }
 
-    pub fn elapsed(&self) -> Duration {
-        self.began.elapsed()
-    }
-
     pub fn end(self, operations: u64) -> Outcome {
         let seconds = self.began.elapsed().as_secs_f64();
         Outcome { operations, seconds, cpu_seconds: cpu_seconds() - self.cpu_began, ..Default::default() }
@@ -93,7 +89,7 @@ fn size(name: &str) -> Option<(u64, u64, &'static str)> {
         "idle_memory" => (1_000_000, 2000, "bytes"),
         "json_call" | "json_call4" | "struct_call" | "struct_call4" => (500_000, 1000, "M/s"),
         "timers" => (100_000, 1000, "s"),
-        "latency" | "latency_alone" => (3000, 100, "M/s"),
+        "latency" | "latency_alone" => (2000, 100, "M/s"),
         _ => return None,
     })
 }
