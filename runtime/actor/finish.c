@@ -231,7 +231,9 @@ void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
     self->frame = NULL;
     self->serving = NULL; /* after an overflow its stack is gone */
     leave_sections(self, 0, 0);
+    gri_heap_beyond_limit(true); /* whoever watches it learns how it ended, however much is on its way */
     gr_message *report = outcome == GRI_RETURNED ? NULL : gri_report_take(self, outcome);
+    gri_heap_beyond_limit(false);
     if (outcome == GRI_RAISED || outcome == GRI_STACK_OVERFLOW) log_end(self, gr_body(report));
     run_defers(self);
     gri_serve_stop(self);
@@ -245,7 +247,9 @@ void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
     gr_value value = outcome != GRI_RETURNED ? gr_body(report)
                      : self->result          ? gr_body(self->result)
                                              : gri_runtime_null();
+    gri_heap_beyond_limit(true);
     gri_watch_tell_all(self, outcome, value);
+    gri_heap_beyond_limit(false);
     gr_message_free(&report);
     release_memory(self);
     gri_actor_end(self);

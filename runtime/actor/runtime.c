@@ -440,6 +440,26 @@ int gr_start(const gr_options *options, gr_detail *ret_detail)
     return code;
 }
 
+/* ---- the source of memory ---- */
+
+static gr_memory_source memory_source; /* guarded by start_lock */
+
+int gr_memory_source_set(const gr_memory_source *source)
+{
+    if (source && (!source->take || !source->give)) return GR_EINVAL;
+    gri_chunk_source chunks = {NULL, NULL, NULL};
+    if (source) chunks = (gri_chunk_source){source->take, source->give, source->arg};
+    pthread_mutex_lock(&start_lock);
+    gr_memory_source before = memory_source;
+    bool idle = starts == 0;
+    if (idle) gri_heap_trim(true);
+    int code = idle && gri_heap_hook(source ? &chunks : NULL) ? 0 : GR_EINUSE;
+    if (code == 0) memory_source = source ? *source : (gr_memory_source){NULL, NULL, NULL, NULL};
+    pthread_mutex_unlock(&start_lock);
+    if (code == 0 && before.drop) before.drop(before.arg);
+    return code;
+}
+
 /* ---- stopping ---- */
 
 /* Waits until no actor is left. */

@@ -168,7 +168,7 @@ static bool wants(const gri_watch *watch, enum gri_outcome outcome)
     return outcome != GRI_RETURNED || (watch->link_flags & GR_LINK_TRAP_EXIT);
 }
 
-/* The body of a DOWN: the exit record with "down" before it. Falls back to the exit record itself. */
+/* The body of a DOWN: the exit record with "down" before it. NULL: no memory. */
 static gr_message *down_body(uint64_t reference, gr_value exit)
 {
     gr_builder b;
@@ -195,15 +195,16 @@ static enum gri_message_kind wait_kind(enum gri_outcome outcome)
     }
 }
 
-/* Without memory for the exit record: who, and that there was an end. */
-static void embed_fallback(gri_watch *watch)
+/* Without memory for the body: who, and which kind of end it was. */
+static void embed_fallback(gri_watch *watch, enum gri_outcome outcome)
 {
     gr_builder b;
     gr_value value = gri_runtime_null();
     gr_build_into(&b, watch->room, sizeof watch->room);
     gr_put_object(&b);
+    if (watch->kind == GRI_WATCH_MONITOR) gr_put_key(&b, "down"), gr_put_int(&b, (int64_t)watch->reference);
     gr_put_key(&b, "address"), gr_put_address(&b, watch->watched);
-    gr_put_key(&b, "exception"), gr_put_null(&b);
+    gr_put_key(&b, outcome == GRI_RETURNED ? "exit" : "exception"), gr_put_null(&b);
     gr_put_end(&b);
     GRI_ASSERT(gr_build_value(&b, &value) == 0); /* room is enough for it */
     gri_message_init_embedded(&watch->message, value, watch_release);
@@ -214,10 +215,11 @@ static void tell(gri_watch *watch, gr_message *exit, enum gri_outcome outcome)
     gr_message *m = &watch->message;
     gr_address watcher = watch->watcher;
     gr_message *down = watch->kind == GRI_WATCH_MONITOR && exit ? down_body(watch->reference, gr_body(exit)) : NULL;
-    if (exit)
-        gri_message_embed_shared(m, down ? down : exit);
+    gr_message *body = watch->kind == GRI_WATCH_MONITOR ? down : exit;
+    if (body)
+        gri_message_embed_shared(m, body);
     else
-        embed_fallback(watch);
+        embed_fallback(watch, outcome);
     gr_message_free(&down);
     m->sender = watch->watched;
     m->reference = watch->reference;

@@ -53,7 +53,7 @@ static struct {
     gri_atomic_u64 bytes, limit, taken, system_calls, refusals; /* relaxed: counters, nothing is published by them */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static GRI_THREAD_LOCAL bool refused_by_limit;
+static GRI_THREAD_LOCAL bool refused_by_limit, beyond_limit;
 
 static void count_system_call(void)
 {
@@ -65,7 +65,7 @@ static bool charge(size_t bytes)
 {
     uint64_t limit = gri_load_relaxed(&pool.limit);                  /* relaxed: a number, nothing else goes with it */
     uint64_t before = gri_add_relaxed(&pool.bytes, (uint64_t)bytes); /* relaxed: a counter */
-    refused_by_limit = limit != 0 && before + bytes > limit;
+    refused_by_limit = limit != 0 && !beyond_limit && before + bytes > limit;
     if (!refused_by_limit) return true;
     (void)gri_sub_relaxed(&pool.bytes, (uint64_t)bytes); /* relaxed: a counter */
     (void)gri_add_relaxed(&pool.refusals, 1u);           /* relaxed: a counter */
@@ -354,6 +354,11 @@ size_t gri_chunk_trim(bool all)
 void gri_chunk_limit(size_t bytes)
 {
     gri_store_relaxed(&pool.limit, (uint64_t)bytes); /* relaxed: a number, nothing else goes with it */
+}
+
+void gri_chunk_beyond_limit(bool may)
+{
+    beyond_limit = may;
 }
 
 bool gri_chunk_over_limit(void)

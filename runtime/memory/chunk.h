@@ -49,6 +49,8 @@ size_t gri_chunk_trim(bool all);
 
 /* Bytes that may be in use at once, 0 for no limit. What is in use beyond a lowered limit stays. */
 void gri_chunk_limit(size_t bytes);
+/* While it may, this thread takes what it needs, limit or not. */
+void gri_chunk_beyond_limit(bool may);
 /* Whether this thread's last failed take was refused by the limit (else the system had no memory). */
 bool gri_chunk_over_limit(void);
 

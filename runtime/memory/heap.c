@@ -693,6 +693,11 @@ void gri_heap_limit(size_t bytes)
     gri_chunk_limit(bytes);
 }
 
+void gri_heap_beyond_limit(bool may)
+{
+    gri_chunk_beyond_limit(may);
+}
+
 bool gri_heap_over_limit(void)
 {
     return gri_chunk_over_limit();

@@ -53,6 +53,8 @@ size_t gri_block_bytes(const void *block);
 
 /* Process-wide bound on the memory that heaps hold, checked per chunk; 0: none. */
 void gri_heap_limit(size_t bytes);
+/* While it may, the calling thread is not bound by it: for what must be told, and is little. It must not suspend meanwhile. */
+void gri_heap_beyond_limit(bool may);
 /* After gri_block_alloc returned NULL to this thread: true if the limit was the reason, false if the system was. */
 bool gri_heap_over_limit(void);
 /* Replaces the source of memory; only while no heap holds any (false otherwise). */

@@ -488,6 +488,80 @@ TEST(link, exit_messages_are_never_dropped_by_a_bound)
     END(self);
 }
 
+static gri_atomic_bool dry; /* relaxed: a request; the system has no memory */
+
+static void *take_memory(void *arg, size_t bytes, size_t alignment)
+{
+    (void)arg;
+    return gri_load_relaxed(&dry) ? NULL : aligned_alloc(alignment, bytes);
+}
+
+static void give_memory(void *arg, void *memory, size_t bytes)
+{
+    (void)arg, (void)bytes;
+    free(memory);
+}
+
+/* Takes all the memory there is with messages to oneself, down to the smallest. */
+static int64_t fill_up(gr_self *self, int full)
+{
+    static char text[100001];
+    int64_t sent = 0;
+    memset(text, 'x', sizeof text - 1);
+    for (size_t bytes = sizeof text - 1; bytes > 0; bytes /= 10) {
+        const char *part = text + sizeof text - 1 - bytes;
+        int code = 0;
+        while ((code = gr_cast(self, gr_self_address(self), "s", part)) == 0) sent++;
+        CHECK_EQ(code, full);
+    }
+    return sent;
+}
+
+/* Who ended, and how, is told: at the limit in full, without any memory in what the link and the monitor have kept for it. */
+static void deaths_without_memory(gr_self *self, int full, const char *told)
+{
+    enum { VICTIMS = 1000 };
+    static gr_address all[VICTIMS];
+    gr_monitor_ref ref;
+    const gr_spawn_options options = {.link = GR_LINK | GR_LINK_TRAP_EXIT, .monitor = &ref};
+    for (int i = 0; i < VICTIMS; i++) {
+        CHECK_OK(gr_spawn_with(self, &all[i], victim, &options, "n"));
+        WAIT_FOR(self, harness_waits(all[i]));
+    }
+    gri_store_relaxed(&dry, full == GR_ENOMEM); /* relaxed: as above */
+    int64_t filled = fill_up(self, full);
+    for (int i = 0; i < VICTIMS; i++) CHECK_OK(gr_kill(all[i]));
+    gr_shape *shape = harness_shape(told);
+    gr_message *m = NULL;
+    int downs = 0;
+    for (int i = 0; i < 2 * VICTIMS; i++) {
+        CHECK_EQ(gr_select(self, &(gr_pattern){.shape = shape}, 1, &m, SOON), 0);
+        downs += gr_type_of(gr_get(gr_body(m), "down")) == GR_INT;
+        FREE(m);
+    }
+    CHECK_EQ(downs, VICTIMS);
+    gr_shape_free(&shape);
+    for (int64_t i = 0; i < filled; i++) {
+        m = RECEIVE(self);
+        FREE(m);
+    }
+    EXPECT_NOTHING(self);
+}
+
+TEST(link, deaths_need_no_memory)
+{
+    const gr_memory_source source = {take_memory, give_memory, NULL, NULL};
+    gr_self *self = BEGIN_WITH(.message_mb = 24, .fixed = GR_FIXED(message_mb));
+    deaths_without_memory(self, GR_EFULL, "{\"address\":address,\"exception\":{\"error\":\"killed\"}}");
+    END(self);
+    CHECK_OK(gr_memory_source_set(&source));
+    self = BEGIN();
+    deaths_without_memory(self, GR_ENOMEM, "{\"address\":address,\"exception\":any}");
+    gri_store_relaxed(&dry, false);
+    END(self);
+    CHECK_OK(gr_memory_source_set(NULL));
+}
+
 /* ---- monitors ---- */
 
 TEST(monitor, is_one_shot_and_independent_of_others)

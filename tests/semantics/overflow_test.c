@@ -7,13 +7,21 @@
 
 #include <greenroom.h>
 
-static gr_self *start(unsigned workers)
+/* guard: NULL is what the setting says. */
+static gr_self *start_guarded(unsigned workers, const char *guard)
 {
     gr_detail detail;
     gr_self *self = NULL;
-    CHECK_OK(gr_start(&(gr_options){.workers = workers, .log = "off", .fixed = GR_FIXED(workers)}, &detail));
+    gr_options options = {.workers = workers, .log = "off", .guard = guard, .fixed = GR_FIXED(workers)};
+    if (guard) options.fixed |= GR_FIXED(guard);
+    CHECK_OK(gr_start(&options, &detail));
     CHECK_OK(gr_attach(&self));
     return self;
+}
+
+static gr_self *start(unsigned workers)
+{
+    return start_guarded(workers, NULL);
 }
 
 static volatile int sink;
@@ -81,9 +89,9 @@ static void echo(gr_self *self, gr_value args)
         CHECK_OK(gr_cast(self, gr_sender(m), "V", gr_body(m)));
 }
 
-static void overflow_many(gr_entry entry, int times)
+static void overflow_many(gr_entry entry, int times, const char *guard)
 {
-    gr_self *self = start(2);
+    gr_self *self = start_guarded(2, guard);
     gr_address neighbour, victim, drain;
     CHECK_OK(gr_spawn(self, &neighbour, echo, "n"));
     CHECK_OK(gr_spawn(self, &drain, swallow, "n"));
@@ -107,20 +115,27 @@ static void overflow_many(gr_entry entry, int times)
 
 TEST(overflow, in_own_code)
 {
-    overflow_many(in_own_code, 200);
+    overflow_many(in_own_code, 200, NULL);
 }
 
 #if STEPS
 TEST(overflow, in_the_c_library)
 {
-    overflow_many(in_the_c_library, 50);
+    overflow_many(in_the_c_library, 10, NULL);
 }
 
 TEST(overflow, in_the_runtime)
 {
-    overflow_many(in_the_runtime, 50);
+    overflow_many(in_the_runtime, 10, NULL);
 }
 #endif
+
+/* What the kernel can do about a stack's end: both ways it knows, and "install" where it knows only one. */
+TEST(overflow, whatever_guards_the_stack)
+{
+    overflow_many(in_own_code, 10, "protect");
+    overflow_many(in_own_code, 10, "install");
+}
 
 /* The next stack's holder has all of it again. */
 static void use_all_of_it(gr_self *self, gr_value args)

@@ -530,6 +530,104 @@ TEST(citizen, handlers_are_put_back_and_sigpipe_is_untouched)
     }
 }
 
+static void raise_something(gr_self *self, gr_value args)
+{
+    (void)args;
+    gr_raise(self, "something", "to talk about");
+}
+
+/* ---- memory from elsewhere ---- */
+
+static struct {
+    gri_atomic_u64 taken, given, refused; /* bytes; relaxed: read when nobody else runs */
+    gri_atomic_bool dry;                  /* relaxed: a request */
+    int dropped;
+} sourced;
+
+static void *source_take(void *arg, size_t bytes, size_t alignment)
+{
+    CHECK(arg == &sourced);
+    if (gri_load_relaxed(&sourced.dry)) {
+        gri_add_relaxed(&sourced.refused, bytes);
+        return NULL;
+    }
+    gri_add_relaxed(&sourced.taken, bytes);
+    return aligned_alloc(alignment, bytes);
+}
+
+static void source_give(void *arg, void *memory, size_t bytes)
+{
+    CHECK(arg == &sourced);
+    gri_add_relaxed(&sourced.given, bytes);
+    free(memory);
+}
+
+static void source_drop(void *arg)
+{
+    CHECK(arg == &sourced);
+    sourced.dropped++;
+}
+
+TEST(memory_source, gives_messages_their_memory_and_may_refuse)
+{
+    static char text[100000];
+    const gr_memory_source source = {source_take, source_give, &sourced, source_drop};
+    memset(text, 'x', sizeof text - 1);
+    CHECK_EQ(gr_memory_source_set(&(gr_memory_source){.take = source_take}), GR_EINVAL);
+    CHECK_OK(gr_memory_source_set(&source));
+    gr_self *self = BEGIN();
+    CHECK_EQ(gr_memory_source_set(NULL), GR_EINUSE);
+    for (int i = 0; i < 10; i++) CHECK_OK(gr_cast(self, gr_self_address(self), "s", (const char *)text));
+    CHECK(gri_load_relaxed(&sourced.taken) >= 10 * sizeof text);
+    gri_store_relaxed(&sourced.dry, true);
+    int code = 0;
+    for (int i = 0; i < 1000 && code == 0; i++) code = gr_cast(self, gr_self_address(self), "s", (const char *)text);
+    CHECK_EQ(code, GR_ENOMEM);
+    CHECK(gri_load_relaxed(&sourced.refused) > 0);
+    gri_store_relaxed(&sourced.dry, false);
+    EXPECT(self, "s", (const char *)text); /* nothing was lost */
+    CHECK_OK(gr_cast(self, gr_self_address(self), "i", 1));
+    END(self);
+    CHECK_OK(gr_memory_source_set(NULL));
+    CHECK_EQ(sourced.dropped, 1);
+    CHECK_EQ(gri_load_relaxed(&sourced.taken), gri_load_relaxed(&sourced.given));
+}
+
+/* Everything that could be said, with standard output going to a file. */
+static void chatter_in_child(int file)
+{
+    if (dup2(file, STDOUT_FILENO) < 0) _exit(2);
+    gr_self *self = NULL;
+    gr_address one;
+    gr_message *m = NULL;
+    setenv("GREENROOM_NO_SUCH_SETTING", "1", 1);
+    CHILD_CHECK(gr_start(&(gr_options){.log = "debug", .fixed = GR_FIXED(log)}, NULL) == 0);
+    CHILD_CHECK(gr_attach(&self) == 0);
+    CHILD_CHECK(gr_spawn_link(self, &one, raise_something, "n") == 0);
+    CHILD_CHECK(gr_receive(self, &m, SOON) == 0);
+    gr_message_free(&m);
+    CHILD_CHECK(gr_spawn_link(self, &one, harness_idle, "n") == 0);
+    CHILD_CHECK(gr_stop(GR_NOW) == GR_ETIMEOUT);
+    fflush(NULL);
+    _exit(0);
+}
+
+TEST(citizen, nothing_is_written_to_stdout)
+{
+    FILE *file = tmpfile();
+    CHECK(file);
+    fflush(NULL);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) chatter_in_child(fileno(file));
+    int status = 0;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status));
+    CHECK_EQ(WEXITSTATUS(status), 0);
+    CHECK_EQ(lseek(fileno(file), 0, SEEK_END), 0);
+    fclose(file);
+}
+
 /* ---- errors ---- */
 
 TEST(error, detail_says_why_the_last_call_failed)

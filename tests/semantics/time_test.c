@@ -120,6 +120,30 @@ TEST(slice, a_busy_pair_does_not_keep_others_from_running)
     END(self);
 }
 
+static void sleep_a_little(gr_self *self, gr_value args)
+{
+    CHECK_OK(gr_sleep(self, gr_after_ms(2)));
+    CHECK_OK(gr_cast(self, gr_address_in(args), "s", "slept"));
+}
+
+/* Those two hand the worker over to each other; its timers fire all the same. */
+TEST(slice, a_busy_pair_does_not_keep_timers_from_firing)
+{
+    if (harness_simulated()) return; /* virtual time stands still while anybody can run */
+    gr_self *self = BEGIN_WITH(.workers = 1, .stuck_ms = 60000, .fixed = GR_FIXED(workers) | GR_FIXED(stuck_ms));
+    gr_address a, b, one;
+    CHECK_OK(gr_spawn(self, &a, talk, "A", GR_NO_ADDRESS));
+    CHECK_OK(gr_spawn(self, &b, talk, "A", a));
+    CHECK_OK(gr_cast(self, b, "s", "ball"));
+    for (int i = 0; i < 5; i++) {
+        CHECK_OK(gr_spawn(self, &one, sleep_a_little, "A", gr_self_address(self)));
+        EXPECT(self, "s", "slept");
+    }
+    CHECK_OK(gr_kill(a));
+    CHECK_OK(gr_kill(b));
+    END(self);
+}
+
 static _Thread_local int on_this_thread;
 
 /* Out of line: the compiler must not keep the address of a thread-local across a suspend. */
