@@ -90,7 +90,7 @@ func serve() {
 	routes.HandleFunc("/got", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, a.got.Load()) })
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	law(err == nil, "http: listening")
-	fmt.Println(listener.Addr(), "go", "net/http")
+	fmt.Println(listener.Addr())
 	server := http.Server{Handler: routes, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		IdleTimeout: time.Minute}
 	law(server.Serve(listener) == nil, "http: serving")
