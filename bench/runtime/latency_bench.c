@@ -16,10 +16,10 @@
 #define QUESTIONS_MAX 1000000
 
 static bench_span span;
-static uint64_t rounds;        /* of 100 µs: constant while actors live */
-static uint32_t *lateness_ns;  /* of each question; the client's, read when it has ended */
-static uint64_t pieces;        /* computed, by whoever computes, with __atomic builtins */
-static uint64_t sink;          /* so that the work is not left out; whose result it is does not matter */
+static uint64_t rounds;       /* of 100 µs: constant while actors live */
+static uint32_t *lateness_ns; /* of each question; the client's, read when it has ended */
+static uint64_t pieces;       /* computed, by whoever computes, with __atomic builtins */
+static uint64_t sink;         /* so that the work is not left out; whose result it is does not matter */
 
 /* ---- who computes ---- */
 
