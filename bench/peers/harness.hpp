@@ -65,7 +65,9 @@ struct workload {
 struct random_numbers {
     uint64_t state;
 
-    explicit random_numbers(uint64_t number) : state((number + 1) * 0x9E3779B97F4A7C15u) {}
+    explicit random_numbers(uint64_t number) : state((number + 1) * 0x9E3779B97F4A7C15u)
+    {
+    }
     uint64_t below(uint64_t n)
     {
         state ^= state << 13;
@@ -104,8 +106,8 @@ inline void print_latencies(std::vector<double> &us)
 {
     std::sort(us.begin(), us.end());
     auto at = [&](double quantile) { return us[size_t(quantile * double(us.size() - 1))]; };
-    printf(",\"latency_us\":{\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f},\"histogram\":[", at(.5),
-           at(.9), at(.99), at(.999), at(1));
+    printf(",\"latency_us\":{\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f},\"histogram\":[",
+           at(.5), at(.9), at(.99), at(.999), at(1));
     int64_t upper = 1;
     const char *comma = "";
     for (size_t i = 0; i < us.size();) {
@@ -129,7 +131,8 @@ inline void print_line(const char *peer, const std::string &version, const workl
 
 // `within` runs the workload's work with that many workers.
 inline int peer_main(int argc, char **argv, const char *peer, const std::string &version,
-                     const std::vector<workload> &workloads, void (*within)(const workload &w, int workers, std::function<void()> work))
+                     const std::vector<workload> &workloads,
+                     void (*within)(const workload &w, int workers, std::function<void()> work))
 {
     law(argc == 4 && atoi(argv[2]) > 0, "usage: PEER WORKLOAD WORKERS full|smoke");
     for (const workload &w : workloads) {

@@ -2,8 +2,6 @@
 // SPDX-FileCopyrightText: The Greenroom authors
 #include "fiber_peer.hpp"
 
-#include <atomic>
-
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
@@ -12,29 +10,30 @@ using std::chrono::steady_clock;
 void timers(result &r, int64_t actors)
 {
     const int sleeps = 10;
-    std::atomic<int64_t> slept{0};
+    std::vector<int> slept(static_cast<size_t>(actors));
+    int64_t sum = 0;
     std::vector<fiber> all;
     all.reserve(size_t(actors));
     r.begin();
     for (int64_t i = 0; i < actors; i++)
         all.push_back(fiber(std::allocator_arg, small_stack(), [&slept, i] {
-            for (int which = 0; which < sleeps; which++)
+            for (int &which = slept[size_t(i)]; which < sleeps; which++)
                 boost::this_fiber::sleep_for(milliseconds(nap_ms(uint64_t(i), uint64_t(which))));
-            slept += sleeps;
         }));
     for (fiber &actor : all) actor.join();
     r.end(sleeps * actors);
-    law(slept == sleeps * actors, "timers: sleeps got lost");
+    for (int each : slept) sum += each;
+    law(sum == sleeps * actors, "timers: sleeps got lost");
 }
 
 // A client asks an echo every millisecond; those who compute beside them give way every 100 us.
 void latency(result &r, int64_t questions, int computing)
 {
-    std::atomic<bool> over{false};
+    channel over(2);
     std::vector<fiber> others;
     for (int i = 0; i < computing; i++)
         others.emplace_back([&] {
-            while (!over) {
+            while (!over.is_closed()) {
                 for (auto end = steady_clock::now() + microseconds(100); steady_clock::now() < end;) continue;
                 boost::this_fiber::yield();
             }
@@ -55,7 +54,7 @@ void latency(result &r, int64_t questions, int computing)
         r.latencies_us.push_back(std::chrono::duration<double, std::micro>(steady_clock::now() - sent).count());
     }
     r.end(questions);
-    over = true;
+    over.close();
     there.close();
     echo.join();
     for (fiber &other : others) other.join();
