@@ -204,7 +204,7 @@ void gri_message_embed_shared(gr_message *m, const gr_message *source)
 
 void gri_message_narrow(gr_message *m, gr_value part)
 {
-    size_t bytes = gr_value_bytes(part);
+    size_t bytes = gri_value_size(part.at);
     const unsigned char *room = gri_message_room(m);
     if (m->flags & GRI_MESSAGE_OUTSIDE) {
         m->outside.at = part.at;

@@ -108,6 +108,12 @@ typedef struct gri_plan_slot {
     uint8_t read;
 } gri_plan_slot;
 
+/* A slot that is eight bytes of an argument. */
+typedef struct gri_plan_word {
+    uint32_t at;
+    uint16_t place;
+} gri_plan_word;
+
 /* A container whose byte count depends on variable slots. */
 typedef struct gri_plan_container {
     uint32_t at;         /* its header in the template */
@@ -123,6 +129,9 @@ typedef struct gri_plan {
     uint32_t template_bytes;
     uint16_t steps_count, fixed_count, variable_count, containers_count;
     uint16_t arguments_count, doubles_count;
+    /* If all slots are integers as they are, or addresses: first those of eight bytes, then those of four, which are extended. */
+    const gri_plan_word *words; /* NULL if there are others, or no slots */
+    uint16_t words_long, words_count;
     const unsigned char *types; /* of the arguments, the site's own */
     void *memory;               /* holds what follows */
     const gri_plan_step *steps;

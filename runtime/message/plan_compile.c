@@ -343,15 +343,34 @@ static size_t close_gaps(const maker *k, const unsigned char *body, size_t bytes
     return to + bytes - from;
 }
 
+/* The slots in the order in which they are quickest to fill in, if there are only such that need no look at what is given. */
+static void keep_words(gri_plan *plan, const maker *k, gri_plan_word *words)
+{
+    uint16_t count = 0;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (uint16_t i = 0; i < k->steps_count; i++) {
+            const gri_plan_step *step = &k->steps[i];
+            const bool is_int = step->read == GRI_READ_INT;
+            if (!is_int && step->read != GRI_READ_LONG && step->read != GRI_READ_ADDRESS) return;
+            if (is_int == (pass == 1)) words[count++] = (gri_plan_word){step->at, step->place};
+        }
+        if (pass == 0) plan->words_long = count;
+    }
+    plan->words_count = count;
+    plan->words = words;
+}
+
 static int keep_template(gri_plan *plan, const maker *k, const unsigned char *body, size_t bytes)
 {
+    size_t words_bytes = k->steps_count * sizeof(gri_plan_word);
     size_t steps_bytes = k->steps_count * sizeof(gri_plan_step), slots_bytes = k->steps_count * sizeof(gri_plan_slot);
     size_t containers_bytes = k->containers_count * sizeof(gri_plan_container);
-    unsigned char *memory = malloc(steps_bytes + slots_bytes + containers_bytes + bytes + 1);
+    unsigned char *memory = malloc(steps_bytes + slots_bytes + containers_bytes + words_bytes + bytes + 1);
     if (!memory) return GR_ENOMEM;
     gri_plan_slot *fixed = (gri_plan_slot *)(void *)(memory + steps_bytes);
     gri_plan_slot *variable = fixed + (k->steps_count - k->variable_count);
-    unsigned char *containers = memory + steps_bytes + slots_bytes, *kept = containers + containers_bytes;
+    unsigned char *containers = memory + steps_bytes + slots_bytes, *words = containers + containers_bytes;
+    unsigned char *kept = words + words_bytes;
     memcpy(memory, k->steps, steps_bytes);
     memcpy(containers, k->containers, containers_bytes);
     plan->memory = memory;
@@ -366,6 +385,7 @@ static int keep_template(gri_plan *plan, const maker *k, const unsigned char *bo
     plan->variable_count = k->variable_count;
     plan->containers_count = k->containers_count;
     plan->doubles_count = k->doubles;
+    keep_words(plan, k, (gri_plan_word *)(void *)words);
     for (uint16_t i = 0; i < k->steps_count; i++) {
         gri_plan_slot **next = k->steps[i].read < GRI_READ_TEXT ? &fixed : &variable;
         *(*next)++ = (gri_plan_slot){.at = k->steps[i].at, .slot = i, .read = k->steps[i].read};

@@ -277,9 +277,29 @@ static GRI_NOINLINE int message_from_copies(const target *t, va_list list, gr_me
     return message_by_template(t, &places, ret_message);
 }
 
+/* Apart from the rest, which would have it save registers: nothing can be wrong here but memory. */
+static GRI_NOINLINE int message_of_words(const gri_plan *plan, const void *list, size_t before,
+                                         gr_message **ret_message, gr_detail *ret_detail)
+{
+    gr_message *m = gri_message_new(before + plan->template_bytes);
+    if (GRI_UNLIKELY(!m)) return no_memory(ret_detail);
+    *ret_message = m;
+    unsigned char *to = gri_message_room(m) + before;
+    gri_copy_short(to, plan->bytes, plan->template_bytes);
+    gri_argument_places places;
+    (void)gri_arguments_find(list, 0, &places);
+    const gri_plan_word *w = plan->words, *longs = w + plan->words_long, *end = w + plan->words_count;
+    for (; w < longs; w++) gri_store64(to + w->at, gri_argument_word(&places, w->place));
+    for (; w < end; w++) gri_store64(to + w->at, (uint64_t)(int64_t)(int32_t)gri_argument_word(&places, w->place));
+    GRI_FULL_ASSERT(gri_value_verify(to, plan->template_bytes));
+    return 0;
+}
+
 int gri_template_message(const gri_plan *plan, va_list list, size_t before, gr_message **ret_message,
                          gr_detail *ret_detail)
 {
+    if (GRI_ARGUMENTS_IN_PLACE && GRI_LIKELY(plan->words != NULL))
+        return message_of_words(plan, GRI_ARGUMENTS_AT(list), before, ret_message, ret_detail);
     target t = {plan, ret_detail, before > 0, before};
     gri_argument_places places;
     return GRI_LIKELY(gri_arguments_find(GRI_ARGUMENTS_AT(list), plan->doubles_count, &places))

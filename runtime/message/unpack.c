@@ -186,11 +186,19 @@ GRI_INLINE bool keep_by_layout(const gri_layout *l, const unsigned char *const *
     return true;
 }
 
-static bool read_by_layout(const gri_plan *plan, const unsigned char *root, const gri_argument_places *places)
+GRI_INLINE bool read_by_layout(const unsigned char *root, gr_site *site, gri_arguments *args)
 {
     const unsigned char *starts[GRI_LAYOUT_SEGMENTS_MAX];
-    for (const gri_layout *l = gri_layout_first(plan); l; l = l->next)
-        if (GRI_LIKELY(gri_layout_match(l, root, starts))) return keep_by_layout(l, starts, places);
+    gri_argument_places places;
+    if (GRI_UNLIKELY(!GRI_ARGUMENTS_IN_PLACE || !root || !site || !site->literal)) return false;
+    /* mo:plan.find acquire <- plan.publish release: the plan */
+    const gri_plan *plan = gri_load_acquire((gri_atomic_ptr *)(void *)&site->plan);
+    const gri_layout *l = GRI_LIKELY(plan != NULL) ? gri_layout_first(plan) : NULL;
+    for (; l; l = l->next) {
+        if (GRI_UNLIKELY(!gri_layout_match(l, root, starts))) continue;
+        (void)gri_arguments_find(GRI_ARGUMENTS_AT(args->list), 0, &places);
+        return keep_by_layout(l, starts, &places);
+    }
     return false;
 }
 
@@ -463,23 +471,31 @@ static GRI_NOINLINE int unpack_by_ops(const gri_plan *plan, gr_value value, gri_
     return run(&u);
 }
 
+/* What no layout fits. */
+static GRI_NOINLINE int unpack_otherwise(gr_value value, gr_detail *ret_detail, gr_site *site, const char *format,
+                                         gri_arguments *args)
+{
+    gri_plan_found f;
+    gri_argument_places places;
+    int error = gri_plan_find(site, format, args->list, gri_plan_compile_unpack, ret_detail, &f);
+    if (GRI_UNLIKELY(error)) return error;
+    if (GRI_UNLIKELY(!value.at)) {
+        error = nothing_there(ret_detail);
+    } else if (!f.plan->reads || !gri_arguments_find(GRI_ARGUMENTS_AT(args->list), 0, &places) ||
+               !read_in_a_hurry(f.plan, value.at, &places, f.own == NULL)) {
+        error = unpack_by_ops(f.plan, value, args, ret_detail);
+    }
+    gri_plan_done(&f);
+    return error;
+}
+
 int gr_unpack_site(gr_value value, gr_detail *ret_detail, gr_site *site, const char *format, ...)
 {
     gri_arguments args;
-    gri_plan_found f;
-    gri_argument_places places;
     va_start(args.list, format);
-    int error = gri_plan_find(site, format, args.list, gri_plan_compile_unpack, ret_detail, &f);
-    if (GRI_UNLIKELY(error)) goto done;
-    if (GRI_UNLIKELY(!value.at)) {
-        error = nothing_there(ret_detail);
-    } else if (GRI_UNLIKELY(!f.plan->reads) || !gri_arguments_find(GRI_ARGUMENTS_AT(args.list), 0, &places) ||
-               (!read_by_layout(f.plan, value.at, &places) &&
-                !read_in_a_hurry(f.plan, value.at, &places, f.own == NULL))) {
-        error = unpack_by_ops(f.plan, value, &args, ret_detail);
-    }
-    gri_plan_done(&f);
-done:
+    int error = GRI_LIKELY(read_by_layout(value.at, site, &args))
+                    ? 0
+                    : unpack_otherwise(value, ret_detail, site, format, &args);
     va_end(args.list);
     return error;
 }
