@@ -10,6 +10,7 @@
 #include <greenroom/build.h>
 #include <greenroom/call.h>
 #include <greenroom/error.h>
+#include <greenroom/fetch.h>
 #include <greenroom/io.h>
 #include <greenroom/jansson.h>
 #include <greenroom/link.h>

@@ -331,6 +331,35 @@ int gri_socket_pause(gr_self *self, int64_t ns, gr_deadline deadline)
 
 /* ---- changing hands ---- */
 
+static gri_list kept_sockets = GRI_LIST_EMPTY(kept_sockets); /* under the lock of all links */
+
+int gri_socket_keep(gr_self *self, gr_socket socket)
+{
+    gri_socket_record *record;
+    int code = gri_socket_begin(self, socket, &record);
+    if (code != 0) return code;
+    gri_store_relaxed(&record->waiter, 0); /* relaxed: as in gri_socket_end */
+    gri_spinlock_lock(&links_lock);
+    gri_list_remove(&record->link);
+    gri_list_push_back(&kept_sockets, &record->link);
+    gri_spinlock_unlock(&links_lock);
+    /* mo:socket.end release -> socket.adopt acquire: the record as the call left it */
+    gri_store_release(&record->holder, GRI_SOCKET_KEPT);
+    return 0;
+}
+
+void gri_socket_kept_close(gr_socket socket)
+{
+    gri_socket_record *record = find(socket);
+    uint64_t seen = GRI_SOCKET_KEPT;
+    /* mo:socket.adopt acquire <- socket.end release */
+    if (!record || !gri_cas_strong_acquire(&record->holder, &seen, GRI_SOCKET_KEPT | GRI_SOCKET_BUSY)) return;
+    gri_spinlock_lock(&links_lock);
+    gri_list_remove(&record->link);
+    gri_spinlock_unlock(&links_lock);
+    destroy(record);
+}
+
 int gr_socket_adopt(gr_self *self, gr_socket socket)
 {
     int code = gri_acting(self);

@@ -127,6 +127,11 @@ void gri_io_end(gr_self *self);
 /* Cookies of descriptors that are no sockets have generation 0. */
 #define GRI_COOKIE_SIGNALS UINT64_C(1)
 
+/* Gives the owner's idle socket to nobody, who keeps it open until somebody adopts it, or closes it: GR_ECLOSED, GR_ECONTEXT. */
+#define GRI_SOCKET_KEPT UINT64_C(2) /* a holder that is no actor: generation 0 */
+GR_MUST_CHECK int gri_socket_keep(gr_self *self, gr_socket socket);
+void gri_socket_kept_close(gr_socket socket);
+
 /* Closes for good; the caller holds it. */
 void gri_socket_destroy(gr_self *self, gri_socket_record *record);
 

@@ -8,6 +8,9 @@
 
 #include <greenroom/tls.h>
 
+/* One more reference, for gr_tls_free to take. */
+gr_tls *gri_tls_ref(gr_tls *tls);
+
 #if GRI_TLS
 #include <openssl/ssl.h>
 
@@ -19,7 +22,6 @@ struct gr_tls {
     unsigned alpn_bytes;
 };
 
-gr_tls *gri_tls_ref(gr_tls *tls);
 /* The oldest error in OpenSSL's queue of this thread, as text; empties the queue. */
 const char *gri_tls_why(char *text, size_t bytes);
 #endif

@@ -195,4 +195,9 @@ void gr_tls_free(gr_tls **tls)
     if (tls) *tls = NULL;
 }
 
+gr_tls *gri_tls_ref(gr_tls *tls)
+{
+    return tls;
+}
+
 #endif

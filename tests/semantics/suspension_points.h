@@ -32,6 +32,7 @@
     X(sendfile, GR_ETIMEOUT, GR_ECLOSED, SOCKET) \
     X(udp_receive, GR_ETIMEOUT, LEAVES, SOCKET) \
     X(udp_send, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(fetch, GR_ETIMEOUT, LEAVES, SOCKET) \
     TLS_SUSPENSION_POINTS(X)
 
 #if GRI_TLS

@@ -25,7 +25,7 @@ typedef struct scene {
     const struct point *point;
     gr_address host, other; /* other: answers nothing, ends when it is told to */
     gr_socket listener, near;
-    char path[64];
+    char path[GR_SOCKET_TEXT_BYTES];
     int *pipe; /* what a blocking call reads from until the visitor has ended; NULL where none will begin */
     gr_deadline deadline;
 } scene;
@@ -209,6 +209,15 @@ static int point_udp_send(gr_self *self, scene *s, gr_deadline deadline)
     return gr_udp_send(self, s->near, "x", 1, NULL, deadline);
 }
 
+/* The server is never there to accept. */
+static int point_fetch(gr_self *self, scene *s, gr_deadline deadline)
+{
+    char url[160];
+    gr_response *response;
+    snprintf(url, sizeof url, "http://%s/", s->path[0] == 'u' ? "127.0.0.1:1" : s->path);
+    return gr_fetch(self, &response, &(gr_fetch_request){.url = url}, deadline);
+}
+
 #if GRI_TLS
 static gr_tls *tls_client, *tls_server;
 
@@ -316,6 +325,13 @@ static void prepare_sockets(gr_self *self, scene *s)
 {
     if (s->point->run == point_blocking || s->point->run == point_resolve || s->point->run == point_listen) {
         prepare_pipe(self, s);
+        return;
+    }
+    if (s->point->run == point_fetch) {
+        char text[GR_SOCKET_TEXT_BYTES];
+        CHECK_OK(gr_listen(self, &s->listener, "127.0.0.1:0", NULL));
+        CHECK_OK(gr_socket_local(self, s->listener, text));
+        snprintf(s->path, sizeof s->path, "%s", text);
         return;
     }
     if (s->point->run == point_udp_send || s->point->run == point_udp_receive) {

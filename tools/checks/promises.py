@@ -94,7 +94,7 @@ def suspends(tree):
         yield Finding(POINTS, 0, "is missing")
         return
     listed = {name: 0 for name in re.findall(r"\bX\((\w+), ", tree.code(POINTS))}
-    for header in ("actor.h", "blocking.h", "call.h", "io.h", "tls.h"):
+    for header in ("actor.h", "blocking.h", "call.h", "fetch.h", "io.h", "tls.h"):
         path = f"include/greenroom/{header}"
         code = re.sub(r"\bGR_MUST_CHECK\s+|\bGR_PRINTF\([^)]*\)\s*", "", tree.code(path))
         for match in _SUSPENDS.finditer(code):

@@ -15,6 +15,9 @@
  *                                              +--- monitor: {"down"} --+   a member that dies leaves
  *                                                   link, PROPAGATE         a room that dies takes its members along
  *
+ * With {"behaviour": "chat", "args": {"port": 7581}} it listens on that TCP port of 127.0.0.1, too (chat_port.c): `nc 127.0.0.1
+ * 7581`, and whoever types there is a member like the others. Port 0 is any; GET /lobby tells which.
+ *
  * A room without a name has members without names: join answers with their addresses. */
 #include "demos/chat.h"
 
@@ -32,6 +35,7 @@ typedef struct room {
     member *members; /* room for `capacity`, from gr_alloc */
     size_t count, capacity;
     int64_t said;
+    char listens[GR_SOCKET_TEXT_BYTES]; /* "127.0.0.1:7581", or empty */
 } room;
 
 bool chat_text_fits(gr_value text)
@@ -39,13 +43,19 @@ bool chat_text_fits(gr_value text)
     return gr_type_of(text) == GR_STRING && gr_string_bytes(text) <= CHAT_TEXT_BYTES_MAX;
 }
 
+static bool is_name(gr_value name)
+{
+    const char *text = gr_string(name, "");
+    size_t bytes = gr_string_bytes(name);
+    return bytes > 0 && bytes <= NAME_BYTES_MAX && strlen(text) == bytes && !strchr(text, '/');
+}
+
 /* The string under "name" or "from", or an exception. */
 static const char *member_name(gr_self *self, gr_value argument, const char *key)
 {
     gr_value name = gr_get(argument, key);
     const char *text = gr_string(name, "");
-    size_t bytes = gr_string_bytes(name);
-    if (bytes == 0 || bytes > NAME_BYTES_MAX || strlen(text) != bytes || strchr(text, '/'))
+    if (!is_name(name))
         gr_raise(self, "bad_argument", "\"%s\" must be a string of 1 to %d bytes without '/'", key, NAME_BYTES_MAX);
     return text;
 }
@@ -57,18 +67,25 @@ static member *find(room *r, const char *name)
     return NULL;
 }
 
-/* One more place in the list, or an exception. */
-static void reserve(gr_self *self, room *r)
+/* One more place in the list. */
+static bool make_room(gr_self *self, room *r)
 {
-    if (r->count == MEMBERS_MAX) gr_raise(self, "room_full", "a room has at most %d members", MEMBERS_MAX);
-    if (r->count < r->capacity) return;
+    if (r->count < r->capacity) return true;
     size_t capacity = r->capacity ? r->capacity * 2 : 8;
     member *members = gr_alloc(self, capacity * sizeof *members);
-    if (!members) gr_raise(self, "no_memory", "no memory for one more member");
+    if (!members) return false;
     if (r->members) memcpy(members, r->members, r->count * sizeof *members);
     gr_free(self, r->members);
     r->members = members;
     r->capacity = capacity;
+    return true;
+}
+
+/* The same, or an exception. */
+static void reserve(gr_self *self, room *r)
+{
+    if (r->count == MEMBERS_MAX) gr_raise(self, "room_full", "a room has at most %d members", MEMBERS_MAX);
+    if (!make_room(self, r)) gr_raise(self, "no_memory", "no memory for one more member");
 }
 
 /* ROOM/NAME, or "" if the room has no name. */
@@ -146,7 +163,29 @@ static void say(gr_self *self, void *state, gr_value argument)
     (void)gr_reply(self, "{s:i}", "heard_by", heard);
 }
 
-/* A member's end, or a member's own words. */
+/* A guest wants in. What it is told is a cast: it may have gone already. */
+static void enter(gr_self *self, room *r, gr_address guest, gr_value name)
+{
+    const char *why = NULL;
+    gr_monitor_ref down;
+    if (!is_name(name))
+        why = "A name has 1 to 64 bytes and no '/'";
+    else if (find(r, gr_string(name, "")))
+        why = "That name is taken";
+    else if (r->count == MEMBERS_MAX || !make_room(self, r))
+        why = "The room is full";
+    if (!why && gr_monitor(self, guest, &down) != 0) return;
+    if (why) {
+        (void)gr_cast(self, guest, "{s:s}", "refused", why);
+        return;
+    }
+    member *m = &r->members[r->count++];
+    m->address = guest;
+    strcpy(m->name, gr_string(name, ""));
+    (void)gr_cast(self, guest, "{s:s}", "entered", m->name);
+}
+
+/* A member's end, a member's own words, or a guest at the door. */
 static void on_message(gr_self *self, void *state, gr_message *message)
 {
     room *r = state;
@@ -163,6 +202,27 @@ static void on_message(gr_self *self, void *state, gr_message *message)
         }
         return;
     }
+    if (gr_type_of(gr_get(body, "enter")) == GR_STRING && gr_alive(who)) enter(self, r, who, gr_get(body, "enter"));
+}
+
+/* Opens the port, if it is to have one. */
+static int start(gr_self *self, void *state, gr_value args)
+{
+    room *r = state;
+    gr_socket listener;
+    gr_address door;
+    char address[32];
+    int64_t port = gr_int(gr_get(args, "port"), -1);
+    if (gr_type_of(gr_get(args, "port")) == GR_MISSING) return 0;
+    if (port < 0 || port > 65535) gr_raise(self, "bad_argument", "\"port\" must be 0 to 65535");
+    snprintf(address, sizeof address, "127.0.0.1:%d", (int)port);
+    int code = gr_listen(self, &listener, address, NULL);
+    if (code == 0) code = gr_socket_local(self, listener, r->listens);
+    if (code == 0)
+        code = gr_spawn(self, &door, chat_door, "{s:A, s:I}", "room", gr_self_address(self), "listener",
+                        (int64_t)listener.id);
+    if (code != 0) gr_raise(self, "not_listening", "%s: %s", gr_error_text(code), gr_error_detail(self)->text);
+    return 0;
 }
 
 static void describe(gr_self *self, void *state, gr_builder *builder)
@@ -174,6 +234,7 @@ static void describe(gr_self *self, void *state, gr_builder *builder)
     for (size_t i = 0; i < r->count; i++) gr_put_string(builder, r->members[i].name);
     gr_put_end(builder);
     gr_put_key(builder, "said"), gr_put_int(builder, r->said);
+    if (r->listens[0]) gr_put_key(builder, "listens"), gr_put_string(builder, r->listens);
     gr_put_end(builder);
 }
 
@@ -181,6 +242,7 @@ static const gr_method methods[] = {{"join", join}, {"leave", leave}, {"say", sa
 
 static const gr_server server = {
     .state_bytes = sizeof(room),
+    .start = start,
     .methods = methods,
     .method_count = sizeof methods / sizeof *methods,
     .on_message = on_message,

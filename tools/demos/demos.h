@@ -4,7 +4,7 @@
  *
  *   counter  args {"start": n}   messages {"add": n}   methods add (n or {"add": n}), get       state {"count": n}
  *   echo     args any            methods echo (anything), fail (raises its argument), sleep ({"ms": n})
- *   chat     args any            a room, see chat.c: methods join, leave, say                   state {"members", "said"}
+ *   chat     args any, {"port": n} to be reached by nc; a room, see chat.c: methods join, leave, say   state {"members", "said"}
  *
  * Each is a gr_server in a file of its own, written as a user would write it. */
 #ifndef GREENROOM_DEMOS_H
