@@ -71,13 +71,13 @@ static void add_result(learner *k, const gri_unpack_step *step, uint32_t offset)
 static bool add_scalar(learner *k, const gri_unpack_step *step, const unsigned char *at)
 {
     static const unsigned char any_length[1];
+    _Static_assert((GRI_TAG_FALSE ^ GRI_TAG_TRUE) == 1, "they differ in the last bit");
     const uint32_t offset = k->used;
     if (step->keep != GRI_KEEP_NOTHING && k->made->results_count == GRI_FORMAT_ARGUMENTS_MAX) return false;
     switch (step->keep) {
     case GRI_KEEP_NOTHING: return add(k, at, 1, 0xff);
     case GRI_KEEP_BOOL:
     case GRI_KEEP_BOOL_INT:
-        _Static_assert((GRI_TAG_FALSE ^ GRI_TAG_TRUE) == 1, "they differ in the last bit");
         add_result(k, step, offset);
         return add(k, at, 1, 0xfe);
     case GRI_KEEP_STRING:
