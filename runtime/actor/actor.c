@@ -225,6 +225,7 @@ static void apply_options(gr_self *child, const gr_spawn_options *options)
         }
         if (options->pinned) child->task.home = gri_scheduler_home();
     }
+    if (bound) child->flags |= GRI_BOUNDED;
     gri_store_relaxed(&child->mailbox_max, bound); /* relaxed: published with the address */
 }
 

@@ -53,6 +53,7 @@ enum gri_actor_flag {
     GRI_FRESH = 1024,       /* has not run yet */
     GRI_FINISHING = 4096,   /* past its cleanups: watches are gone */
     GRI_NO_SUSPEND = 16384, /* between gr_no_suspend_begin and _end: see more->no_suspend */
+    GRI_BOUNDED = 32768,    /* mailbox_max is not 0: asked here by the owner, whose senders write that line */
     GRI_ABORTED = 2048,     /* simulation: nothing can run, the host's wait gives up */
 };
 
@@ -302,8 +303,8 @@ GRI_INLINE gr_message *gri_inbox_take_handed(gr_self *self)
         return NULL;
     self->handed = NULL;
     self->received++;
-    /* relaxed, both: the bound counts, it does not publish; see gri_inbox_take_out */
-    if (GRI_UNLIKELY(gri_load_relaxed(&self->mailbox_max) != 0)) gri_sub_relaxed(&self->queued, 1u);
+    /* relaxed: the bound counts, it does not publish; see gri_inbox_take_out */
+    if (GRI_UNLIKELY(self->flags & GRI_BOUNDED)) gri_sub_relaxed(&self->queued, 1u);
     return m;
 }
 

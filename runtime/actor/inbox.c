@@ -128,9 +128,8 @@ GRI_INLINE gr_message *take_out(gr_self *self, gr_message *before, gr_message *m
     if (GRI_UNLIKELY(self->more && self->more->scans)) scans_step_back(self->more->scans, before, m);
     m->node.link = NULL;
     self->received++;
-    /* relaxed, both: the bound counts, it does not publish; senders may see it late and refuse one more */
-    if (GRI_UNLIKELY(gri_load_relaxed(&self->mailbox_max) != 0) && gri_counts_for_bound(m))
-        gri_sub_relaxed(&self->queued, 1u);
+    /* relaxed: the bound counts, it does not publish; senders may see it late and refuse one more */
+    if (GRI_UNLIKELY(self->flags & GRI_BOUNDED) && gri_counts_for_bound(m)) gri_sub_relaxed(&self->queued, 1u);
     return m;
 }
 

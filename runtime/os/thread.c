@@ -7,10 +7,12 @@
 #include "base/check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <greenroom/error.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -103,6 +105,22 @@ void gri_thread_name_set(const char *name)
 uint32_t gri_thread_id_self(void)
 {
     return (uint32_t)syscall(SYS_gettid);
+}
+
+int gri_thread_waited_ns(uint32_t id, int64_t *ret_ns)
+{
+    char path[64], text[96];
+    snprintf(path, sizeof path, "/proc/self/task/%u/schedstat", id);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return GR_ESYSTEM;
+    ssize_t bytes = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (bytes <= 0) return GR_ESYSTEM;
+    text[bytes] = '\0';
+    unsigned long long ran, waited;
+    if (sscanf(text, "%llu %llu", &ran, &waited) != 2) return GR_ESYSTEM;
+    *ret_ns = (int64_t)waited;
+    return 0;
 }
 
 void gri_thread_yield(void)

@@ -32,6 +32,10 @@ void gri_thread_name_set(const char *name);
 /* The kernel's id of the calling thread. A system call: keep it. */
 uint32_t gri_thread_id_self(void);
 
+/* How long the thread of this process has been ready to run but had no CPU, since it began. GR_ESYSTEM where the kernel keeps no
+ * such account, or there is no such thread. Some microseconds. */
+GRI_MUST_CHECK int gri_thread_waited_ns(uint32_t id, int64_t *ret_ns);
+
 /* Lets other runnable threads go first. */
 void gri_thread_yield(void);
 

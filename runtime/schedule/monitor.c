@@ -3,7 +3,7 @@
 /* The monitor thread: one look at all workers per slice while any of them is busy, none while all sleep.
  *
  *   - a worker that ran through a whole tick gets its yield flag: the running task gives way at its next suspending call
- *   - a worker that has held one task for stuck_ns is stuck: a spare worker is put in for it if nobody sleeps who could take
+ *   - a worker that has held one task for stuck_ns, and was not kept off its CPU meanwhile, is stuck: a spare worker is put in for it if nobody sleeps who could take
  *     its queue, and if it lasts, it is reported. When the stuck worker lets go, one spare is sent away
  *   - once a second: more workers than the CPU mask and quota have room for are sent away, or called back
  *   - backlog beside a sleeper means that a cheap wake-up hint was missed: the sleeper is woken
@@ -15,8 +15,8 @@
 
 #include "os/clock.h"
 
-#define REPORT_AFTER 4        /* times stuck_ns: a worker thread that others keep off its CPU looks stuck, too */
-#define QUOTA_NS GRI_NS_PER_S /* how often CPU mask and quota are read again: 0.1 ms each time */
+#define REPORT_AFTER 4                /* times stuck_ns: guess */
+#define QUOTA_NS GRI_NS_PER_S         /* how often CPU mask and quota are read again: 0.1 ms each time */
 #define TRIM_NS (100 * GRI_NS_PER_MS) /* how often memory that went unused goes back to the system: guess */
 #define FIRE_LIMIT 1024               /* guess: a wheel's lock is held meanwhile */
 #define IDLE_TICKS_BEFORE_SLEEP \
@@ -25,6 +25,8 @@
 typedef struct watch {
     uint64_t epoch;
     gri_instant since; /* when this epoch was first seen while busy */
+    gri_instant asked; /* when `waited_ns` was read, half-way to being stuck; GRI_INSTANT_PAST: not yet */
+    int64_t waited_ns; /* how long the thread had been kept off its CPU by then; -1: nobody knows */
     bool stuck, reported;
 } watch;
 
@@ -100,6 +102,27 @@ static void follow_quota(monitor *m)
     }
 }
 
+static void watch_anew(watch *w, uint64_t epoch, gri_instant now)
+{
+    *w = (watch){.epoch = epoch, .since = now, .asked = GRI_INSTANT_PAST, .waited_ns = -1};
+}
+
+static int64_t waited_ns(gri_worker *worker)
+{
+    int64_t ns;
+    uint32_t id = gri_load_relaxed(&worker->thread_id); /* relaxed: a number */
+    return id && gri_thread_waited_ns(id, &ns) == 0 ? ns : -1;
+}
+
+/* A thread that others keep off its CPU is not stuck, and a spare one would get no CPU either: most of the second half of the
+ * time it was ready to run. Who blocks is not, who spins gets a share. */
+static bool lacks_cpu(gri_worker *worker, const watch *w, gri_instant now)
+{
+    if (w->asked == GRI_INSTANT_PAST || w->waited_ns < 0) return false;
+    int64_t waited = waited_ns(worker) - w->waited_ns;
+    return waited > (now - w->asked) / 4 * 3;
+}
+
 /* Returns whether the worker is busy. */
 static bool watch_worker(monitor *m, unsigned index, gri_instant now)
 {
@@ -110,17 +133,19 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
     gri_task *task =
         gri_load_relaxed(&worker->current); /* relaxed: tasks are type-stable, only the constant id is read */
     if (!is_busy(worker) || !task) {
-        w->epoch = epoch;
-        w->since = now;
-        w->stuck = w->reported = false;
+        watch_anew(w, epoch, now);
         return is_busy(worker);
     }
     gri_store_relaxed(&worker->yield, true); /* relaxed: a hint */
     if (epoch != w->epoch) {
-        w->epoch = epoch;
-        w->since = now;
-        w->stuck = w->reported = false;
-    } else if (now - w->since >= scheduler->config.stuck_ns) {
+        watch_anew(w, epoch, now);
+    } else if (now - w->since < scheduler->config.stuck_ns) {
+        if (w->asked != GRI_INSTANT_PAST || now - w->since < scheduler->config.stuck_ns / 2) return true;
+        w->asked = now;
+        w->waited_ns = waited_ns(worker);
+    } else if (!w->stuck && lacks_cpu(worker, w, now)) {
+        watch_anew(w, epoch, now);
+    } else {
         if (!w->stuck) gri_add_relaxed(&scheduler->stuck, 1u); /* relaxed: a counter */
         w->stuck = true;
         if (!w->reported && scheduler->config.stuck && now - w->since >= REPORT_AFTER * scheduler->config.stuck_ns) {

@@ -159,7 +159,10 @@ static void sleep_in_poller(gri_worker *worker)
     if (again < until) until = again;
     if (!gri_parker_wait(&worker->parker, GRI_INSTANT_PAST)) {
         int64_t timeout = until == GRI_INSTANT_NEVER ? -1 : gri_instant_until(gri_clock_now(), until);
-        if (timeout != 0) gri_poller_wait(&scheduler->poller, timeout, scheduler->config.poll_report, scheduler);
+        if (timeout != 0)
+            gri_poller_wait(&scheduler->poller, timeout, scheduler->config.poll_report, scheduler);
+        else
+            gri_thread_yield(); /* a timer is due that somebody is just firing */
     }
     /* relaxed, both: seen late, they cost a needless wake */
     gri_store_relaxed(&scheduler->poll_deadline, GRI_INSTANT_PAST);
@@ -197,6 +200,8 @@ static gri_task *sleep_until_woken(gri_worker *worker)
             gri_parker_wait(&worker->parker, GRI_INSTANT_NEVER);
         }
         gri_heap_bind(worker->heap);
+    } else if (!task) {
+        gri_thread_yield(); /* somebody is at what is left, and may wait for this very CPU */
     }
     if (!gri_idle_cancel(&scheduler->idle, worker->index)) worker->searching = true;
     return task;

@@ -336,6 +336,7 @@ void gri_worker_main(void *arg)
     gri_worker *worker = arg;
     gri_scheduler *scheduler = worker->scheduler;
     gri_worker_here_set(worker);
+    gri_store_relaxed(&worker->thread_id, gri_thread_id_self()); /* relaxed: a number */
     if (scheduler->config.topology) {
         char why[256];
         int code = gri_topology_bind(scheduler->config.topology, worker->index, why, sizeof why);

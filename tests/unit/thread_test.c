@@ -96,3 +96,15 @@ TEST(thread, affinity_without_a_usable_cpu_is_refused)
     gri_cpus_add(&none, GRI_CPUS_MAX - 1);
     CHECK_EQ(gri_thread_affinity_set(&none), GR_EINVAL);
 }
+
+TEST(thread, how_long_it_waited_for_a_cpu)
+{
+    int64_t before, after, none = -7;
+    CHECK_OK(gri_thread_waited_ns(gri_thread_id_self(), &before));
+    CHECK(before >= 0);
+    gri_thread_yield();
+    CHECK_OK(gri_thread_waited_ns(gri_thread_id_self(), &after));
+    CHECK(after >= before);
+    CHECK_EQ(gri_thread_waited_ns(0, &none), GR_ESYSTEM);
+    CHECK_EQ(none, -7);
+}
