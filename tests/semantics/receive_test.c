@@ -270,6 +270,7 @@ TEST(select, looks_by_turns_each_where_its_own_look_ended)
         CHECK_VALUE(gr_body(m), "i", i);
         FREE(m);
     }
+    gr_shape_free(&shape);
     END(self);
 }
 
