@@ -123,7 +123,12 @@ int gr_send(gr_self *self, gr_address to, gr_message **message)
     if (GRI_UNLIKELY(code != 0)) return code;
     if (GRI_UNLIKELY(!message || !*message)) return gri_fail(self, GR_EINVAL, "gr_send needs a message");
     const gri_custody custody = gri_custody_of(self, *message);
-    code = as_cast(self, message);
+    if (GRI_LIKELY(custody.held && (*message)->kind == GRI_MESSAGE_CAST)) { /* passed on as it came: the short way */
+        gri_unhold(self, *message);
+        if (custody.served) gri_serve_gone(self, *message);
+    } else {
+        code = as_cast(self, message);
+    }
     if (code == 0) code = gri_deliver(self, to, message);
     if (GRI_UNLIKELY(code != 0)) gri_custody_return(self, custody, *message);
     return code;
