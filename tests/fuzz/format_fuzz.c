@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Formats: the input is a format, a NUL or newline, and bytes that choose the arguments. A template, operations and a format
  * inside a builder make equal values or fail alike; what was made is well-formed; references end where they belong;
- * unpacking writes all or nothing. */
+ * unpacking writes all or nothing, the same by operations, by steps and by a layout. */
 #include "base/check.h"
 #include "message/plan.h"
 #include "message/value.h"
@@ -43,10 +43,10 @@ static void add_word(arguments *a, unsigned type, uint64_t word)
     a->types[a->count++] = (unsigned char)type;
 }
 
-/* An argument for a format's character; now and then another one. */
+/* An argument for a format's character; now and then another one, but for lengths: they must be true. */
 static void add_for(arguments *a, char letter, input *in, gr_value value)
 {
-    if (choose(in, 64) == 63) letter = "siIfbAVB"[choose(in, 8)];
+    if (choose(in, 64) == 63 && letter != '#' && letter != '%') letter = "siIfbAVB"[choose(in, 8)];
     switch (letter) {
     case 's': add_word(a, GR_ARG_TEXT, choose(in, 16) == 15 ? 0 : (uint64_t)(uintptr_t)texts[choose(in, 8)]); break;
     case '+': add_word(a, GR_ARG_TEXT, (uint64_t)(uintptr_t)texts[choose(in, 8)]); break;
@@ -149,17 +149,29 @@ static void check_unpack(const char *format, gr_value value, input *in)
     for (const char *at = format; *at && a.count < WORDS - 1; at++) {
         const char *found = strchr("siIfbAV%", *at);
         if (*at == 's' && choose(in, 2)) {
-            add_word(&a, GR_ARG_TEXT, (uint64_t)(uintptr_t)texts[choose(in, 4)]);
+            add_word(&a, GR_ARG_LITERAL, (uint64_t)(uintptr_t)texts[choose(in, 4)]);
         } else if (found) {
             add_word(&a, kinds[found - "siIfbAV%"], (uint64_t)(uintptr_t)&results[a.count]);
         }
     }
-    gr_site site = {.types = a.types, .count = (unsigned short)a.count, .literal = 1};
-    gr_detail detail = {.line = 0};
-    int code = gr_unpack_site(value, &detail, &site, format, ALL(&a));
-    GRI_ASSERT((code == 0) == (detail.text[0] == '\0') && memchr(detail.text, 0, sizeof detail.text));
-    for (unsigned i = 0; code && i < WORDS; i++) GRI_ASSERT(results[i] == UINT64_C(0x5a5a5a5a5a5a5a5a));
-    gri_plan_free(site.plan);
+    uint64_t expected[WORDS];
+    gr_site sites[] = {{.types = a.types, .count = (unsigned short)a.count}, /* no literal: by operations */
+                       {.types = a.types, .count = (unsigned short)a.count, .literal = 1}};
+    int expected_code = 0;
+    for (unsigned way = 0; way < 3; way++) {
+        gr_detail detail = {.line = 0};
+        memset(results, 0x5a, sizeof results);
+        int code = gr_unpack_site(value, &detail, &sites[way > 0], format, ALL(&a));
+        GRI_ASSERT((code == 0) == (detail.text[0] == '\0') && memchr(detail.text, 0, sizeof detail.text));
+        for (unsigned i = 0; code && i < WORDS; i++) GRI_ASSERT(results[i] == UINT64_C(0x5a5a5a5a5a5a5a5a));
+        if (way == 0) {
+            expected_code = code;
+            memcpy(expected, results, sizeof results);
+        }
+        GRI_ASSERT(code == expected_code && memcmp(results, expected, sizeof results) == 0);
+    }
+    gri_plan_free(sites[0].plan);
+    gri_plan_free(sites[1].plan);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
