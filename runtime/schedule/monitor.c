@@ -18,7 +18,10 @@
 #define REPORT_AFTER 4                /* times stuck_ns: guess */
 #define QUOTA_NS GRI_NS_PER_S         /* how often CPU mask and quota are read again: 0.1 ms each time */
 #define TRIM_NS (100 * GRI_NS_PER_MS) /* how often memory that went unused goes back to the system: guess */
-#define FIRE_LIMIT 1024               /* guess: a wheel's lock is held meanwhile */
+/* Stacks every tenth time only: they come back one by one as actors end, so each is a call of its own, which interrupts every CPU
+ * that runs a thread of ours. 100,000 green threads that sleep ten times and end: 2,674 ns CPU a sleep, now 1,519. */
+#define STACK_TRIMS 10
+#define FIRE_LIMIT 1024 /* guess: a wheel's lock is held meanwhile */
 #define IDLE_TICKS_BEFORE_SLEEP \
     200 /* guess: two trims after the last work, and no sleep between two requests of a service */
 
@@ -228,7 +231,7 @@ void gri_monitor_main(void *arg)
     static monitor state; /* one runtime at a time; too large for a small thread stack */
     monitor *m = &state;
     *m = (monitor){.scheduler = scheduler};
-    unsigned idle_ticks = 0;
+    unsigned idle_ticks = 0, trims = 0;
     gri_instant trimmed = gri_clock_monotonic(), asked = trimmed;
     /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
     while (!gri_load_acquire(&scheduler->stopping)) {
@@ -242,7 +245,7 @@ void gri_monitor_main(void *arg)
         if (now - trimmed >= TRIM_NS) {
             trimmed = now;
             gri_heap_trim(false);
-            gri_stack_trim(false);
+            if (++trims % STACK_TRIMS == 0) gri_stack_trim(false);
             if (scheduler->config.slots) gri_table_trim(scheduler->config.slots, false);
         }
         if (idle_ticks <= IDLE_TICKS_BEFORE_SLEEP) {
