@@ -33,7 +33,7 @@ GRI_INLINE int await(gr_self *self, gr_deadline deadline, gr_message **ret_reply
 {
     int code;
     for (;;) {
-        if (!take_answer(self)) gri_inbox_collect(self);
+        if (!take_answer(self) && (self->handed || gri_mailword_peek(&self->mailbox))) gri_inbox_collect(self);
         code = gri_kill_check_keeping(self);
         if (self->reply || code != 0) break;
         code = gri_suspend_here(self, GRI_MAIL_WAIT_URGENT, deadline);

@@ -171,7 +171,7 @@ GRI_NOINLINE static enum gri_outcome serve_batch(gr_self *self, gri_serving *ser
         if (is_over(self)) return GRI_RETURNED;
         gr_message *m = gri_inbox_take_handed(self);
         if (!m) {
-            if (!self->inbox) gri_inbox_collect(self);
+            if (!self->inbox && (self->handed || gri_mailword_peek(&self->mailbox))) gri_inbox_collect(self);
             if (is_over(self)) return GRI_RETURNED;
             m = gri_inbox_pop(self);
             if (!m) return GRI_RETURNED;

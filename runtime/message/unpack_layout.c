@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define SEGMENT_BYTES_MAX 256
+_Static_assert((GRI_TAG_FALSE ^ GRI_TAG_TRUE) == 1, "true and false differ in the last bit");
 
 typedef struct learner {
     const gri_plan *plan;
@@ -77,9 +78,7 @@ static bool add_scalar(learner *k, const gri_unpack_step *step, const unsigned c
     switch (step->keep) {
     case GRI_KEEP_NOTHING: return add(k, at, 1, 0xff);
     case GRI_KEEP_BOOL:
-    case GRI_KEEP_BOOL_INT:
-        add_result(k, step, offset);
-        return add(k, at, 1, 0xfe);
+    case GRI_KEEP_BOOL_INT: add_result(k, step, offset); return add(k, at, 1, 0xfe);
     case GRI_KEEP_STRING:
     case GRI_KEEP_STRING_SIZED:
     case GRI_KEEP_BYTES:
