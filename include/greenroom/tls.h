@@ -30,7 +30,7 @@ GR_ANY_THREAD void gr_tls_free(gr_tls **tls);
 
 /* Shakes hands, as the client, over a connected stream of this actor. `host` is whom the server has to be: a name, or an
  * address without port; it may be NULL if the options say insecure. After a failure the connection is of no use but to gr_close.
- * A handshake computes for one or two milliseconds between its waits.
+ * A handshake computes for one or two milliseconds between its waits, and wants a stack of 32 KiB or more.
  * Errors: GR_ETLS (the detail says why: not trusted, another host, …), GR_ECLOSED, GR_ETIMEOUT, GR_EKILLED, GR_EINVAL, GR_EINUSE
  * (active). */
 GR_SUSPENDS GR_MUST_CHECK int gr_tls_connect(gr_self *self, gr_socket socket, gr_tls *tls, const char *host,
