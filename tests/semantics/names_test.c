@@ -62,9 +62,19 @@ static void check_connects(gr_self *self, const char *name, gr_socket listener, 
     CHECK_OK(gr_close(self, other));
 }
 
+/* A machine that was made a minute ago may know no names at all: there is no /etc/hosts. */
+static bool system_knows(const char *name)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    if (getaddrinfo(name, NULL, &hints, &found) != 0) return false;
+    freeaddrinfo(found);
+    return true;
+}
+
 TEST(names, localhost_is_found_by_the_system)
 {
-    if (harness_simulated()) return;
+    if (harness_simulated() || !system_knows("localhost")) return;
     gr_self *self = BEGIN();
     gr_socket listener;
     char name[40];
