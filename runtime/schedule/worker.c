@@ -64,6 +64,10 @@ static void refill(gri_worker *worker)
 gri_task *gri_worker_pop(gri_worker *worker)
 {
     gri_task *task = gri_deque_pop_owner(&worker->deque);
+    /* Its neighbour's lines, which are another core's when it was stolen: 2 workers, spawn 8 to 9 % sooner, skynet up to 12 %, timers
+     * 6 %; on one, where they are warm, spawn 5 % later. */
+    char *after = gri_deque_look_owner(&worker->deque);
+    for (size_t line = 0; after && line < 3; line++) GRI_PREFETCH_WRITE(after + line * GRI_CACHE_LINE);
     if (GRI_LIKELY(task || !worker->overflowed)) return task;
     refill(worker);
     return gri_deque_pop_owner(&worker->deque);

@@ -6,7 +6,7 @@
  *     owner and thieves take here              the owner pushes here
  *
  *     function                      who may call it
- *     push_owner, pop_owner         the owner: one thread at a time
+ *     push_, pop_, look_owner       the owner: one thread at a time
  *     steal_half(victim, thief)     the owner of `thief`, concurrently with everything on `victim`
  *     steal_array, count            anybody, concurrently with everything
  *
@@ -84,6 +84,16 @@ static inline void *gri_deque_pop_owner(gri_deque *deque)
         if (gri_cas_weak_relaxed(&deque->head, &head, head + 1)) return item;
     }
     return NULL;
+}
+
+/* Owner. What pop_owner would return, unless a thief is faster; it may be somebody else's already: not to be touched, only
+ * prefetched. */
+static inline void *gri_deque_look_owner(gri_deque *deque)
+{
+    /* relaxed, all: the owner's own writes, or a look */
+    const uint64_t head = gri_load_relaxed(&deque->head);
+    if (head == gri_load_relaxed(&deque->tail)) return NULL;
+    return gri_load_relaxed(&deque->slots[head % GRI_DEQUE_CAPACITY]); /* relaxed: see above */
 }
 
 /* The thief's owner. Takes half of the victim's items, rounded up, as far as the thief has room: the oldest comes back to

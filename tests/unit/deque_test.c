@@ -25,13 +25,16 @@ TEST(deque, is_first_in_first_out_and_bounded)
 {
     gri_deque deque;
     gri_deque_init(&deque);
-    CHECK(gri_deque_pop_owner(&deque) == NULL);
+    CHECK(gri_deque_pop_owner(&deque) == NULL && gri_deque_look_owner(&deque) == NULL);
     CHECK_EQ(gri_deque_count(&deque), 0);
     for (unsigned round = 0; round < 3; round++) {
         fill(&deque, CAPACITY);
         CHECK(!gri_deque_push_owner(&deque, item(99)));
         CHECK_EQ(gri_deque_count(&deque), CAPACITY);
-        for (unsigned i = 0; i < CAPACITY; i++) CHECK(gri_deque_pop_owner(&deque) == item(i));
+        for (unsigned i = 0; i < CAPACITY; i++) {
+            CHECK(gri_deque_look_owner(&deque) == item(i));
+            CHECK(gri_deque_pop_owner(&deque) == item(i));
+        }
         CHECK(gri_deque_pop_owner(&deque) == NULL);
         fill(&deque, 1); /* shifts the ring by one */
         CHECK(gri_deque_pop_owner(&deque) == item(0));
