@@ -138,6 +138,35 @@ TEST(io, echo_over_a_unix_socket)
     END(self);
 }
 
+static void keep_the_ball(gr_self *self, gr_value args)
+{
+    gr_address partner = gr_address_in(args);
+    for (gr_message *m = NULL; gr_receive(self, &m, GR_FOREVER) == 0;) {
+        gr_address to = gr_address_equal(partner, GR_NO_ADDRESS) ? gr_sender(m) : partner;
+        int code = gr_send(self, to, &m);
+        gr_message_free(&m);
+        if (code != 0) return;
+    }
+}
+
+/* Two that hand the only worker over to each other without end: it looks at its descriptors all the same. */
+TEST(io, echo_beside_a_busy_pair)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN_WITH(.workers = 1, .stuck_ms = 60000, .fixed = GR_FIXED(workers) | GR_FIXED(stuck_ms));
+    char text[GR_SOCKET_TEXT_BYTES];
+    gr_address a, b, server = start_echo(self, "127.0.0.1:0", text);
+    CHECK_OK(gr_spawn(self, &a, keep_the_ball, "A", GR_NO_ADDRESS));
+    CHECK_OK(gr_spawn(self, &b, keep_the_ball, "A", a));
+    CHECK_OK(gr_cast(self, b, "s", "ball"));
+    talk(self, text, 3);
+    many_talk(self, text, 5);
+    CHECK_OK(gr_kill(a));
+    CHECK_OK(gr_kill(b));
+    CHECK_OK(gr_kill(server));
+    END(self);
+}
+
 TEST(io, ipv6_and_any_address)
 {
     if (harness_simulated()) return;
