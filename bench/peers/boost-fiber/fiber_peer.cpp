@@ -8,8 +8,8 @@
 
 namespace fibers = boost::fibers;
 
-// One worker: the main thread with the default scheduler. More: all threads steal from each other, and sleep when there is nothing to steal; the
-// others end with the work.
+// One worker: the main thread with the default scheduler. More: all threads steal from each other, and sleep when there is
+// nothing to steal; the others end with the work.
 static void within(const workload &, int workers, std::function<void()> work)
 {
     if (workers == 1) {
