@@ -28,6 +28,8 @@
 #include <unistd.h>
 
 #define ACTORS_MAX (1u << 24)
+#define STOP_LOOK_NS \
+    (10 * GRI_NS_PER_MS)               /* guess: how often, where the kernel refuses the fence that spares the looks */
 #define KILL_NS (2 * GRI_NS_PER_S)     /* after the drain: how long kills may take before they are not asked any more */
 #define KILL_NOW_NS (3 * GRI_NS_PER_S) /* and how long that may take before whoever is left is reported */
 
@@ -469,9 +471,9 @@ static bool drained(gri_instant deadline)
     for (;;) {
         gri_store_relaxed(&r->stop_waits, true); /* relaxed: the fence orders it */
         /* mo:runtime.wait seq_cst <-> runtime.ended seq_cst: see gri_runtime_count_ended */
-        gri_fence_heavy();
+        gri_instant until = gri_fence_heavy() ? deadline : gri_instant_add(gri_clock_monotonic(), STOP_LOOK_NS);
         if (alive() == 0) break;
-        if (!gri_parker_wait(&r->stopper, deadline) && gri_clock_monotonic() >= deadline) return false;
+        if (!gri_parker_wait(&r->stopper, GRI_MIN(until, deadline)) && gri_clock_monotonic() >= deadline) return false;
     }
     return true;
 }

@@ -77,16 +77,17 @@ GRI_INLINE void *gri_slot_take_owner(gri_slot *slot)
     return gri_slot_is_empty(slot) ? NULL : gri_slot_swap_owner(slot, NULL, &done);
 }
 
-/* One thread at a time, not the owner. Takes the item, or NULL: there is none, or the owner is just at it. */
+/* One thread at a time, not the owner. Takes the item, or NULL: there is none, the owner is just at it, or the kernel refuses the
+ * fence. */
 static inline void *gri_slot_steal(gri_slot *slot)
 {
     if (gri_slot_is_empty(slot)) return NULL;
     gri_store_relaxed(&slot->closed, true); /* relaxed: the fence orders it */
     /* mo:slot.close seq_cst <-> slot.enter seq_cst: see there */
-    gri_fence_heavy();
+    const bool fenced = gri_fence_heavy();
     void *item = NULL;
     /* mo:slot.close acquire <- slot.leave release: the slot as the owner left it, and the item */
-    if (!gri_load_acquire(&slot->inside)) {
+    if (fenced && !gri_load_acquire(&slot->inside)) {
         /* relaxed, both: alone inside; opening publishes it */
         item = gri_load_relaxed(&slot->item);
         gri_store_relaxed(&slot->item, NULL);

@@ -134,7 +134,12 @@ void explore_take_over(const void *address);
 #define gri_count_owner(a, v) gri_store_relaxed((a), gri_load_relaxed(a) + (v))
 
 #define gri_fence_seq_cst() explore_fence(EXPLORE_SEQ_CST, EXPLORE_SITE("fence seq_cst"))
-#define gri_fence_acq_rel() explore_fence(EXPLORE_ACQ_REL, EXPLORE_SITE("fence acq_rel"))
+/* A value, as gri_fence_heavy has one, which explore/weaken puts this in the place of. */
+#define gri_fence_acq_rel() \
+    ({ \
+        explore_fence(EXPLORE_ACQ_REL, EXPLORE_SITE("fence acq_rel")); \
+        true; \
+    })
 
 /* p is evaluated twice */
 #define gri_plain_read(p) (*(explore_plain((p), false, EXPLORE_SITE("plain read")), (p)))
