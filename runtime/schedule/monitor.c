@@ -27,7 +27,7 @@
 
 typedef struct watch {
     uint64_t epoch;
-    gri_instant since; /* when this epoch was first seen while busy */
+    gri_instant since; /* when this epoch was first seen while busy; 0: never looked at */
     gri_instant asked; /* when `waited_ns` was read, half-way to being stuck; GRI_INSTANT_PAST: not yet */
     int64_t waited_ns; /* how long the thread had been kept off its CPU by then; -1: nobody knows */
     bool stuck, reported;
@@ -140,7 +140,7 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
         return is_busy(worker);
     }
     gri_store_relaxed(&worker->yield, true); /* relaxed: a hint */
-    if (epoch != w->epoch) {
+    if (epoch != w->epoch || w->since == 0) {
         watch_anew(w, epoch, now);
     } else if (now - w->since < scheduler->config.stuck_ns) {
         if (w->asked != GRI_INSTANT_PAST || now - w->since < scheduler->config.stuck_ns / 2) return true;
