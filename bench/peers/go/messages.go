@@ -81,14 +81,14 @@ func fanin(r *result, each int64) {
 	r.end(producers * each)
 }
 
-// In each channel there is room for 50 times the mean. Who has been stopped gives its pings back.
+// In each channel there is room for 50 times the mean. Who has been stopped gives its pings back, and waits for nobody.
 func ubench(r *result, ms int64) {
 	const actors, pings, stop = 256, 5, -1
 	var to [actors]chan int64
 	for i := range to {
 		to[i] = make(chan int64, 256)
 	}
-	back, counted := make(chan int64, actors*pings), make(chan int64)
+	back, counted := make(chan int64, actors*pings), make(chan int64, actors)
 	for i := range to {
 		go func(in chan int64, to *[actors]chan int64, choose random) {
 			received := int64(0)
