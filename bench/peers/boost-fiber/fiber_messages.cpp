@@ -17,10 +17,10 @@ void pingpong(result &r, int64_t trips)
     other.join();
 }
 
-static std::vector<std::unique_ptr<channel>> channels(size_t count, size_t room)
+template <typename Channel> static std::vector<std::unique_ptr<Channel>> channels(size_t count, size_t room)
 {
-    std::vector<std::unique_ptr<channel>> all;
-    for (size_t i = 0; i < count; i++) all.push_back(std::make_unique<channel>(room));
+    std::vector<std::unique_ptr<Channel>> all;
+    for (size_t i = 0; i < count; i++) all.push_back(std::make_unique<Channel>(room));
     return all;
 }
 
@@ -28,7 +28,7 @@ static std::vector<std::unique_ptr<channel>> channels(size_t count, size_t room)
 void ring(result &r, int64_t hops, int64_t tokens)
 {
     const size_t actors = 1000;
-    auto to = channels(actors, tokens == 1 ? 2 : 128);
+    auto to = channels<channel>(actors, tokens == 1 ? 2 : 128);
     channel done(128);
     std::vector<int64_t> made(actors);
     std::vector<fiber> stations;
@@ -75,20 +75,25 @@ void fanin(result &r, int64_t each)
     for (fiber &producer : all) producer.join();
 }
 
-// In each channel there is room for 50 times the mean. Who has been stopped gives its pings back.
+// In each channel there is room for all pings, so that nobody waits to send: where pings pile up, at one whose thread is not
+// running, actors would end up waiting for each other. They are small so that all that room is. Who has been stopped gives its
+// pings back.
 void ubench(result &r, int64_t ms)
 {
     const size_t actors = 256, pings = 5;
-    const int64_t stop = -1;
-    auto to = channels(actors, 256);
-    channel back(2048), counted(2 * actors);
+    const int16_t stop = -1;
+    using pings_channel = boost::fibers::buffered_channel<int16_t>;
+    auto to = channels<pings_channel>(actors, 2048);
+    pings_channel back(2048);
+    channel counted(2 * actors);
     std::vector<fiber> all;
     for (size_t i = 0; i < actors; i++)
         all.emplace_back([&, i] {
             random_numbers choose(i);
-            channel &from = *to[i];
-            int64_t ping, received = 0;
-            while ((ping = take(from)) != stop) {
+            pings_channel &from = *to[i];
+            int64_t received = 0;
+            int16_t ping;
+            while ((ping = from.value_pop()) != stop) {
                 received++;
                 to[choose.below(actors)]->push(ping);
             }
@@ -96,7 +101,7 @@ void ubench(result &r, int64_t ms)
             while (from.pop(ping) == boost::fibers::channel_op_status::success) back.push(ping);
         });
     r.begin();
-    for (size_t i = 0; i < actors * pings; i++) to[i / pings]->push(int64_t(i));
+    for (size_t i = 0; i < actors * pings; i++) to[i / pings]->push(int16_t(i));
     boost::this_fiber::sleep_for(std::chrono::milliseconds(ms));
     for (auto &actor : to) actor->push(stop);
     int64_t sum = 0;
@@ -104,7 +109,7 @@ void ubench(result &r, int64_t ms)
     r.end(sum);
     std::vector<bool> seen(actors * pings);
     for (size_t i = 0; i < seen.size(); i++) {
-        size_t ping = size_t(take(back));
+        size_t ping = size_t(back.value_pop());
         law(!seen[ping], "ubench: a ping doubled");
         seen[ping] = true;
     }

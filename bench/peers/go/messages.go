@@ -81,16 +81,18 @@ func fanin(r *result, each int64) {
 	r.end(producers * each)
 }
 
-// In each channel there is room for 50 times the mean. Who has been stopped gives its pings back, and waits for nobody.
+// In each channel there is room for all pings, so that nobody waits to send: where pings pile up, at one whose thread is not
+// running, actors would end up waiting for each other. They are small so that all that room is. Who has been stopped gives its
+// pings back, and waits for nobody.
 func ubench(r *result, ms int64) {
 	const actors, pings, stop = 256, 5, -1
-	var to [actors]chan int64
+	var to [actors]chan int16
 	for i := range to {
-		to[i] = make(chan int64, 256)
+		to[i] = make(chan int16, actors*pings+1)
 	}
-	back, counted := make(chan int64, actors*pings), make(chan int64, actors)
+	back, counted := make(chan int16, actors*pings), make(chan int64, actors)
 	for i := range to {
-		go func(in chan int64, to *[actors]chan int64, choose random) {
+		go func(in chan int16, to *[actors]chan int16, choose random) {
 			received := int64(0)
 			for ping := range in {
 				if ping == stop {
@@ -106,7 +108,7 @@ func ubench(r *result, ms int64) {
 		}(to[i], &to, newRandom(i))
 	}
 	r.begin()
-	for i := int64(0); i < actors*pings; i++ {
+	for i := int16(0); i < actors*pings; i++ {
 		to[i/pings] <- i
 	}
 	time.Sleep(time.Duration(ms) * time.Millisecond)
