@@ -224,6 +224,8 @@ static void be_absent(gri_worker *worker)
     gri_scheduler *scheduler = worker->scheduler;
     stop_searching(worker);
     gri_worker_give_up(worker);
+    /* What it gave up while it searched itself: nobody was woken for that. */
+    if (!gri_inject_is_empty(&scheduler->inject)) gri_scheduler_wake_one();
     gri_heap_bind(NULL);
     gri_stack_cache_spill(&worker->stacks);
     /* mo:spare.absent release -> monitor.put_in acquire: it may be put in from now on */

@@ -121,14 +121,14 @@ bool gri_worker_poll(gri_worker *worker)
 void gri_worker_housekeeping(gri_worker *worker)
 {
     gri_scheduler *scheduler = worker->scheduler;
-    /* relaxed: a request */
-    if (GRI_UNLIKELY(gri_load_relaxed(&worker->retire))) gri_worker_give_up(worker);
+    const bool leaves = gri_load_relaxed(&worker->retire); /* relaxed: a request */
+    if (GRI_UNLIKELY(leaves)) gri_worker_give_up(worker);
     if (gri_wheel_earliest(&worker->wheel) != GRI_INSTANT_NEVER) {
         unsigned fired = gri_wheel_fire(&worker->wheel, gri_clock_now(), FIRE_LIMIT);
         gri_count_owner(&worker->counters.timers, fired); /* relaxed: a counter */
     }
     gri_worker_poll(worker);
-    if (!gri_inject_is_empty(&scheduler->inject)) {
+    if (!leaves && !gri_inject_is_empty(&scheduler->inject)) {
         gri_inject_node *nodes[INJECT_BATCH];
         size_t count = gri_inject_pop_batch(&scheduler->inject, nodes, INJECT_BATCH);
         for (size_t i = 0; i < count; i++) gri_worker_push(worker, GRI_CONTAINER_OF(nodes[i], gri_task, link));
@@ -265,7 +265,10 @@ void gri_task_yield(gri_task *task)
     gri_store_relaxed(&worker->yield, false);           /* relaxed: as above */
     if (!worker->scheduler->simulation) {
         if (over || is_alone(worker)) gri_worker_housekeeping(worker);
-        if (is_alone(worker)) return;
+        if (is_alone(worker) && (task->home || !gri_load_relaxed(&worker->retire))) { /* relaxed: a request */
+            gri_count_owner(&worker->counters.kept, 1u);                              /* relaxed: a counter */
+            return;
+        }
     }
     /* GR_ENOMEM: no stack to give way on; going on is as good. */
     (void)gri_task_park(task, commit_yield);

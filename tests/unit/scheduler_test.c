@@ -131,3 +131,85 @@ TEST(scheduler, workers_beyond_the_quota_wait_and_come_back)
     run_all(20, 0);
     stop();
 }
+
+static gri_atomic_u32 too_late; /* relaxed: published with the end of the last task */
+
+/* Passes its turn on and on until the worker that has to leave has left. */
+static void run_until_away(gri_task *task)
+{
+    gri_instant end = gri_instant_add(gri_clock_monotonic(), 60 * GRI_NS_PER_S);
+    while (!away(1) && gri_clock_monotonic() < end) gri_task_yield(task);
+    if (!away(1)) gri_add_relaxed(&too_late, 1u); /* relaxed: see there */
+    /* mo:test.finish acq_rel <-> test.finish acq_rel: as above */
+    if (gri_sub_acq_rel(&finished, 1u) == 1) gri_parker_notify(&all_done);
+}
+
+static void leave_while_busy(unsigned tasks)
+{
+    gri_store_relaxed(&usable, 1u); /* relaxed: a number */
+    start(2, usable_now);
+    gri_store_relaxed(&finished, tasks); /* relaxed: published with the first task */
+    for (unsigned i = 0; i < tasks; i++) {
+        jobs[i] = (job){.task = {.run = run_until_away, .id = i}};
+        gri_task_ready(&jobs[i].task);
+    }
+    (void)gri_parker_wait(&all_done, GRI_INSTANT_NEVER);
+    CHECK_EQ(gri_load_relaxed(&too_late), 0); /* relaxed: see there */
+    stop();
+}
+
+TEST(scheduler, a_worker_beyond_the_quota_leaves_though_there_is_work)
+{
+    leave_while_busy(40);
+}
+
+TEST(scheduler, a_worker_beyond_the_quota_leaves_its_only_task_to_others)
+{
+    leave_while_busy(2);
+}
+
+static void finish(gri_task *task)
+{
+    (void)task;
+    gri_parker_notify(&all_done);
+}
+
+static void look_after_the_house(gri_task *task)
+{
+    gri_worker *worker = task->worker;
+    gri_store_relaxed(&worker->retire, true); /* relaxed: a request */
+    jobs[1] = (job){.task = {.run = finish}};
+    gri_inject_push(&worker->scheduler->inject, &jobs[1].task.link);
+    gri_worker_housekeeping(worker);
+    CHECK(!gri_inject_is_empty(&worker->scheduler->inject));
+    gri_store_relaxed(&worker->retire, false); /* relaxed: as above */
+}
+
+TEST(scheduler, who_has_to_leave_takes_nothing_more)
+{
+    start(1, NULL);
+    jobs[0] = (job){.task = {.run = look_after_the_house}};
+    gri_task_ready(&jobs[0].task);
+    (void)gri_parker_wait(&all_done, GRI_INSTANT_NEVER);
+    stop();
+}
+
+/* ---- who is stuck ---- */
+
+static void yield_alone(gri_task *task)
+{
+    uint64_t before = gri_worker_epoch(task->worker);
+    gri_task_yield(task);
+    CHECK(gri_worker_epoch(task->worker) > before);
+    gri_parker_notify(&all_done);
+}
+
+/* Or else the monitor takes it for stuck. */
+TEST(scheduler, a_task_that_gives_way_while_nobody_else_wants_to_run_moves_on)
+{
+    start(1, NULL);
+    jobs[0] = (job){.task = {.run = yield_alone}};
+    gri_task_ready(&jobs[0].task);
+    (void)gri_parker_wait(&all_done, GRI_INSTANT_NEVER);
+    stop();
+}
