@@ -298,7 +298,11 @@ bool gri_held_free(gr_message *m)
     gri_worker *worker = gri_worker_here();
     gri_task *task = worker ? gri_load_relaxed(&worker->current) : NULL; /* relaxed: this thread's own write */
     gr_self *self = GRI_LIKELY(task != NULL) ? gri_actor_of_task(task) : gri_attached_here();
-    if (!self) gri_panic("a received message is freed outside the actor that received it");
+    if (GRI_UNLIKELY(!self)) {
+        /* The parent's; a lock that freeing takes may be held by a thread that is not here. */
+        if (gri_runtime_forked()) return true;
+        gri_panic("a received message is freed outside the actor that received it");
+    }
     if (GRI_LIKELY(m->kind != GRI_MESSAGE_CALL && !self->serving))
         gri_unhold(self, m);
     else

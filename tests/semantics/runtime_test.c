@@ -459,6 +459,36 @@ TEST(fork, in_the_child_every_call_is_eforked)
     END(self);
 }
 
+static void forks_with_a_message(gr_self *self, gr_value args)
+{
+    gr_message *m = NULL;
+    CHECK_OK(gr_receive(self, &m, GR_FOREVER));
+    fflush(NULL);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        gr_message_free(&m);
+        _exit(m ? 1 : 0);
+    }
+    int status = 0;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    GRI_IGNORE(gr_send(self, gr_address_in(args), &m));
+}
+
+TEST(fork, what_an_actor_has_received_may_be_freed_in_the_child)
+{
+    gr_self *self = BEGIN();
+    gr_address one;
+    CHECK_OK(gr_spawn(self, &one, forks_with_a_message, "A", gr_self_address(self)));
+    CHECK_OK(gr_cast(self, one, "i", 7));
+    gr_message *m = NULL;
+    CHECK_OK(gr_receive(self, &m, SOON));
+    CHECK_EQ(gr_int(gr_body(m), 0), 7);
+    gr_message_free(&m);
+    END(self);
+}
+
 TEST(fork, before_the_start_is_fine)
 {
     fflush(NULL);
