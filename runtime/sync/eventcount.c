@@ -115,7 +115,8 @@ int gri_idle_wake_one(gri_idle *idle)
 int gri_idle_wake_worker(gri_idle *idle, unsigned worker)
 {
     GRI_DEBUG_ASSERT(worker < idle->workers);
-    /* mo:idle.wake seq_cst <-> idle.announce seq_cst: this sees the sleeper, or the sleeper sees the work */
+    /* mo:idle.wake seq_cst <-> idle.announce seq_cst: this sees the sleeper, or the sleeper sees the work
+     * mo:idle.wake_worker seq_cst <-> worker.absent seq_cst: the same for a worker that waits outside of this protocol */
     gri_fence_seq_cst();
     /* relaxed: ordered by the fence */
     if ((gri_load_relaxed(&idle->asleep[worker / 64]) >> worker % 64 & 1) == 0) return -1;
@@ -127,8 +128,7 @@ int gri_idle_wake_worker(gri_idle *idle, unsigned worker)
 
 int gri_idle_wake_any(gri_idle *idle)
 {
-    /* mo:idle.wake seq_cst <-> idle.announce seq_cst: this sees the sleeper, or the sleeper sees what is to be done
-     * mo:idle.wake_worker seq_cst <-> worker.absent seq_cst: the same for a worker that waits outside of this protocol */
+    /* mo:idle.wake seq_cst <-> idle.announce seq_cst: this sees the sleeper, or the sleeper sees what is to be done */
     gri_fence_seq_cst();
     if (!any_asleep(idle)) return -1;
     /* relaxed: a count, before the claim as above */
