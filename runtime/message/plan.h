@@ -140,7 +140,8 @@ typedef struct gri_plan {
     const unsigned char *bytes;
     const struct gri_unpack_step *reads; /* of unpacking plans: see unpack.h; NULL if there are none */
     uint32_t reads_count;
-    void *layouts; /* atomic; of unpacking plans: see unpack_layout.h */
+    void *layouts;               /* atomic; of unpacking plans: see unpack_layout.h */
+    gri_atomic_u32 layouts_vain; /* messages from which none could be learned */
     gri_plan_op ops[];
 } gri_plan;
 

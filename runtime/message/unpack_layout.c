@@ -197,11 +197,14 @@ void gri_layout_learn(const gri_plan *plan, const unsigned char *root, const uns
 {
     unsigned known = 0;
     for (const gri_layout *l = gri_layout_first(plan); l; l = l->next) known++;
-    if (known >= GRI_LAYOUTS_MAX || *root < GRI_TAG_ARRAY) return;
+    gri_atomic_u32 *vain = (gri_atomic_u32 *)(uintptr_t)&plan->layouts_vain;
+    /* relaxed, here and below: a counter */
+    if (known >= GRI_LAYOUTS_MAX || *root < GRI_TAG_ARRAY || gri_load_relaxed(vain) >= GRI_LAYOUTS_VAIN_MAX) return;
     learner k = {.plan = plan, .found = found};
     k.made = calloc(1, sizeof *k.made + GRI_LAYOUT_WORDS_MAX * sizeof(gri_layout_word));
     if (!k.made) return;
     if (!walk(&k, root)) {
+        gri_add_relaxed(vain, 1u); /* relaxed: a counter */
         free(k.made);
         return;
     }

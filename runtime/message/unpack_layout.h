@@ -13,7 +13,7 @@
  *     segment 1   "id" int ........ | "ok" true or false
  *
  * Layouts are learned from messages that unpack.h's steps could read, up to GRI_LAYOUTS_MAX a plan, and kept as long as the
- * plan. Who: they are immutable once made; any thread may learn one (mo:layout.publish release -> layout.find acquire). */
+ * plan; a place that reads what no layout can hold (long texts, say) stops trying. Who: they are immutable once made; any thread may learn one (mo:layout.publish release -> layout.find acquire). */
 #ifndef GRI_MESSAGE_UNPACK_LAYOUT_H
 #define GRI_MESSAGE_UNPACK_LAYOUT_H
 
@@ -22,6 +22,7 @@
 #include "message/value.h"
 
 #define GRI_LAYOUTS_MAX 4          /* guess: kinds of messages that one place reads */
+#define GRI_LAYOUTS_VAIN_MAX 256   /* guess: lessons in vain before a plan has no more, 64 ns a message instead of 24 */
 #define GRI_LAYOUT_SEGMENTS_MAX 16 /* guess */
 #define GRI_LAYOUT_WORDS_MAX 48    /* 384 bytes beside the texts: guess */
 

@@ -256,3 +256,36 @@ TEST(unpack_layout, few_are_kept)
     for (const gri_layout *l = gri_layout_first(site.plan); l; l = l->next) count++;
     CHECK_EQ(count, GRI_LAYOUTS_MAX);
 }
+
+static gr_message *with_text(size_t bytes)
+{
+    gr_builder b;
+    gr_message *m = NULL;
+    char text[300];
+    memset(text, 'x', sizeof text);
+    gr_build(&b);
+    gr_put_object(&b);
+    gr_put_key(&b, "s"), gr_put_string_n(&b, text, bytes);
+    gr_put_end(&b);
+    CHECK_OK(gr_build_message(&b, &m));
+    return m;
+}
+
+/* A place that reads what no layout can hold is not asked to learn for ever. */
+TEST(unpack_layout, vain_lessons_come_to_an_end)
+{
+    static const unsigned char types[] = {GR_ARG_LITERAL, GR_ARG_TEXT_OUT};
+    static gr_site sites[2] = {{types, 2, 1, NULL}, {types, 2, 1, NULL}};
+    gr_message *longer = with_text(300), *shorter = with_text(3);
+    const char *text = NULL;
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned rounds = i == 0 ? GRI_LAYOUTS_VAIN_MAX : GRI_LAYOUTS_VAIN_MAX - 1;
+        for (unsigned round = 0; round < rounds; round++)
+            CHECK_OK(gr_unpack_site(gr_body(longer), NULL, &sites[i], "{s:s}", "s", &text));
+        CHECK_OK(gr_unpack_site(gr_body(shorter), NULL, &sites[i], "{s:s}", "s", &text));
+        CHECK_STR(text, "xxx");
+        CHECK((gri_layout_first(sites[i].plan) != NULL) == (i == 1));
+    }
+    gr_message_free(&longer);
+    gr_message_free(&shorter);
+}
