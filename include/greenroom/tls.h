@@ -15,7 +15,7 @@ typedef struct gr_tls gr_tls;
 
 typedef struct gr_tls_options {
     const char *certificate; /* file: our certificate and those up to the authority, PEM. Servers must have one */
-    const char *key;         /* file: its private key, PEM; NULL: in the same file */
+    const char *key;         /* file: its private key, PEM, without a password; NULL: in the same file */
     const char *trust;       /* file: authorities we trust, PEM; NULL: the system's */
     const char *alpn;        /* protocols we speak, the best first: "h2,http/1.1"; NULL: it is not talked about */
     bool server;             /* for gr_tls_accept; else for gr_tls_connect */
@@ -29,7 +29,7 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_tls_new(gr_tls **ret_tls, const gr_tls_option
 GR_ANY_THREAD void gr_tls_free(gr_tls **tls);
 
 /* Shakes hands, as the client, over a connected stream of this actor. `host` is whom the server has to be: a name, or an
- * address without port; it may be NULL if the options say insecure. After a failure the connection is of no use but to gr_close.
+ * address without port (anything else is GR_EINVAL); it may be NULL if the options say insecure. After a failure the connection is of no use but to gr_close.
  * A handshake computes for one or two milliseconds between its waits, and wants a stack of 32 KiB or more.
  * Errors: GR_ETLS (the detail says why: not trusted, another host, …), GR_ECLOSED, GR_ETIMEOUT, GR_EKILLED, GR_EINVAL, GR_EINUSE
  * (active). */

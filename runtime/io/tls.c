@@ -8,6 +8,7 @@
 #include "io/tls.h"
 #include "actor/runtime.h"
 #include "io/active.h"
+#include "io/endpoint.h"
 #include "io/socket.h"
 
 #if GRI_TLS
@@ -149,6 +150,8 @@ static ssize_t layer_write(gri_socket_record *record, const void *data, size_t b
     connection *c = record->layer_state;
     *ret_error = ECONNRESET;
     if (c->broken) return -1;
+    *ret_error = EPIPE;
+    if (SSL_get_shutdown(c->ssl) & SSL_SENT_SHUTDOWN) return -1; /* to OpenSSL an error that ends reading, too */
     prepare(record, c);
     int n = SSL_write(c->ssl, data, (int)GRI_MIN(bytes, (size_t)INT_MAX));
     if (n > 0) return n;
@@ -160,7 +163,7 @@ static ssize_t layer_write(gri_socket_record *record, const void *data, size_t b
 static void layer_shutdown(gri_socket_record *record)
 {
     connection *c = record->layer_state;
-    if (c->broken) return;
+    if (c->broken || (SSL_get_shutdown(c->ssl) & SSL_SENT_SHUTDOWN)) return; /* a second one would read */
     ERR_clear_error();
     if (SSL_shutdown(c->ssl) < 0) ERR_clear_error();
 }
@@ -189,13 +192,34 @@ static const gri_layer layer = {layer_read, layer_write, layer_shutdown, layer_c
 
 /* ---- the handshake ---- */
 
-/* Whom the certificate has to name. */
-static bool expect_host(SSL *ssl, const char *host)
+static bool is_address(const char *host)
 {
     unsigned char address[16];
+    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
+/* As certificates have it: a name without the root's dot, an address without its zone; false: it is neither. OpenSSL takes
+ * more: ".example.org" would be whoever is below it. */
+static bool host_tidy(const char *host, gri_name *ret)
+{
+    char text[GRI_NAME_BYTES_MAX + 3];
+    size_t bytes = strlen(host);
+    if (bytes > GRI_NAME_BYTES_MAX) return false;
+    snprintf(text, sizeof text, "%s:1", host);
+    if (gri_name_parse(text, ret)) {
+        if (ret->host[bytes - 1] == '.') ret->host[bytes - 1] = '\0';
+        return true;
+    }
+    memcpy(ret->host, host, bytes + 1);
+    if (strchr(host, ':')) ret->host[strcspn(host, "%")] = '\0';
+    return is_address(ret->host);
+}
+
+/* Whom the certificate has to name; tidy. */
+static bool expect_host(SSL *ssl, const char *host)
+{
     X509_VERIFY_PARAM *rules = SSL_get0_param(ssl);
-    if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
-        return X509_VERIFY_PARAM_set1_ip_asc(rules, host) == 1;
+    if (is_address(host)) return X509_VERIFY_PARAM_set1_ip_asc(rules, host) == 1;
     X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
@@ -247,6 +271,9 @@ static int check(gr_self *self, const gri_socket_record *record, const gr_tls *t
                         server ? "gr_tls_accept" : "gr_tls_connect", server ? "server" : "client");
     if (!server && !tls->insecure && (!host || !*host))
         return gri_fail(self, GR_EINVAL, "gr_tls_connect needs the host that the certificate has to name");
+    gri_name name;
+    if (host && !host_tidy(host, &name))
+        return gri_fail(self, GR_EINVAL, "gr_tls_connect: the host \"%.100s\" is neither a name nor an address", host);
     if (record->is_listener || record->is_datagram || record->layer)
         return gri_fail(self, GR_EINVAL, "TLS needs a connected stream that has none yet");
     if (gri_active_is_on(record)) return gri_fail(self, GR_EINUSE, "the socket is active");
@@ -260,7 +287,9 @@ static int begin(gr_self *self, gr_socket socket, gr_tls *tls, const char *host,
     if (code != 0) return code;
     code = check(self, record, tls, host, server);
     if (code != 0) return gri_socket_end(self, record, code);
-    connection *c = connection_new(tls, record->fd, host);
+    gri_name name;
+    if (host) (void)host_tidy(host, &name); /* has been checked */
+    connection *c = connection_new(tls, record->fd, host ? name.host : NULL);
     if (!c) return gri_socket_end(self, record, gri_fail(self, GR_ENOMEM, "no memory for TLS"));
     code = shake_hands(self, record, c, deadline);
     if (code == 0) {

@@ -105,9 +105,17 @@ static int load_trust(SSL_CTX *context, const gr_tls_options *o, gr_detail *deta
     return 0;
 }
 
+/* A key under a password is an error; without this, OpenSSL asks on the terminal. */
+static int no_password(char *buffer, int bytes, int writing, void *arg)
+{
+    (void)buffer, (void)bytes, (void)writing, (void)arg;
+    return -1;
+}
+
 static int configure(gr_tls *tls, const gr_tls_options *o, gr_detail *detail)
 {
     SSL_CTX *context = tls->context;
+    SSL_CTX_set_default_passwd_cb(context, no_password);
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context,

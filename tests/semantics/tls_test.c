@@ -12,6 +12,8 @@
 
 #if GRI_TLS
 
+#include <openssl/pem.h>
+
 typedef struct party {
     gr_tls *server, *client;
 } party;
@@ -397,6 +399,114 @@ TEST(tls, options_that_cannot_be)
     gr_tls *none = NULL;
     gr_tls_free(&none);
     gr_tls_free(NULL);
+    authority_close();
+}
+
+/* ---- half-closed ---- */
+
+/* Reads to the end, and only then answers. */
+static void late(gr_self *self, gr_value args)
+{
+    gr_tls *tls = (gr_tls *)(uintptr_t)gr_int(gr_get(args, "tls"), 0);
+    gr_address host = gr_address_in(gr_get(args, "host"));
+    gr_socket listener, socket;
+    char text[GR_SOCKET_TEXT_BYTES], byte;
+    size_t n;
+    CHECK_OK(gr_listen(self, &listener, "127.0.0.1:0", NULL));
+    CHECK_OK(gr_socket_local(self, listener, text));
+    CHECK_OK(gr_cast(self, host, "s", text));
+    CHECK_OK(gr_accept(self, listener, &socket, SOON));
+    CHECK_OK(gr_tls_accept(self, socket, tls, SOON));
+    CHECK_OK(gr_read(self, socket, &byte, 1, &n, SOON));
+    CHECK_EQ(n, 0);
+    CHECK_OK(gr_write(self, socket, "late", 4, SOON));
+    CHECK_OK(gr_cast(self, host, "s", "written"));
+    CHECK_EQ(gr_sleep(self, GR_FOREVER), GR_EKILLED);
+}
+
+TEST(tls, half_closed_the_other_way_goes_on)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    party p = party_for("localhost");
+    gr_self *self = BEGIN();
+    for (int i = 0; i < 2; i++) {
+        gr_address server;
+        gr_socket socket;
+        char buffer[4];
+        CHECK_OK(gr_spawn(self, &server, late, "{s:I, s:A}", "tls", (int64_t)(uintptr_t)p.server, "host",
+                          gr_self_address(self)));
+        gr_message *m = RECEIVE(self);
+        CHECK_OK(gr_connect(self, &socket, gr_string(gr_body(m), ""), SOON));
+        FREE(m);
+        CHECK_OK(gr_tls_connect(self, socket, p.client, "localhost", SOON));
+        CHECK_OK(gr_shutdown(self, socket));
+        EXPECT(self, "s", "written");
+        if (i == 0)
+            CHECK_OK(gr_shutdown(self, socket)); /* again: says nothing, takes nothing */
+        else
+            CHECK_EQ(gr_write(self, socket, "x", 1, SOON), GR_ECLOSED);
+        read_all(self, socket, buffer, 4);
+        CHECK(memcmp(buffer, "late", 4) == 0);
+        CHECK_OK(gr_kill(server));
+        CHECK_OK(gr_close(self, socket));
+    }
+    END(self);
+    party_end(&p);
+}
+
+/* ---- names ---- */
+
+TEST(tls, hosts_that_are_none)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    party p = party_for("www.example.test");
+    gr_self *self = BEGIN();
+    gr_socket far, near = connect_plain(self, &far);
+    char longest[300];
+    memset(longest, 'a', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    const char *const none[] = {".example.test", "*.example.test", "www..test", "www.example.test:443", "a b", longest};
+    for (size_t i = 0; i < GRI_ARRAY_COUNT(none); i++) {
+        CHECK_EQ(gr_tls_connect(self, near, p.client, none[i], gr_after_ms(1)), GR_EINVAL);
+        CHECK(strstr(gr_error_detail(self)->text, "host"));
+    }
+    (void)shake_hands(self, &p, "www.example.test."); /* the root's dot is no part of what a certificate names */
+    END(self);
+    party_end(&p);
+}
+
+/* A key under a password is refused, not asked for: not on a terminal, not on the standard input. */
+TEST(tls, nobody_is_asked_for_a_password)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    const char *plain = authority_issue("localhost", 0), *path = authority_file("locked", "");
+    FILE *from = fopen(plain, "r"), *to = fopen(path, "w");
+    CHECK(from && to);
+    X509 *certificate = PEM_read_X509(from, NULL, NULL, NULL);
+    EVP_PKEY *key = PEM_read_PrivateKey(from, NULL, NULL, NULL);
+    CHECK(certificate && key);
+    CHECK_EQ(PEM_write_X509(to, certificate), 1);
+    CHECK_EQ(PEM_write_PrivateKey(to, key, EVP_aes_128_cbc(), (const unsigned char *)"secret", 6, NULL, NULL), 1);
+    CHECK_OK(fclose(from));
+    CHECK_OK(fclose(to));
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    int ends[2], before = dup(0);
+    CHECK_OK(pipe(ends));
+    CHECK_EQ(write(ends[1], "secret\n", 7), 7);
+    CHECK_EQ(dup2(ends[0], 0), 0);
+    gr_tls *tls = NULL;
+    gr_detail detail;
+    int code = gr_tls_new(&tls, &(gr_tls_options){.server = true, .certificate = path}, &detail);
+    char text[8];
+    ssize_t left = read(0, text, sizeof text);
+    if (before >= 0) CHECK_EQ(dup2(before, 0), 0);
+    close(before), close(ends[0]), close(ends[1]);
+    CHECK_EQ(code, GR_ETLS);
+    CHECK_EQ(left, 7);
     authority_close();
 }
 
