@@ -47,7 +47,8 @@ GR_SUSPENDS GR_MUST_CHECK int gr_connect(gr_self *self, gr_socket *ret_socket, c
 GR_SUSPENDS GR_MUST_CHECK int gr_resolve(gr_self *self, const char *address, char (*ret_texts)[GR_SOCKET_TEXT_BYTES],
                                          size_t most, size_t *ret_count, gr_deadline deadline);
 
-/* Reads what is there, at least one byte unless the peer has ended: then *ret_bytes is 0. GR_EINUSE: it is active. */
+/* Reads what is there, at least one byte unless the peer has ended: then *ret_bytes is 0. GR_EINUSE: it is active;
+ * GR_EINVAL: a UDP socket. */
 GR_SUSPENDS GR_MUST_CHECK int gr_read(gr_self *self, gr_socket socket, void *buffer, size_t bytes, size_t *ret_bytes,
                                       gr_deadline deadline);
 /* Writes all or fails; after a failure how much went out is unknown. GR_ECLOSED when the peer has gone. Never SIGPIPE. */
@@ -114,7 +115,8 @@ enum gr_active_mode {
  *     {"actnet": "tcp_close", "host", "port", "socket"}                     the peer has ended; the socket is passive now
  *     {"actnet": "tcp_error", "host", "port", "socket", "error": [errno, text]}      the same
  *     {"actnet": "udp", "host", "port", "socket", "data": bytes}            host and port are the sender's; cut to bytes_max
- * from nobody (gr_sender), in order; a Unix stream is "tcp" with "unix:/path" as host and port 0. "socket" is the id. Writing goes
+ * from nobody (gr_sender), in order; a Unix stream is "tcp" with "unix:/path" as host ('?' for
+ * what is not ASCII) and port 0. "socket" is the id. Writing goes
  * on as before, after tcp_close too; the socket stays open until gr_close or the owner's end.
  * Data is read when the owner looks into its mailbox, so an owner that does not receive makes the peer wait; a bounded mailbox
  * that is full does, too. Data that messages were made of before GR_PASSIVE stays in the mailbox.

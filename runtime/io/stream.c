@@ -80,6 +80,8 @@ static int wait_for_edge(gr_self *self, gri_socket_record *record, gr_deadline d
 /* What every reading call begins with once it has the record. */
 static int may_read(gr_self *self, const gri_socket_record *record)
 {
+    if (record->is_datagram) /* an empty datagram is no end, and what a read leaves behind comes without another edge */
+        return gri_fail(self, GR_EINVAL, "this is a UDP socket: gr_udp_receive reads it");
     return gri_active_is_on(record) ? gri_fail(self, GR_EINUSE, "the socket is active: its data comes as messages") : 0;
 }
 
@@ -90,7 +92,7 @@ int gr_read(gr_self *self, gr_socket socket, void *buffer, size_t bytes, size_t 
     if (code != 0) return code;
     if (!buffer || !ret_bytes || bytes == 0)
         return gri_socket_end(self, record, gri_fail(self, GR_EINVAL, "gr_read needs room for at least one byte"));
-    if (GRI_UNLIKELY(record->active != NULL)) {
+    if (GRI_UNLIKELY(record->active != NULL || record->is_datagram)) {
         code = may_read(self, record);
         if (code != 0 || gri_active_take_pending(record, buffer, bytes, ret_bytes))
             return gri_socket_end(self, record, code);

@@ -50,7 +50,7 @@ void gri_poller_close(gri_poller *poller)
 
 static struct epoll_event everything(uint64_t cookie)
 {
-    return (struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = cookie};
+    return (struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, .data.u64 = cookie};
 }
 
 int gri_poller_again(gri_poller *poller, int fd, uint64_t cookie)
@@ -109,7 +109,7 @@ int gri_poller_wait(gri_poller *poller, int64_t timeout_ns, gri_poller_report *r
         uint32_t bits = events[i].events;
         if (cookie == GRI_POLLER_COOKIE_RESERVED) continue;
         bool broken = (bits & (EPOLLERR | EPOLLHUP)) != 0;
-        bool hangup = broken || (bits & EPOLLRDHUP) != 0;
+        bool hangup = broken || (bits & (EPOLLRDHUP | EPOLLPRI)) != 0;
         report(arg, cookie, hangup || (bits & EPOLLIN) != 0, broken || (bits & EPOLLOUT) != 0, hangup);
         reported++;
     }

@@ -23,7 +23,8 @@ typedef struct gri_poller {
     int epoll_fd, wake_fd; /* written by open and close only */
 } gri_poller;
 
-/* hangup: the other side has closed (for sending at least) or an error is pending. readable is then set as well, and
+/* hangup: the other side has closed (for sending at least), an error is pending, or there is urgent data: a read that got less
+ * than it had room for need not have emptied the socket. readable is then set as well, and
  * writable too if nothing can be written any more, so that whoever waits for either tries and learns. */
 typedef void gri_poller_report(void *arg, uint64_t cookie, bool readable, bool writable, bool hangup);
 

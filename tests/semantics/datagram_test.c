@@ -132,5 +132,10 @@ TEST(udp, wrong_calls)
     CHECK_OK(gr_listen(self, &stream, "127.0.0.1:0", NULL));
     CHECK_EQ(gr_udp_receive(self, stream, &byte, 1, &n, NULL, SOON), GR_EINVAL);
     CHECK_EQ(gr_udp_send(self, stream, &byte, 1, text, SOON), GR_EINVAL);
+    /* Nor the calls of streams: an empty datagram is no end, and a short one says nothing about the next. */
+    CHECK_OK(gr_udp_send(self, one, "x", 1, text, SOON));
+    CHECK_EQ(gr_read(self, one, &byte, 1, &n, SOON), GR_EINVAL);
+    CHECK_EQ(gr_readv(self, one, &(struct iovec){&byte, 1}, 1, &n, SOON), GR_EINVAL);
+    expect_datagram(self, one, "x", text);
     END(self);
 }

@@ -7,6 +7,7 @@
 #include "io/socket.h"
 
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -570,6 +571,27 @@ TEST(io, half_closed_the_other_way_goes_on)
     CHECK_OK(gr_write(self, other, "answer", 6, SOON));
     read_all(self, one, buffer, 6);
     CHECK(memcmp(buffer, "answer", 6) == 0);
+    END(self);
+}
+
+/* A read stops at urgent data, so one that got less than it had room for need not have emptied the socket. */
+TEST(io, urgent_data_hides_nothing)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    char buffer[64];
+    gr_socket one, other;
+    connect_pair(self, "127.0.0.1:0", &one, &other);
+    for (int i = 0; i < 3; i++) {
+        size_t n;
+        CHECK_EQ(send(gri_socket_descriptor(one), "ab", 2, MSG_OOB), 2); /* b is urgent */
+        CHECK_OK(gr_write(self, one, "cd", 2, SOON));
+        CHECK_OK(gr_read(self, other, buffer, sizeof buffer, &n, SOON));
+        CHECK_EQ(n, 1);
+        CHECK_OK(gr_read(self, other, buffer, sizeof buffer, &n, GR_FOREVER));
+        CHECK_EQ(n, 2);
+        CHECK(memcmp(buffer, "cd", 2) == 0);
+    }
     END(self);
 }
 
