@@ -109,7 +109,11 @@ static void name_peer(const gri_endpoint *e, char ret_host[HOST_BYTES], int *ret
 {
     gri_endpoint_print(e, ret_host);
     *ret_port = (int)gri_endpoint_port(e);
-    if (e->address.header.sa_family == AF_UNIX) return;
+    if (e->address.header.sa_family == AF_UNIX) { /* any bytes, chosen by the peer: a message takes only text */
+        for (char *c = ret_host; *c; c++)
+            if (*c < ' ' || *c > '~') *c = '?';
+        return;
+    }
     char *colon = strrchr(ret_host, ':');
     if (colon) *colon = '\0';
     size_t bytes = strlen(ret_host);

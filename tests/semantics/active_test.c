@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stddef.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static void connect_pair(gr_self *self, const char *address, gr_socket *ret_one, gr_socket *ret_other)
@@ -19,6 +21,13 @@ static void connect_pair(gr_self *self, const char *address, gr_socket *ret_one,
     CHECK_OK(gr_connect(self, ret_one, text, SOON));
     CHECK_OK(gr_accept(self, listening, ret_other, SOON));
     CHECK_OK(gr_close(self, listening));
+}
+
+static int stream_raw(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0);
+    return fd;
 }
 
 static void read_all(gr_self *self, gr_socket socket, char *buffer, size_t bytes)
@@ -153,6 +162,32 @@ TEST(active, unix_streams_are_named_by_their_path)
     CHECK_OK(gr_write(self, other, "x", 1, SOON));
     EXPECT(self, "{s:s, s:s, s:i, s:I, s:B}", "actnet", "tcp", "host", address, "port", 0, "socket", (int64_t)one.id,
            "data", "x", (size_t)1);
+    END(self);
+}
+
+/* Whoever connects chooses its own name, which need not be text. */
+TEST(active, peers_with_names_that_are_no_text)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    gr_socket listening, socket;
+    char address[64];
+    struct sockaddr_un there = {.sun_family = AF_UNIX}, here = {.sun_family = AF_UNIX};
+    socklen_t header = offsetof(struct sockaddr_un, sun_path);
+    int there_bytes = snprintf(there.sun_path + 1, 64, "active-%ld", (long)getpid());
+    int here_bytes = snprintf(here.sun_path + 1, 64, "\xff\x80%ld", (long)getpid());
+    snprintf(address, sizeof address, "unix:@active-%ld", (long)getpid());
+    CHECK_OK(gr_listen(self, &listening, address, NULL));
+    int fd = stream_raw();
+    CHECK_OK(bind(fd, (struct sockaddr *)&here, header + 1 + (socklen_t)here_bytes));
+    CHECK_OK(connect(fd, (struct sockaddr *)&there, header + 1 + (socklen_t)there_bytes));
+    CHECK_OK(gr_accept(self, listening, &socket, SOON));
+    CHECK_OK(gr_socket_active(self, socket, GR_ACTIVE, 0));
+    CHECK_EQ(send(fd, "x", 1, 0), 1);
+    snprintf(address, sizeof address, "unix:@??%ld", (long)getpid());
+    EXPECT(self, "{s:s, s:s, s:i, s:I, s:B}", "actnet", "tcp", "host", address, "port", 0, "socket", (int64_t)socket.id,
+           "data", "x", (size_t)1);
+    CHECK_OK(close(fd));
     END(self);
 }
 
