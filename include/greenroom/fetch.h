@@ -42,7 +42,8 @@ GR_IN_ACTOR void gr_response_free(gr_self *self, gr_response **response);
 
 /* 100 to 999; not 1xx. */
 GR_ANY_THREAD int gr_response_status(const gr_response *response);
-/* The value of the first field of that name (in any case), without blanks around it; NULL: there is none. */
+/* The value of the first field of that name (in any case), without blanks around it; NULL: there is none. Trailers of a body in
+ * chunks are passed over. */
 GR_ANY_THREAD const char *gr_response_header(const gr_response *response, const char *name);
 /* The body, decoded if it came in chunks, and a NUL that is not counted. ret_bytes may be NULL. */
 GR_ANY_THREAD const char *gr_response_body(const gr_response *response, size_t *ret_bytes);

@@ -63,6 +63,7 @@ static void expire_locked(gri_instant now)
 
 void gr_fetch_forget(void)
 {
+    if (gri_runtime_forked()) return; /* they are the parent's, its poller included */
     pthread_mutex_lock(&lock);
     for (gri_list *link; (link = gri_list_first(&pool)) != NULL;) {
         kept *k = GRI_LIST_ENTRY(link, kept, link);

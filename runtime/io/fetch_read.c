@@ -286,6 +286,15 @@ static int parse_chunk_size(reader *r, const char *line, size_t *ret_bytes)
     return 0;
 }
 
+/* They count as fields, but may neither change the framing nor pass for fields of the head. */
+static int skip_trailers(reader *r)
+{
+    const size_t head_bytes = r->response->head_bytes;
+    int code = read_fields(r);
+    r->response->head_bytes = head_bytes;
+    return code;
+}
+
 static int read_chunks(reader *r)
 {
     for (;;) {
@@ -294,7 +303,7 @@ static int read_chunks(reader *r)
         int code = read_line(r, &line, &line_bytes);
         if (code == 0) code = parse_chunk_size(r, line, &bytes);
         if (code != 0) return code;
-        if (bytes == 0) return read_fields(r); /* trailers count as fields, but may not change the framing any more */
+        if (bytes == 0) return skip_trailers(r);
         code = read_exactly(r, bytes);
         if (code == 0) code = read_line(r, &line, &line_bytes);
         if (code == 0 && line_bytes != 0) code = bad(r, "a chunk is longer than it says");

@@ -9,6 +9,8 @@
 
 #include <sched.h>
 #include <strings.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* Accepts connections one after the other and reads requests; each is told to the host ({"head", "body"}), who sends what to
  * answer: a string; {"close"} before or after it. */
@@ -219,6 +221,22 @@ static const struct {
     {"", GR_ECLOSED, "before it had answered"},
 };
 
+/* What comes behind the body cannot pass for a field of the head (RFC 9110, 6.5.1). */
+TEST(fetch, trailers_are_no_fields)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    site s = site_open(self, NULL);
+    answer(&s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nOne: 1\r\n\r\n2\r\nok\r\n0\r\nTwo: 2\r\n\r\n", false);
+    gr_response *r = fetch_ok(&s, &(gr_fetch_request){.url = s.url});
+    CHECK_STR(gr_response_header(r, "one"), "1");
+    CHECK(gr_response_header(r, "two") == NULL);
+    gr_message *asked = RECEIVE(self);
+    FREE(asked);
+    expect_response(&s, r, 200, "ok");
+    END(self);
+}
+
 TEST(fetch, answers_that_are_none)
 {
     if (harness_simulated()) return;
@@ -312,6 +330,30 @@ TEST(fetch, a_kept_connection_that_has_ended_is_no_error)
     }
     END(self);
     CHECK_EQ(gri_sockets_open(), 0);
+}
+
+/* A child has the parent's descriptors, and its epoll: what it forgets must not be the parent's. */
+TEST(fetch, a_forked_child_forgets_nothing)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    site s = site_open(self, NULL); /* accepts one connection: what follows goes over it */
+    for (int i = 0; i < 3; i++) {
+        answer(&s, ok, false);
+        expect_response(&s, fetch_ok(&s, &(gr_fetch_request){.url = s.url}), 200, "ok");
+        gr_message *asked = RECEIVE(self);
+        FREE(asked);
+        pid_t child = fork();
+        if (child == 0) {
+            gr_fetch_forget();
+            _exit(0);
+        }
+        int status;
+        CHECK(child > 0);
+        CHECK_EQ(waitpid(child, &status, 0), child);
+        CHECK_EQ(status, 0);
+    }
+    END(self);
 }
 
 TEST(fetch, the_deadline_ends_it)
