@@ -20,15 +20,16 @@
 
 /* ---- unwinding ---- */
 
-/* Ends the sections of gr_no_suspend_begin and gr_kill_hold that are jumped out of. */
+/* Ends the sections of gr_no_suspend_begin and gr_kill_hold that are jumped out of, and goes on with those that were ended
+ * in there. */
 static void leave_sections(gr_self *self, uint16_t no_suspend, uint16_t kill_holds)
 {
     gri_more *more = self->more;
     if (!more) return;
     more->no_suspend = no_suspend;
-    if (no_suspend == 0) self->flags &= (uint16_t)~GRI_NO_SUSPEND;
     more->kill_holds = kill_holds;
-    if (kill_holds == 0) self->flags &= (uint16_t)~GRI_KILL_WAITS;
+    self->flags &= (uint16_t) ~(GRI_NO_SUSPEND | GRI_KILL_WAITS);
+    self->flags |= (uint16_t)((no_suspend ? GRI_NO_SUSPEND : 0) | (kill_holds ? GRI_KILL_WAITS : 0));
 }
 
 void gri_unwind(gr_self *self, enum gri_outcome outcome)

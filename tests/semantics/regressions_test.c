@@ -92,6 +92,26 @@ TEST(regressions, a_raise_ends_what_it_leaves)
     END(self);
 }
 
+static void ends_what_is_not_its_own_and_raises(gr_self *self, void *arg)
+{
+    (void)arg;
+    gr_no_suspend_end(self);
+    gr_raise(self, "torn", "after it");
+}
+
+TEST(regressions, a_raise_puts_back_what_was_begun_before)
+{
+    gr_self *self = BEGIN();
+    gr_message *report = NULL;
+    gr_no_suspend_begin(self);
+    CHECK_EQ(gr_protect(self, ends_what_is_not_its_own_and_raises, NULL, &report), GR_EEXCEPTION);
+    gr_message_free(&report);
+    CHECK_EQ(gr_sleep(self, GR_NOW), GR_ESUSPEND);
+    gr_no_suspend_end(self);
+    CHECK_OK(gr_sleep(self, GR_NOW));
+    END(self);
+}
+
 static void method_torn(gr_self *self, void *state, gr_value argument)
 {
     (void)state, (void)argument;
