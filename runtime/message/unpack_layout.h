@@ -13,7 +13,8 @@
  *     segment 1   "id" int ........ | "ok" true or false
  *
  * Layouts are learned from messages that unpack.h's steps could read, up to GRI_LAYOUTS_MAX a plan, and kept as long as the
- * plan; a place that reads what no layout can hold (long texts, say) stops trying. Who: they are immutable once made; any thread may learn one (mo:layout.publish release -> layout.find acquire). */
+ * plan; a place that reads what no layout can hold (long texts, say) stops trying. Who: they are immutable once made; any
+ * thread may learn one (mo:layout.publish release -> layout.find acquire). */
 #ifndef GRI_MESSAGE_UNPACK_LAYOUT_H
 #define GRI_MESSAGE_UNPACK_LAYOUT_H
 
