@@ -14,6 +14,7 @@
 #include "bench.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define WORKERS_MAX 128
 #define CROWD_EACH 16
@@ -70,7 +71,8 @@ typedef struct plan {
 /* A green thread in both forms: it is those who answer that matter. args: main, and where the plan is. */
 static void asker(gr_self *self, gr_value args)
 {
-    const plan *p = *(const plan *const *)gr_bytes(gr_at(args, 1), NULL);
+    const plan *p;
+    memcpy(&p, gr_bytes(gr_at(args, 1), NULL), sizeof p); /* bytes in a message are aligned to nothing */
     gr_address *echoes = gr_alloc(self, p->count * sizeof *echoes);
     if (!echoes) bench_fail("no memory");
     gr_value none = {NULL};
