@@ -4,8 +4,9 @@
 
 static caf::actor_system *all;
 
-// Who sends messages to itself keeps its worker for ever where there is no limit to the messages that an actor takes in turn: the
-// echo would starve, and the parent's children be a million. Ten of 100 us are our slice. Elsewhere no limit, the default, is best.
+// Who sends messages to itself keeps its worker for ever where there is no limit to the messages that an actor takes in turn:
+// the echo would starve, and the parent's children be a million. Ten of 100 us are our slice. Elsewhere no limit, the default,
+// is best.
 static void within(const workload &w, int workers, std::function<void()> work)
 {
     caf::actor_system_config config;

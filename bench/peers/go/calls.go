@@ -32,7 +32,8 @@ func answer(q *request) reply {
 }
 
 // A caller and a callee with a channel each way.
-func callPairs[Q, A any](r *result, calls, pairs int64, call func(id int64, to chan Q, from chan A), serve func(to chan Q, from chan A) int64) {
+func callPairs[Q, A any](r *result, calls, pairs int64, call func(id int64, to chan Q, from chan A),
+	serve func(to chan Q, from chan A) int64) {
 	each, answered := (calls+pairs-1)/pairs, make(chan int64)
 	var callers sync.WaitGroup
 	r.begin()

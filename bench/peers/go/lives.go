@@ -11,7 +11,8 @@ import (
 	"strconv"
 )
 
-// No child waits to send. The parent gives way before its processor's queue of 256 is full: else a million would be alive at once.
+// No child waits to send. The parent gives way before its processor's queue of 256 is full: else a million would be alive at
+// once.
 func spawn(r *result, children int64) {
 	to := make(chan int64, children)
 	r.begin()

@@ -30,9 +30,13 @@ fn answer(request: Request) -> Reply {
     Reply { id: request.id, sum: request.args.iter().sum() }
 }
 
-/// A request comes with where the reply goes. `Encoded` is what travels, made and read by the four functions.
+/// A request comes with where the reply goes. What travels is made and read by the four functions.
 async fn pairs<Q: Send + 'static, A: Send + 'static>(
-    calls: u64, pairs: u64, encode: fn(Request) -> Q, decode: fn(Q) -> Request, encode_reply: fn(Reply) -> A,
+    calls: u64,
+    pairs: u64,
+    encode: fn(Request) -> Q,
+    decode: fn(Q) -> Request,
+    encode_reply: fn(Reply) -> A,
     decode_reply: fn(A) -> Reply,
 ) -> Outcome {
     let each = (calls + pairs - 1) / pairs;

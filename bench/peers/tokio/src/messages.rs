@@ -52,7 +52,12 @@ pub async fn ring(hops: u64, tokens: u64) -> Outcome {
     outcome
 }
 
-async fn station(mut from: UnboundedReceiver<u64>, next: UnboundedSender<u64>, done: UnboundedSender<()>, stop: u64) -> u64 {
+async fn station(
+    mut from: UnboundedReceiver<u64>,
+    next: UnboundedSender<u64>,
+    done: UnboundedSender<()>,
+    stop: u64,
+) -> u64 {
     let mut made = 0;
     loop {
         let left = from.recv().await.expect(GONE);
