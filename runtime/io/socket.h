@@ -46,7 +46,8 @@ typedef struct gri_socket_record gri_socket_record;
 
 /* What stands between the calls and the descriptor, TLS say. As recv and send of a non-blocking socket: how many bytes, 0 only
  * at the end of reading; or -1, *ret_error an errno. EAGAIN: to be called again with the same data when *ret_ready
- * (record->readable or ->writable) is set. They expect both flags themselves (gri_socket_expect). Owner only. */
+ * (record->readable or ->writable) is set, which they have expected themselves (gri_socket_expect). They leave the other flag
+ * alone: reads for an active socket happen inside a write that waits. Owner only. */
 typedef struct gri_layer {
     ssize_t (*read)(gri_socket_record *record, void *buffer, size_t bytes, int *ret_error, gri_atomic_u32 **ret_ready);
     ssize_t (*write)(gri_socket_record *record, const void *data, size_t bytes, int *ret_error,

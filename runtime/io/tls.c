@@ -123,12 +123,40 @@ static int outcome(gri_socket_record *record, connection *c, int result, gri_ato
     return EPROTO;
 }
 
-static void prepare(gri_socket_record *record, connection *c)
+static void prepare(connection *c, gri_atomic_u32 *expected)
 {
-    gri_socket_expect(&record->readable);
-    gri_socket_expect(&record->writable);
+    gri_socket_expect(expected);
     ERR_clear_error();
     c->error = 0;
+}
+
+typedef int attempt(SSL *ssl, void *data, int bytes);
+
+/* One try of either way. It expects only what it usually waits for: the other flag may be what a call further up waits for (an
+ * active socket is read while a write waits). If it is the other one for once, it is expected and tried again. */
+static ssize_t try_it(gri_socket_record *record, attempt *way, void *data, size_t bytes, gri_atomic_u32 *usual,
+                      int *ret_error, gri_atomic_u32 **ret_ready)
+{
+    connection *c = record->layer_state;
+    gri_atomic_u32 *expected = usual;
+    for (;;) {
+        prepare(c, expected);
+        int n = way(c->ssl, data, (int)GRI_MIN(bytes, (size_t)INT_MAX));
+        if (n > 0) return n;
+        *ret_error = outcome(record, c, n, ret_ready);
+        if (*ret_error != EAGAIN || *ret_ready == expected) return *ret_error == 0 ? 0 : -1;
+        expected = *ret_ready;
+    }
+}
+
+static int attempt_read(SSL *ssl, void *data, int bytes)
+{
+    return SSL_read(ssl, data, bytes);
+}
+
+static int attempt_write(SSL *ssl, void *data, int bytes)
+{
+    return SSL_write(ssl, data, bytes);
 }
 
 static ssize_t layer_read(gri_socket_record *record, void *buffer, size_t bytes, int *ret_error,
@@ -137,11 +165,7 @@ static ssize_t layer_read(gri_socket_record *record, void *buffer, size_t bytes,
     connection *c = record->layer_state;
     *ret_error = ECONNRESET;
     if (c->broken) return -1;
-    prepare(record, c);
-    int n = SSL_read(c->ssl, buffer, (int)GRI_MIN(bytes, (size_t)INT_MAX));
-    if (n > 0) return n;
-    *ret_error = outcome(record, c, n, ret_ready);
-    return *ret_error == 0 ? 0 : -1;
+    return try_it(record, attempt_read, buffer, bytes, &record->readable, ret_error, ret_ready);
 }
 
 static ssize_t layer_write(gri_socket_record *record, const void *data, size_t bytes, int *ret_error,
@@ -152,12 +176,9 @@ static ssize_t layer_write(gri_socket_record *record, const void *data, size_t b
     if (c->broken) return -1;
     *ret_error = EPIPE;
     if (SSL_get_shutdown(c->ssl) & SSL_SENT_SHUTDOWN) return -1; /* to OpenSSL an error that ends reading, too */
-    prepare(record, c);
-    int n = SSL_write(c->ssl, data, (int)GRI_MIN(bytes, (size_t)INT_MAX));
-    if (n > 0) return n;
-    *ret_error = outcome(record, c, n, ret_ready);
-    if (*ret_error == 0) *ret_error = EPIPE;
-    return -1;
+    ssize_t n = try_it(record, attempt_write, (void *)(uintptr_t)data, bytes, &record->writable, ret_error, ret_ready);
+    if (n == 0) *ret_error = EPIPE;
+    return n > 0 ? n : -1;
 }
 
 static void layer_shutdown(gri_socket_record *record)
@@ -250,8 +271,9 @@ static connection *connection_new(gr_tls *tls, int fd, const char *host)
 static int shake_hands(gr_self *self, gri_socket_record *record, connection *c, gr_deadline deadline)
 {
     for (;;) {
-        gri_atomic_u32 *ready;
-        prepare(record, c);
+        gri_atomic_u32 *ready = NULL;
+        gri_socket_expect(&record->writable);
+        prepare(c, &record->readable);
         int result = SSL_do_handshake(c->ssl);
         if (result == 1) return 0;
         int error = outcome(record, c, result, &ready);

@@ -6,6 +6,7 @@
 
 #include "io/socket.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -240,6 +241,55 @@ TEST(tls, active_sockets_and_new_owners)
     CHECK_EQ(gr_close(self, socket), GR_ECLOSED);
     END(self);
     CHECK_EQ(gri_sockets_open(), 0);
+    party_end(&p);
+}
+
+/* Messages are made while a write waits: reading must not take the report that it waits for, nor the other way round. */
+TEST(tls, each_way_has_its_own_reports)
+{
+    if (harness_simulated()) return;
+    authority_open();
+    party p = party_for("localhost");
+    gr_self *self = BEGIN();
+    gr_socket socket = shake_hands(self, &p, "localhost");
+    gri_socket_record *record;
+    gri_atomic_u32 *ready = NULL;
+    char byte;
+    int error = 0;
+    CHECK_OK(gri_socket_begin(self, socket, &record));
+    gri_store_relaxed(&record->writable, 1u); /* relaxed, all: a test of one thread, nobody writes */
+    while (gri_socket_receive(record, &byte, 1, &error, &ready) > 0) continue;
+    CHECK_EQ(error, EAGAIN);
+    CHECK(ready == &record->readable);
+    CHECK_EQ(gri_load_relaxed(&record->writable), 1); /* relaxed: as above */
+    gri_store_relaxed(&record->readable, 1u);         /* relaxed: as above */
+    CHECK_EQ(gri_socket_send(record, "x", 1, &error, &ready), 1);
+    CHECK_EQ(gri_load_relaxed(&record->readable), 1); /* relaxed: as above */
+    CHECK_OK(gri_socket_end(self, record, 0));
+    END(self);
+    party_end(&p);
+}
+
+TEST(tls, an_active_socket_reads_while_it_writes)
+{
+    if (harness_simulated()) return;
+    enum { BYTES = 6 << 20 };
+    authority_open();
+    party p = party_for("localhost");
+    gr_self *self = BEGIN();
+    char *data = malloc(BYTES);
+    CHECK(data != NULL);
+    memset(data, 'x', BYTES);
+    gr_socket socket = shake_hands(self, &p, "localhost");
+    CHECK_OK(gr_socket_active(self, socket, GR_ACTIVE, 65536));
+    CHECK_OK(gr_write(self, socket, data, BYTES, SOON));
+    for (size_t bytes = 0, n; bytes < BYTES; bytes += n) {
+        gr_message *m = RECEIVE(self);
+        CHECK(gr_bytes(gr_get(gr_body(m), "data"), &n) != NULL);
+        FREE(m);
+    }
+    free(data);
+    END(self);
     party_end(&p);
 }
 
