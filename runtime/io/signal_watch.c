@@ -94,6 +94,7 @@ static void deliver_locked(int number, uint32_t times)
             gri_log(GR_LOG_ERROR, actor, "no memory to tell of signal %d", number);
             continue;
         }
+        m->kind = GRI_MESSAGE_TIMER; /* as a timer's: nobody reserved a place for it in a bounded mailbox */
         m->tick = gri_runtime_tick();
         if (gri_push(actor, m, false) != 0) gr_message_free(&m); /* it ends at this moment */
     }

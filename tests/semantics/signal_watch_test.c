@@ -109,3 +109,33 @@ TEST(signal, some_cannot_be_watched)
     if (harness_simulated()) CHECK_EQ(gr_signal_watch(self, SIGUSR1), GR_EUNSUPPORTED);
     END(self);
 }
+
+/* While it waits for an answer it takes nothing else out. */
+static void watch_and_ask(gr_self *self, gr_value args)
+{
+    gr_address host = gr_address_in(args);
+    gr_message *reply = NULL;
+    CHECK_OK(gr_signal_watch(self, SIGUSR1));
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(kill(getpid(), SIGUSR1));
+        expect_signal(self, SIGUSR1, "SIGUSR1", 1);
+    }
+    CHECK_OK(gr_call(self, &reply, host, "fill", SOON, "n"));
+    gr_message_free(&reply);
+}
+
+TEST(signal, counts_for_no_bound)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    gr_address one;
+    CHECK_OK(gr_spawn_with(self, &one, watch_and_ask, OPTIONS(.mailbox_max = 2), "A", gr_self_address(self)));
+    gr_message *call = RECEIVE(self);
+    CHECK_OK(gr_cast(self, one, "i", 1));
+    CHECK_OK(gr_cast(self, one, "i", 2));
+    CHECK_EQ(gr_cast(self, one, "i", 3), GR_EFULL);
+    CHECK_OK(gr_respond(self, call, "n"));
+    FREE(call);
+    WAIT_GONE(self, one);
+    END(self);
+}
