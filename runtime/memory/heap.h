@@ -11,10 +11,9 @@
  *
  * Blocks come from chunks of 64 KB, each of one size class; what is larger than GRI_BLOCK_BYTES_SLAB has a mapping of its
  * own. The owner allocates and frees with plain loads and stores (2 ns). Any other thread collects what it frees per owner,
- * and sends it home in batches of 35 with one compare-and-swap (39 ns
- * a message across cores with its way there;
- * letting the receiver keep blocks grew to 1.25 GB in one-way traffic); gri_heap_flush sends the rest, and must be called
- * before the thread sleeps. Owners look for returned blocks when they run out of local ones.
+ * and sends it home in batches of 35 with one compare-and-swap (39 ns a message across cores with its way there; letting the
+ * receiver keep blocks grew to 1.25 GB in one-way traffic); gri_heap_flush sends the rest, and must be called before the thread
+ * sleeps. Owners look for returned blocks when they run out of local ones.
  *
  * A retired heap keeps its live blocks, can be freed to, and is adopted, blocks and all, by a later gri_heap_new. A heap
  * whose thread unbinds it before sleeping can meanwhile be trimmed by others.

@@ -7,7 +7,8 @@
 
 #include "message/message.h"
 
-/* Takes the message out of the list. True if it was made into something else and must not be freed. */
+/* Takes the message out of the list. True if it must not be freed: it was made into something else, or is not
+ * this process's (after fork). */
 extern bool (*gri_message_held_free)(gr_message *m);
 
 #endif

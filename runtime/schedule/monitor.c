@@ -3,8 +3,9 @@
 /* The monitor thread: one look at all workers per slice while any of them is busy, none while all sleep.
  *
  *   - a worker that ran through a whole tick gets its yield flag: the running task gives way at its next suspending call
- *   - a worker that has held one task for stuck_ns, and was not kept off its CPU meanwhile, is stuck: a spare worker is put in for it if nobody sleeps who could take
- *     its queue, and if it lasts, it is reported. When the stuck worker lets go, one spare is sent away
+ *   - a worker that has held one task for stuck_ns, and was not kept off its CPU meanwhile, is stuck: a spare worker is put in
+ *     for it if nobody sleeps who could take its queue, and if it lasts, it is reported. When the stuck worker lets go, one
+ *     spare is sent away
  *   - once a second: more workers than the CPU mask and quota have room for are sent away, or called back
  *   - backlog beside a sleeper means that a cheap wake-up hint was missed: the sleeper is woken
  *   - timers that are due and a poller nobody looks at, beside a worker that does not get to its housekeeping: likewise; when

@@ -9,8 +9,8 @@
  *
  * What a message between two tasks of one worker touches: that worker's slot and the two tasks. Nothing shared.
  *
- * A worker's slot, deque, wheel and queue of pinned tasks may be drained by other threads at any time: the slot by the monitor,
- * deque and overflow by stealing, the wheel by firing (its lock), the pinned queue by nobody but its worker, which is what pinned means. A worker
+ * What a worker holds may be drained by other threads at any time: the slot by the monitor, deque and overflow by stealing,
+ * the wheel by firing (its lock); only the queue of pinned tasks by nobody but its worker, which is what pinned means. A worker
  * that is stuck in a task therefore needs no protocol of its own: others, or a spare worker that the monitor puts in, take
  * what it holds, and it goes on as an ordinary worker when the task lets go. */
 #ifndef GRI_SCHEDULE_SCHEDULER_H
