@@ -85,6 +85,9 @@ WORKLOADS = (
     Workload("json_call", "json_call", "a call with {op, id, args, name}, answered {id, sum}; 500 k, one pair",
              ("--pairs", "1"), ("--pairs", "1"), workers=(1,)),
     Workload("json_call4", "json_call", "the same among four pairs", ("--pairs", "4"), ("--pairs", "4"), workers=(2,)),
+    Workload("struct_call", "json_call", "json_call of ours beside peers that move a struct instead", ("--pairs", "1"), ("--pairs", "1"),
+             workers=(1,)),
+    Workload("struct_call4", "json_call", "the same among four pairs", ("--pairs", "4"), ("--pairs", "4"), workers=(2,)),
     Workload("select", "select", "a call while 1,000 messages that do not match wait in the mailbox; 100 k"),
     Workload("timers", "timers", "100 k actors sleep ten times 1 to 100 ms", metrics=(WALL, CPU)),
     Workload("select_alternating", "select_alternating", "a receive among the same, of two shapes in turn; 100 k"),
@@ -109,8 +112,8 @@ PONY_AND_TOKIO = {
     "ubench": {1: (37.7, 21.3), 2: (14.5, 24.2)},
     "spawn": {1: (0.7, 6.3), 2: (0.4, 4.2)},
     "skynet": {1: (1.9, 0.20), 2: (0.63, 0.46)},
-    "json_call": {1: (11.1, 4.0)},   # a struct copied into the message, not JSON
-    "json_call4": {2: (12.6, 8.7)},
+    "struct_call": {1: (11.1, 4.0)},
+    "struct_call4": {2: (12.6, 8.7)},
 }
 PONY = "pony*"
 
@@ -162,12 +165,13 @@ TARGETS = (
     Target("idle_memory", "<=", 4600, None, form="green"),
     Target("idle_memory_more", "<=", 512, None, form="server"),
     Target("idle_memory_more", "<=", 8800, None, form="green"),
-    Target("json_call", ">=", 2.5, "tokio", workers=1),
     Target("json_call", ">=", 9, "erlang", workers=1),
-    Target("json_call", ">=", 1, PONY, workers=1),
-    Target("json_call4", ">=", 2.5, "tokio", workers=2),
     Target("json_call4", ">=", 9, "erlang", workers=2),
-    Target("json_call4", ">=", 1, PONY, workers=2),
+    # The bars of both were measured with structs: Tokio's serde_json is half as fast, and easier to beat.
+    Target("struct_call", ">=", 2.5, "tokio", workers=1),
+    Target("struct_call", ">=", 1, PONY, workers=1),
+    Target("struct_call4", ">=", 2.5, "tokio", workers=2),
+    Target("struct_call4", ">=", 1, PONY, workers=2),
     Target("select", ">=", 4, "erlang"),
     Target("select_alternating", ">=", 4, "erlang"),
     Target("timers", "<=", 1.1, "floor", floor=0.86),
