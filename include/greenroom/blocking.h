@@ -26,7 +26,8 @@ GR_BEGIN_DECLS
  *
  * fn and drop run outside any actor: only GR_ANY_THREAD functions are for them (gr_attach included; the pool detaches what
  * they leave attached), and they must not call gr_stop. They must not unwind (gr_raise, exceptions). Their thread has 8 MiB of
- * stack, or what the system's limit says, and takes no signals. gr_stop waits for every fn that has begun.
+ * stack, or what the system's limit says, and takes no signals: processes that they start begin with all of them blocked.
+ * A drop of a call that never began runs on the actor's own stack. gr_stop waits for every fn that has begun.
  * Threads: the actor. Under simulation fn runs in place, as a plain call, and takes no time. */
 GR_SUSPENDS GR_MUST_CHECK int gr_blocking(gr_self *self, void (*fn)(void *arg), void *arg, void (*drop)(void *arg),
                                           gr_deadline deadline);

@@ -28,6 +28,9 @@ typedef struct gr_tls_options {
 GR_ANY_THREAD GR_MUST_CHECK int gr_tls_new(gr_tls **ret_tls, const gr_tls_options *options, gr_detail *ret_detail);
 GR_ANY_THREAD void gr_tls_free(gr_tls **tls);
 
+/* gr_shutdown and gr_close tell the peer that this is the end, but do not wait: while it has not taken what was written before
+ * and the system's buffer is full, that gets lost, and the peer reads all the data and then GR_ECLOSED instead of an end. */
+
 /* Shakes hands, as the client, over a connected stream of this actor. `host` is whom the server has to be: a name, or an
  * address without port (anything else is GR_EINVAL); it may be NULL if the options say insecure. After a failure the connection is of no use but to gr_close.
  * A handshake computes for one or two milliseconds between its waits, and wants a stack of 32 KiB or more.

@@ -9,7 +9,9 @@
  * The handler touches two atomics and an eventfd. A handler and not signalfd: that needs the signal blocked in every thread of
  * the process, which a library cannot see to.
  *
- * The lists of watchers are under one lock, which the handler does not take. The eventfd lives while somebody watches. */
+ * The lists of watchers are under one lock, which the handler does not take. The eventfd is watched by the poller
+ * while somebody watches signals, and open from then on: a handler that was interrupted on its way to the write must not find
+ * the number given to somebody else's file. */
 #include "io/signal_watch.h"
 
 #include "actor/log.h"
@@ -39,9 +41,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the rest but 
 static gri_list watchers[SIGNALS_MAX];
 static struct sigaction before[SIGNALS_MAX];
 static unsigned watcher_count;
-static bool lists_made;
+static bool lists_made, polled;          /* polled: the poller has the eventfd */
 static gri_atomic_u32 come[SIGNALS_MAX]; /* since the last delivery: the handler adds, the poller takes */
-static gri_atomic_i64 event_fd = -1;     /* written under the lock; -1: there is none */
+static gri_atomic_i64 event_fd = -1;     /* written once, under the lock; -1: not yet */
 
 /* ---- the handler ---- */
 
@@ -133,26 +135,21 @@ static int open_locked(void)
     if (!lists_made)
         for (size_t i = 0; i < SIGNALS_MAX; i++) gri_list_init(&watchers[i]);
     lists_made = true;
-    if (gri_load_relaxed(&event_fd) >= 0) return 0; /* relaxed: under the lock */
-    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (polled) return 0;
+    int fd = (int)gri_load_relaxed(&event_fd); /* relaxed: under the lock */
+    if (fd < 0) fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0) return GR_ESYSTEM;
-    int code = gri_scheduler_watch(fd, GRI_COOKIE_SIGNALS);
-    if (code != 0) {
-        close(fd);
-        return code;
-    }
     gri_store_relaxed(&event_fd, fd); /* relaxed: the handler is set after it */
-    return 0;
+    int code = gri_scheduler_watch(fd, GRI_COOKIE_SIGNALS);
+    polled = code == 0;
+    return code;
 }
 
 static void close_locked(void)
 {
-    if (watcher_count > 0) return;
-    int fd = (int)gri_load_relaxed(&event_fd); /* relaxed: under the lock */
-    gri_store_relaxed(&event_fd, -1);          /* relaxed: as above; no handler is set any more */
-    if (fd < 0) return;
-    gri_scheduler_unwatch(fd);
-    close(fd);
+    if (watcher_count > 0 || !polled) return;
+    gri_scheduler_unwatch((int)gri_load_relaxed(&event_fd)); /* relaxed: under the lock */
+    polled = false;
 }
 
 static watcher *find_locked(int number, gr_address actor)
