@@ -226,6 +226,17 @@ static bool tick(monitor *m, gri_instant now)
     return busy;
 }
 
+/* Nobody does while we sleep, and with a short slice the ticks before were no two trims. Twice: the first one begins to look for
+ * what is not used. */
+static void trim_before_sleep(gri_scheduler *scheduler)
+{
+    for (int i = 0; i < 2; i++) {
+        gri_heap_trim(false);
+        if (scheduler->config.slots) gri_table_trim(scheduler->config.slots, false);
+    }
+    gri_stack_trim(true);
+}
+
 void gri_monitor_main(void *arg)
 {
     gri_scheduler *scheduler = arg;
@@ -253,7 +264,7 @@ void gri_monitor_main(void *arg)
             gri_parker_wait(&scheduler->monitor_parker, gri_instant_add(now, scheduler->config.slice_ns));
             continue;
         }
-        gri_stack_trim(true); /* nobody does while we sleep; with a short slice these ticks were no two trims */
+        trim_before_sleep(scheduler);
         /* Announce, look again, sleep: a worker that becomes busy in between sees the announcement or is seen. */
         gri_store_relaxed(&scheduler->monitor_asleep, true); /* relaxed: the fence orders it */
         /* mo:monitor.sleep seq_cst <-> worker.busy seq_cst: the flag before the look */
