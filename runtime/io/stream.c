@@ -30,12 +30,24 @@ int gri_stream_fail(gr_self *self, const gri_socket_record *record, const char *
 
 /* ---- one try ---- */
 
+/* A read of a Unix socket ends behind descriptors that came along, which are dropped here: then there may be more. */
+static ssize_t receive_message(gri_socket_record *record, const struct iovec *parts, int count, size_t bytes,
+                               int *ret_error)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
+    ssize_t n = recvmsg(record->fd, &message, 0);
+    if (n < 0) *ret_error = gr_errno();
+    record->drained = n > 0 && (size_t)n < bytes && !(message.msg_flags & MSG_CTRUNC);
+    return n;
+}
+
 ssize_t gri_socket_receive(gri_socket_record *record, void *buffer, size_t bytes, int *ret_error,
                            gri_atomic_u32 **ret_ready)
 {
     if (GRI_UNLIKELY(record->layer != NULL)) return record->layer->read(record, buffer, bytes, ret_error, ret_ready);
     gri_socket_expect(&record->readable);
     *ret_ready = &record->readable;
+    if (record->is_unix) return receive_message(record, &(struct iovec){buffer, bytes}, 1, bytes, ret_error);
     ssize_t n = recv(record->fd, buffer, bytes, 0);
     if (n < 0) *ret_error = gr_errno();
     record->drained = n > 0 && (size_t)n < bytes;
@@ -136,11 +148,7 @@ static ssize_t receive_parts(gri_socket_record *record, const struct iovec *part
     }
     gri_socket_expect(&record->readable);
     *ret_ready = &record->readable;
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
-    ssize_t n = recvmsg(record->fd, &message, 0);
-    if (n < 0) *ret_error = gr_errno();
-    record->drained = n > 0 && (size_t)n < bytes;
-    return n;
+    return receive_message(record, parts, count, bytes, ret_error);
 }
 
 int gr_readv(gr_self *self, gr_socket socket, const struct iovec *parts, int count, size_t *ret_bytes,

@@ -6,6 +6,7 @@
 #include "base/atomic.h"
 #include "io/socket.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -592,6 +593,39 @@ TEST(io, urgent_data_hides_nothing)
         CHECK_EQ(n, 2);
         CHECK(memcmp(buffer, "cd", 2) == 0);
     }
+    END(self);
+}
+
+/* And it stops behind descriptors that came along. Nobody asked for them: they are closed. */
+TEST(io, descriptors_hide_nothing)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    char address[64], buffer[64];
+    gr_socket one, other;
+    snprintf(address, sizeof address, "unix:@greenroom-%ld", (long)getpid());
+    connect_pair(self, address, &one, &other);
+    int along = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    CHECK(along >= 0);
+    for (int i = 0; i < 4; i++) {
+        union {
+            struct cmsghdr header;
+            char room[CMSG_SPACE(sizeof(int))];
+        } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+        *(int *)(void *)CMSG_DATA(&control.header) = along;
+        struct iovec part = {(char[]){"a"}, 1};
+        struct msghdr message = {
+            .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        size_t n;
+        CHECK_EQ(sendmsg(gri_socket_descriptor(one), &message, 0), 1);
+        CHECK_OK(gr_write(self, one, "cd", 2, SOON));
+        for (int left = 3; left > 0; left -= (int)n) {
+            part = (struct iovec){buffer, sizeof buffer};
+            CHECK_OK(i % 2 ? gr_readv(self, other, &part, 1, &n, GR_FOREVER)
+                           : gr_read(self, other, buffer, sizeof buffer, &n, GR_FOREVER));
+        }
+    }
+    CHECK_OK(close(along));
     END(self);
 }
 
