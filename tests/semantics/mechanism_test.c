@@ -361,6 +361,7 @@ static void echo(gr_self *self, gr_value args)
 static void blocked_worker(unsigned workers)
 {
     CHECK(pipe(gate) == 0);
+    gri_store_relaxed(&blocking, 0u); /* relaxed: nobody else is there yet; another test may have run in this process */
     gr_self *self = start_stuck(workers, 5);
     gr_address a, me = gr_self_address(self);
     for (unsigned i = 0; i < workers; i++) CHECK_OK(gr_spawn(self, &a, blocker, "A", me));
