@@ -303,7 +303,7 @@ bool gri_held_free(gr_message *m)
         if (gri_runtime_forked()) return true;
         gri_panic("a received message is freed outside the actor that received it");
     }
-    if (GRI_LIKELY(m->kind != GRI_MESSAGE_CALL && (!self->serving || self->serving->call != m)))
+    if (GRI_LIKELY(m->kind != GRI_MESSAGE_CALL && !self->serving))
         gri_unhold(self, m);
     else
         gri_call_abandon(self, m);
