@@ -66,7 +66,6 @@ struct gri_worker {
     gri_task *leaving_task; /* to be committed after the switch away from it */
     bool (*leaving_commit)(gri_task *task);
     gri_stack *leaving_stack; /* to be cached after the switch away from it */
-    gri_stack *idle_loop;     /* a loop that waits for the next park; NULL: none */
     gri_task *resume;         /* a task without stack that the fresh loop runs first */
     uint32_t ticks;
     uint16_t index;
@@ -219,8 +218,6 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
 void gri_worker_fini(gri_worker *worker);
 void gri_worker_loop(void *arg) __attribute__((noreturn));
 void gri_worker_give_up(gri_worker *worker);
-/* Hands its spare stacks to the arena's lists, before a long sleep. */
-void gri_worker_spill(gri_worker *worker);
 void gri_worker_unpark(gri_worker *worker);
 bool gri_worker_poll(gri_worker *worker);
 void gri_monitor_main(void *arg);

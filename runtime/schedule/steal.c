@@ -192,7 +192,7 @@ static gri_task *sleep_until_woken(gri_worker *worker)
         gri_heap_bind(NULL);                          /* flushes, and lets others trim it while we sleep */
         /* Not trimmed: that is the monitor's, when it stays quiet. A trim here cost 2 us a stack, before each sleep, and as
          * much again when work came (fib of 15 to 20 with green threads took 2.5 to 3.7 times as long). */
-        gri_worker_spill(worker);
+        gri_stack_cache_spill(&worker->stacks);
         if (gri_spinlock_try(&scheduler->poller_lock)) {
             sleep_in_poller(worker);
             gri_spinlock_unlock(&scheduler->poller_lock);
@@ -227,7 +227,7 @@ static void be_absent(gri_worker *worker)
     /* What it gave up while it searched itself: nobody was woken for that. */
     if (!gri_inject_is_empty(&scheduler->inject)) gri_scheduler_wake_one();
     gri_heap_bind(NULL);
-    gri_worker_spill(worker);
+    gri_stack_cache_spill(&worker->stacks);
     /* mo:spare.absent release -> monitor.put_in acquire: it may be put in from now on */
     gri_store_release(&worker->phase, GRI_WORKER_ABSENT);
     /* mo:worker.absent seq_cst <-> idle.wake_worker seq_cst: who pins a task to it sees that it is absent, or it sees the task */

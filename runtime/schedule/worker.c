@@ -201,25 +201,12 @@ GRI_INLINE void begin_task(gri_worker *worker, gri_task *task)
     if (GRI_UNLIKELY(worker->simulated)) gri_simulation_note(gri_load_relaxed(&task->id)); /* relaxed: constant */
 }
 
-/* A stack whose next act is a worker loop, or NULL. */
+/* A stack whose first act is a worker loop, or NULL. */
 static gri_stack *fresh_loop(gri_worker *worker)
 {
-    gri_stack *stack = worker->idle_loop;
-    if (GRI_LIKELY(stack != NULL)) {
-        worker->idle_loop = NULL;
-        return stack;
-    }
-    stack = gri_stack_take(&worker->stacks, worker->scheduler->config.stack_class);
+    gri_stack *stack = gri_stack_take(&worker->stacks, worker->scheduler->config.stack_class);
     if (stack) gri_stack_prepare(stack, gri_worker_loop, worker);
     return stack;
-}
-
-/* Whether a loop may wait on this stack: not on one that is not for loops, or that has to be looked after when it is given back.
- * Not under AddressSanitizer, which has no way to drop what it keeps of a suspended stack. */
-GRI_INLINE bool may_keep(const gri_worker *worker, const gri_stack *stack)
-{
-    return !GRI_ASAN && stack->size_class == worker->scheduler->config.stack_class &&
-           stack->guard != GRI_GUARDED_CANARY && !gri_stack_is_yellow_open(stack);
 }
 
 /* The one place where a task leaves its stack to come back to it. Not inlined: a single return address for the return
@@ -229,13 +216,10 @@ GRI_NOINLINE int gri_task_park(gri_task *task, bool (*commit)(gri_task *task))
     gri_worker *worker = task->worker;
     gri_stack *stack = worker->stack;
     gri_task *next;
-    if (GRI_UNLIKELY(worker->simulated)) {
-        gri_worker *chosen = worker;
-        next = gri_simulation_next(&chosen, false);
-        worker = chosen;
-    } else {
+    if (GRI_UNLIKELY(worker->simulated))
+        next = gri_simulation_next(&worker, false);
+    else
         next = next_local(worker);
-    }
     gri_stack *target;
     if (GRI_LIKELY(next && next->stack)) {
         target = next->stack;
@@ -290,30 +274,15 @@ void gri_task_yield(gri_task *task)
     (void)gri_task_park(task, commit_yield);
 }
 
-/* Leaves the loop's stack for another. One loop is kept for the next park, which goes on here; of the others the stack is cached
- * as soon as we stand on the next one. */
-static void leave_stack_for(gri_worker *worker, gri_stack *next)
+/* The loop's stack is left for good: it is cached as soon as we stand on the next one. */
+GRI_NORETURN static void leave_stack_for(gri_worker *worker, gri_stack *next)
 {
     gri_stack *stack = worker->stack;
+    worker->leaving_stack = stack;
     worker->stack = next;
     gri_count_owner(&worker->counters.switches, 1u); /* relaxed: a counter */
-    if (GRI_LIKELY(!worker->idle_loop && may_keep(worker, stack))) {
-        worker->idle_loop = stack;
-        gri_context_switch(&stack->context, &next->context);
-        after_switch(gri_worker_here());
-        return;
-    }
-    worker->leaving_stack = stack;
     gri_context_doom(&stack->context);
     gri_context_abandon(&next->context);
-}
-
-void gri_worker_spill(gri_worker *worker)
-{
-    gri_stack *stack = worker->idle_loop;
-    worker->idle_loop = NULL;
-    if (stack) gri_stack_give(&worker->stacks, stack);
-    gri_stack_cache_spill(&worker->stacks);
 }
 
 static void run_task(gri_worker *worker, gri_task *task)
@@ -323,7 +292,6 @@ static void run_task(gri_worker *worker, gri_task *task)
         gri_stack *stack = task->stack;
         task->stack = NULL;
         leave_stack_for(worker, stack);
-        return;
     }
     if (GRI_UNLIKELY(task->own_stack_class && worker->stack->size_class != task->own_stack_class - 1)) {
         gri_stack *stack = gri_stack_take(&worker->stacks, (unsigned)task->own_stack_class - 1);
@@ -332,24 +300,11 @@ static void run_task(gri_worker *worker, gri_task *task)
             worker->resume = task;
             gri_stack_prepare(stack, gri_worker_loop, worker);
             leave_stack_for(worker, stack);
-            return;
         }
         /* No memory for it: an ordinary stack is better than none. */
     }
     gri_count_owner(&worker->counters.runs, 1u); /* relaxed: a counter */
     task->run(task);
-}
-
-/* gri_worker_next, the short way for who is busy. */
-GRI_INLINE gri_task *next_task(gri_worker *worker)
-{
-    /* relaxed, both: a request; its own writes */
-    if (GRI_LIKELY(!gri_load_relaxed(&worker->retire) && !worker->searching &&
-                   gri_load_relaxed(&worker->phase) == GRI_WORKER_BUSY)) {
-        gri_task *task = next_local(worker);
-        if (GRI_LIKELY(task != NULL)) return task;
-    }
-    return gri_worker_next(worker);
 }
 
 /* Every stack but a thread's own begins here. The frame keeps nothing across a task: it may come back on another thread. */
@@ -362,13 +317,10 @@ void gri_worker_loop(void *arg)
         worker->resume = NULL;
         if (!task) {
             gri_store_relaxed(&worker->current, NULL); /* relaxed: for reports */
-            if (GRI_UNLIKELY(worker->simulated)) {
-                gri_worker *chosen = worker;
-                task = gri_simulation_next(&chosen, true);
-                worker = chosen;
-            } else {
-                task = next_task(worker);
-            }
+            if (worker->simulated)
+                task = gri_simulation_next(&worker, true);
+            else
+                task = gri_worker_next(worker);
         }
         if (!task) break;
         run_task(worker, task);
@@ -379,7 +331,6 @@ void gri_worker_loop(void *arg)
             if (stack) leave_stack_for(worker, stack);
         }
     }
-    gri_worker_spill(worker);
     gri_stack *stack = worker->stack;
     worker->leaving_stack = stack;
     worker->stack = NULL;
@@ -443,7 +394,6 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
 void gri_worker_fini(gri_worker *worker)
 {
     if (!worker->heap) return;
-    gri_worker_spill(worker); /* simulation: its loops do not end */
     gri_stack_cache_fini(&worker->stacks);
     if (worker->scheduler->config.slots) gri_table_cache_flush(worker->scheduler->config.slots, &worker->slots);
     gri_heap_retire(worker->heap);
