@@ -135,6 +135,12 @@ GR_IN_ACTOR GR_MUST_CHECK int gr_publish_value(gr_self *self, gr_value value);
  * Errors: GR_EDEAD, GR_ENOTFOUND (it has published nothing), GR_ENOMEM. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_state(gr_address address, gr_message **ret_state, uint64_t *ret_version);
 
+/* Waits until the actor's count of publications is another than *version (0: it has published nothing), and stores it there;
+ * gr_state then gives what is newest by that time, so a slow reader skips states and never falls behind. The mailbox is not
+ * touched. An actor that nobody waits for pays nothing for it, one that is waited for wakes its waiters when it publishes.
+ * Errors: GR_EDEAD (it was dead, or has ended), GR_ETIMEOUT, GR_EKILLED, GR_EDEADLK (itself), GR_EINVAL (no version). */
+GR_SUSPENDS GR_MUST_CHECK int gr_state_wait(gr_self *self, gr_address address, uint64_t *version, gr_deadline deadline);
+
 /* Lets others run; returns at once when nobody waits. Errors: GR_EKILLED. */
 GR_SUSPENDS int gr_cooperate(gr_self *self);
 

@@ -4,10 +4,12 @@
 #include "actor/state.h"
 
 #include "actor/runtime.h"
+#include "actor/watch.h"
 #include "os/thread.h"
 
 #define PIN (UINT64_C(1) << 48)
-#define POINTER (PIN - 1)
+#define WATCHED UINT64_C(1) /* somebody waits for what comes next; messages are 64-byte aligned */
+#define POINTER (PIN - 1 - WATCHED)
 #define PINS_MAX UINT64_C(0xffff)
 
 static gr_message *snapshot_of(uint64_t word)
@@ -42,10 +44,94 @@ static void retire(uint64_t word)
     if (gri_add_acq_rel(count_of(snapshot), pins) + pins == 0) release_snapshot(snapshot);
 }
 
+/* ---- who waits for the next one ---- */
+
+#define BUCKETS 256 /* guess, as for links: a power of two */
+#define WAKE_BATCH 32
+
+/* On the stack of who waits. All but the constant fields are guarded by the bucket's lock. */
+typedef struct waiter {
+    struct waiter *next, *prev;
+    gr_address watched, actor; /* constant */
+    uint64_t number;           /* grows within a bucket */
+    bool listed;
+} waiter;
+
+static struct bucket {
+    gri_spinlock lock;
+    waiter *first;
+    uint64_t entered;
+} buckets[BUCKETS];
+
+static struct bucket *bucket_of(gr_address watched)
+{
+    return &buckets[(uint32_t)watched.id % BUCKETS];
+}
+
+static void enter(waiter *w)
+{
+    struct bucket *b = bucket_of(w->watched);
+    gri_spinlock_lock(&b->lock);
+    if (!w->listed) {
+        w->listed = true;
+        w->number = ++b->entered;
+        w->prev = NULL;
+        w->next = b->first;
+        if (w->next) w->next->prev = w;
+        b->first = w;
+    }
+    gri_spinlock_unlock(&b->lock);
+}
+
+/* Under the lock. */
+static void take_out(struct bucket *b, waiter *w)
+{
+    if (w->prev)
+        w->prev->next = w->next;
+    else
+        b->first = w->next;
+    if (w->next) w->next->prev = w->prev;
+    w->listed = false;
+}
+
+static void leave(waiter *w)
+{
+    struct bucket *b = bucket_of(w->watched);
+    gri_spinlock_lock(&b->lock);
+    if (w->listed) take_out(b, w);
+    gri_spinlock_unlock(&b->lock);
+}
+
+/* Wakes who waits for that life now; who comes back meanwhile waits for the next publication. The entries are their waiters'
+ * again as soon as they are out of the bucket, so only addresses leave the lock. */
+GRI_COLD static void wake_waiters(gr_address watched)
+{
+    struct bucket *b = bucket_of(watched);
+    gr_address found[WAKE_BATCH];
+    uint64_t last = UINT64_MAX;
+    size_t count;
+    do {
+        count = 0;
+        gri_spinlock_lock(&b->lock);
+        if (last == UINT64_MAX) last = b->entered;
+        for (waiter *w = b->first, *next; w && count < WAKE_BATCH; w = next) {
+            next = w->next;
+            if (w->number > last || !gr_address_equal(w->watched, watched)) continue;
+            take_out(b, w);
+            found[count++] = w->actor;
+        }
+        gri_spinlock_unlock(&b->lock);
+        for (size_t i = 0; i < count; i++) (void)gri_actor_notify(found[i]); /* false: it has gone */
+    } while (count == WAKE_BATCH);
+}
+
+/* ---- publishing ---- */
+
 static uint64_t swap(gr_self *self, gr_message *snapshot)
 {
     /* mo:state.swap release -> state.pin acquire: publishes the snapshot
-     * mo:state.swap acquire <- state.unpin release */
+     * mo:state.swap acquire <- state.unpin release
+     * mo:state.swap acquire <- state.ask release */
     return gri_exchange_acq_rel(&self->published, (uint64_t)(uintptr_t)snapshot);
 }
 
@@ -59,15 +145,19 @@ int gri_state_publish(gr_self *self, gr_message **message)
     snapshot->reference = before ? before->reference + 1 : 1;
     gri_atomic_init(count_of(snapshot), 0);
     *message = NULL;
-    retire(swap(self, snapshot));
+    const uint64_t word = swap(self, snapshot);
+    retire(word);
+    if (GRI_UNLIKELY(word & WATCHED)) wake_waiters(gri_actor_address(self));
     return 0;
 }
 
 void gri_state_release(gr_self *self)
 {
-    /* relaxed: only the actor writes the address */
-    if (!snapshot_of(gri_load_relaxed(&self->published))) return;
-    retire(swap(self, NULL));
+    /* relaxed: only the actor writes the address; who set the bit before the lock under which the end was marked is seen */
+    if (gri_load_relaxed(&self->published) == 0) return;
+    const uint64_t word = swap(self, NULL);
+    retire(word);
+    if (word & WATCHED) wake_waiters(gri_actor_address(self));
 }
 
 static gr_message *pin(gr_self *self)
@@ -134,6 +224,79 @@ int gr_state(gr_address address, gr_message **ret_state, uint64_t *ret_version)
     *ret_state = copy;
     if (ret_version) *ret_version = version;
     return 0;
+}
+
+/* ---- waiting for the next one ---- */
+
+enum look { CHANGED, ENDED, SAME };
+
+/* Sets the bit while the address is still this one; its snapshot is pinned, or NULL and the pins are none. */
+static bool ask_to_be_woken(gr_self *self, const gr_message *snapshot)
+{
+    uint64_t seen = gri_load_relaxed(&self->published); /* relaxed: a guess that the swap checks */
+    while (snapshot_of(seen) == snapshot) {
+        /* mo:state.ask release -> state.swap acquire: this waiter is in its bucket */
+        if ((seen & WATCHED) || gri_cas_weak_release(&self->published, &seen, seen | WATCHED)) return true;
+    }
+    return false;
+}
+
+/* Is the version of that life another one than *version, which it then is; if not, this waiter is told of the next. */
+static enum look look(gr_address address, uint64_t *version)
+{
+    gr_self *self = gri_actor_find(address);
+    for (bool asked = false; !asked;) {
+        if (!self || !gr_alive(address)) return ENDED;
+        gr_message *snapshot = pin(self);
+        if (snapshot && !gr_address_equal(snapshot->sender, address)) {
+            unpin(self, snapshot);
+            return ENDED;
+        }
+        uint64_t now = snapshot ? snapshot->reference : 0;
+        if (now == *version) asked = ask_to_be_woken(self, snapshot);
+        if (snapshot) unpin(self, snapshot);
+        if (now == *version) continue;
+        *version = now;
+        return CHANGED;
+    }
+    return gri_watch_has_ended(address) ? ENDED : SAME;
+}
+
+/* Until something has changed. A kill is left for the caller to act on: this frame has an entry in a bucket. */
+static int wait_for_change(gr_self *self, waiter *w, uint64_t *version, gr_deadline deadline)
+{
+    for (int code = 0;;) {
+        enter(w);
+        switch (look(w->watched, version)) {
+        case CHANGED: return 0;
+        case ENDED: return GR_EDEAD;
+        case SAME: break;
+        }
+        if (code == GR_ETIMEOUT) return gri_fail(self, code, "the deadline passed");
+        if (code != 0) return code;
+        code = gri_suspend(self, GRI_MAIL_WAIT_URGENT, deadline);
+        gri_inbox_collect(self);
+        if (gri_kill_check_keeping(self) != 0) return GR_EKILLED;
+    }
+}
+
+int gr_state_wait(gr_self *self, gr_address address, uint64_t *version, gr_deadline deadline)
+{
+    int code = gri_suspend_enter(self);
+    if (code != 0) return code;
+    if (!version) return gri_fail(self, GR_EINVAL, "gr_state_wait needs the version that is known");
+    const gr_address me = gri_actor_address(self);
+    if (gr_address_equal(address, me)) return gri_fail(self, GR_EDEADLK, "an actor cannot wait for what it publishes");
+    gri_give_way(self);
+    waiter w = {.watched = address, .actor = me};
+    uint64_t known = *version;
+    code = wait_for_change(self, &w, &known, deadline);
+    leave(&w);
+    if (code == 0) *version = known;
+    if (code == GR_EDEAD) return gri_fail(self, code, "it has ended");
+    if (code != GR_EKILLED) return code;
+    int killed = gri_kill_check(self);
+    return killed != 0 ? killed : code;
 }
 
 /* ---- by the actor itself ---- */

@@ -16,8 +16,22 @@
  * In a snapshot's envelope, `sender` is the actor (slots are reused: a reader with an old address finds another), `reference`
  * its number, and `tick` the count. Cost: the message, nothing else.
  *
+ * Who waits for the next snapshot (gr_state_wait) sets the lowest bit of the word, which the exchange of the next publication
+ * brings back to the actor; only then it looks who that was. An actor that nobody watches pays for a test of a register.
+ *
+ *     waiter                                       actor
+ *       1 enters itself in a bucket (lock)           1 swaps in the next snapshot, or none at its end
+ *       2 sets the bit, if the snapshot is still     2 the bit came back: takes its waiters out of the bucket (lock), wakes
+ *         the one it has seen                          them; each looks and, if need be, begins anew
+ *       3 looks (lock) whether the actor has ended
+ *       4 parks
+ *
+ * The bit is set in the very word that is swapped, so no publication falls between 2 and 4. An actor's end is marked under the
+ * lock of 3 before its last swap: either 3 sees the mark, or that swap sees the bit.
+ *
  *   gri_state_publish, _release   the actor       one atomic exchange; never waits for readers
  *   gr_state, gri_state_version   any thread      lock-free; waits only for a reader to finish when 65,535 pin one snapshot
+ *   gr_state_wait                 an actor        parks; its entry is on its stack, nothing is allocated
  */
 #ifndef GRI_ACTOR_STATE_H
 #define GRI_ACTOR_STATE_H

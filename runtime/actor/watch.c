@@ -125,6 +125,16 @@ void gri_watch_late(gr_message *m)
     gri_list_remove(&GRI_CONTAINER_OF(m, gri_watch, message)->own);
 }
 
+bool gri_watch_has_ended(gr_address address)
+{
+    gri_spinlock *lock = gri_watch_lock(address);
+    gri_spinlock_lock(lock);
+    const gr_self *target = gri_actor_find(address);
+    bool ended = !target || has_ended(target);
+    gri_spinlock_unlock(lock);
+    return ended;
+}
+
 bool gri_watch_has_record(const gr_self *self)
 {
     return self->watchers == RECORDED || self->watchers == KEPT;

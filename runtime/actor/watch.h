@@ -51,6 +51,8 @@ void gri_watch_remove_all(gr_self *self);
  *              RECORDED --taken--> NO_MORE: the actor, who has not finished yet, gives the slot away
  *              KEPT --taken--> NO_MORE: whoever takes it gives the slot away */
 void gri_watch_tell_all(gr_self *self, enum gri_outcome outcome, gr_value result_or_report);
+/* Has that life come to tell_all, or further? Takes its lock: who sees false has done all before in time for what follows it. */
+bool gri_watch_has_ended(gr_address address);
 /* These three under its lock. */
 bool gri_watch_has_record(const gr_self *self);
 bool gri_watch_record_taken(gr_self *self); /* true: the taker ends the slot's life */

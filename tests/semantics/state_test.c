@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Published state: what gr_publish and gr_state promise, with readers on other threads all the time. */
+#include "actor/runtime.h"
 #include "memory/heap.h"
 #include "support/harness.h"
 
@@ -203,4 +204,193 @@ TEST(state, who_has_the_answer_reads_a_state_as_new)
     }
     CHECK_OK(gr_kill(a));
     END(self);
+}
+
+/* ---- waiting for the next one ---- */
+
+/* Publishes what it is told, ends when that is a string. */
+static void publishes_what_it_gets(gr_self *self, gr_value args)
+{
+    (void)args;
+    for (gr_message *m = NULL; gr_receive(self, &m, GR_FOREVER) == 0; FREE(m)) {
+        if (gr_type_of(gr_body(m)) == GR_STRING) return FREE(m);
+        CHECK_OK(gr_publish_value(self, gr_body(m)));
+    }
+}
+
+/* Tells every version of `of` it is woken for, then {"over": code, "version"}. args: {"of", "to", "known"} */
+static void watches(gr_self *self, gr_value args)
+{
+    gr_address of = gr_address_in(gr_get(args, "of")), to = gr_address_in(gr_get(args, "to"));
+    uint64_t version = (uint64_t)gr_int(gr_get(args, "known"), 0);
+    int code;
+    while ((code = gr_state_wait(self, of, &version, GR_FOREVER)) == 0)
+        CHECK_OK(gr_cast(self, to, "{s:I}", "version", (int64_t)version));
+    (void)gr_cast(self, to, "{s:i, s:I}", "over", code, "version", (int64_t)version);
+}
+
+TEST(state_wait, tells_of_every_publication_and_of_the_end)
+{
+    gr_self *self = BEGIN();
+    gr_address of, watcher;
+    CHECK_OK(gr_spawn(self, &of, publishes_what_it_gets, "n"));
+    CHECK_OK(gr_spawn(self, &watcher, watches, "{s:A, s:A}", "of", of, "to", gr_self_address(self)));
+    for (int64_t i = 1; i <= 100; i++) {
+        if (i % 2) WAIT_FOR(self, harness_waits(watcher)); /* parked, and on its way there */
+        CHECK_OK(gr_cast(self, of, "I", i));
+        EXPECT(self, "{s:I}", "version", i);
+    }
+    WAIT_FOR(self, harness_waits(watcher));
+    CHECK_OK(gr_cast(self, of, "s", "end"));
+    EXPECT(self, "{s:i, s:I}", "over", GR_EDEAD, "version", INT64_C(100));
+    END(self);
+}
+
+TEST(state_wait, what_differs_is_told_at_once_and_the_newest_counts)
+{
+    gr_self *self = BEGIN();
+    gr_address of;
+    uint64_t version = 0;
+    CHECK_OK(gr_spawn(self, &of, publishes_what_it_gets, "n"));
+    for (int64_t i = 1; i <= 7; i++) CHECK_OK(gr_cast(self, of, "I", i));
+    WAIT_FOR(self, gr_state_wait(self, of, &version, GR_NOW) == GR_ETIMEOUT && version == 7);
+    version = 3;
+    CHECK_OK(gr_state_wait(self, of, &version, GR_NOW)); /* 4, 5 and 6 are nowhere any more */
+    CHECK_EQ(version, 7);
+    version = 12; /* of another life: different is different */
+    CHECK_OK(gr_state_wait(self, of, &version, SOON));
+    CHECK_EQ(version, 7);
+    CHECK_EQ(gr_state_wait(self, of, &version, gr_after_ms(1)), GR_ETIMEOUT);
+    CHECK_EQ(version, 7);
+    CHECK_OK(gr_kill(of));
+    CHECK_EQ(gr_state_wait(self, of, &version, SOON), GR_EDEAD);
+    CHECK_EQ(gr_state_wait(self, of, &version, SOON), GR_EDEAD);
+    CHECK_EQ(version, 7);
+    END(self);
+}
+
+TEST(state_wait, of_what_cannot_be_waited_for)
+{
+    gr_self *self = BEGIN();
+    uint64_t version = 5;
+    gr_address of;
+    CHECK_OK(gr_spawn(self, &of, harness_idle, "n"));
+    CHECK_EQ(gr_state_wait(self, gr_self_address(self), &version, SOON), GR_EDEADLK);
+    CHECK_EQ(gr_state_wait(self, of, NULL, SOON), GR_EINVAL);
+    CHECK_EQ(gr_state_wait(self, GR_NO_ADDRESS, &version, SOON), GR_EDEAD);
+    CHECK_EQ(gr_state_wait(self, GR_DEAD_ADDRESS, &version, SOON), GR_EDEAD);
+    CHECK_EQ(version, 5);
+    CHECK_OK(gr_state_wait(self, of, &version, SOON)); /* it has published nothing: 0 */
+    CHECK_EQ(version, 0);
+    CHECK_OK(gr_kill(of));
+    CHECK_EQ(gr_state_wait(self, of, &version, SOON), GR_EDEAD); /* also of one that never publishes */
+    END(self);
+}
+
+TEST(state_wait, wakes_all_who_wait_and_leaves_mailboxes_alone)
+{
+    enum { WATCHERS = 150 }; /* more than are woken in one go */
+    gr_self *self = BEGIN();
+    gr_address of, other, watcher[WATCHERS];
+    uint64_t seen[WATCHERS] = {0};
+    CHECK_OK(gr_spawn(self, &of, publishes_what_it_gets, "n"));
+    CHECK_OK(gr_spawn(self, &other, publishes_what_it_gets, "n"));
+    for (int i = 0; i < WATCHERS; i++)
+        CHECK_OK(
+            gr_spawn(self, &watcher[i], watches, "{s:A, s:A}", "of", i % 3 ? of : other, "to", gr_self_address(self)));
+    for (int i = 0; i < WATCHERS; i++) WAIT_FOR(self, harness_waits(watcher[i]));
+    for (int i = 0; i < WATCHERS; i++) CHECK_OK(gr_cast(self, watcher[i], "s", "not for now"));
+    CHECK_OK(gr_cast(self, of, "i", 1));
+    for (int i = 0; i < WATCHERS - WATCHERS / 3; i++) EXPECT(self, "{s:i}", "version", 1);
+    EXPECT_NOTHING(self); /* the other one's were not woken, and if they had been, they would have waited on */
+    for (int i = 0; i < WATCHERS; i++) CHECK_OK(gr_kill(watcher[i]));
+    for (int i = 0; i < WATCHERS; i++) {
+        gr_message *m = RECEIVE(self);
+        CHECK_EQ(gr_int(gr_get(gr_body(m), "over"), 0), GR_EKILLED);
+        seen[gr_int(gr_get(gr_body(m), "version"), 0)]++;
+        FREE(m);
+    }
+    CHECK_EQ(seen[0], WATCHERS / 3);
+    CHECK_EQ(seen[1], WATCHERS - WATCHERS / 3);
+    CHECK_OK(gr_cast(self, of, "i", 2)); /* nobody is left to be woken: the entries went with their stacks */
+    CHECK_OK(gr_cast(self, of, "s", "end"));
+    WAIT_GONE(self, of);
+    END(self);
+}
+
+/* Is the bit set that makes the next publication look for waiters? */
+static bool is_watched(gr_address address)
+{
+    return gri_load_relaxed(&gri_actor_find(address)->published) & 1; /* relaxed: a moment's picture */
+}
+
+TEST(state_wait, who_publishes_looks_for_waiters_only_where_there_were_some)
+{
+    gr_self *self = BEGIN();
+    gr_address of, watcher;
+    CHECK_OK(gr_spawn(self, &of, publishes_what_it_gets, "n"));
+    CHECK(!is_watched(of));
+    CHECK_OK(gr_spawn(self, &watcher, watches, "{s:A, s:A}", "of", of, "to", gr_self_address(self)));
+    WAIT_FOR(self, is_watched(of));
+    CHECK_OK(gr_cast(self, of, "i", 1));
+    EXPECT(self, "{s:i}", "version", 1);
+    WAIT_FOR(self, is_watched(of));
+    CHECK_OK(gr_kill(watcher));
+    EXPECT(self, "{s:i, s:i}", "over", GR_EKILLED, "version", 1);
+    CHECK_OK(gr_cast(self, of, "i", 2)); /* in vain, and for the last time */
+    WAIT_FOR(self, !is_watched(of));
+    CHECK_OK(gr_cast(self, of, "i", 3));
+    uint64_t version = 0;
+    WAIT_FOR(self, gr_state_wait(self, of, &version, SOON) == 0 && version == 3);
+    CHECK(!is_watched(of));
+    END(self);
+}
+
+/* Publishes 1 to n as fast as it can, and ends at once. */
+static void bursts(gr_self *self, gr_value args)
+{
+    for (int64_t i = 1; i <= gr_int(args, 0); i++) {
+        CHECK_OK(gr_publish(self, "I", i));
+        if (i % 16 == 0) CHECK_OK(gr_cooperate(self));
+    }
+}
+
+/* The versions only grow, and the wait always ends: with a change, or with the end, however close both are. */
+static void follows(gr_self *self, gr_value args)
+{
+    gr_address of = gr_address_in(gr_get(args, "of"));
+    uint64_t version = 0, before = 0;
+    while (gr_state_wait(self, of, &version, GR_FOREVER) == 0) {
+        gr_message *m;
+        uint64_t read;
+        CHECK(version > before);
+        before = version;
+        int code = gr_state(of, &m, &read);
+        if (code != 0) continue;
+        CHECK(read >= version);
+        CHECK_EQ((uint64_t)gr_int(gr_body(m), 0), read);
+        FREE(m);
+    }
+    CHECK_OK(gr_return(self, "I", (int64_t)before));
+}
+
+TEST(state_wait, loses_no_wakeup_against_bursts_and_deaths)
+{
+    uint64_t before = live_blocks();
+    gr_self *self = BEGIN();
+    for (int round = 0; round < 300; round++) {
+        gr_address of, watcher[3];
+        int64_t last = round % 40;
+        CHECK_OK(gr_spawn(self, &of, bursts, "I", last));
+        for (int i = 0; i < 3; i++)
+            CHECK_OK(gr_spawn_with(self, &watcher[i], follows, OPTIONS(.retain = true), "{s:A}", "of", of));
+        for (int i = 0; i < 3; i++) {
+            gr_message *result;
+            CHECK_OK(gr_wait(self, watcher[i], &result, SOON));
+            CHECK(gr_int(gr_body(result), -1) <= last);
+            FREE(result);
+        }
+    }
+    END(self);
+    CHECK_EQ(live_blocks(), before);
 }

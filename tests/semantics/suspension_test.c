@@ -77,6 +77,12 @@ static int point_wait_all(gr_self *self, scene *s, gr_deadline deadline)
     return code;
 }
 
+static int point_state_wait(gr_self *self, scene *s, gr_deadline deadline)
+{
+    uint64_t version = 0;
+    return gr_state_wait(self, s->other, &version, deadline);
+}
+
 static int point_sleep(gr_self *self, scene *s, gr_deadline deadline)
 {
     (void)s;
