@@ -17,14 +17,17 @@ static int help_command(int argc, char **argv);
 static const struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
+    const cl_command *line; /* its options; NULL: none that could be completed */
     const char *text;
 } subcommands[] = {
-    {"serve", serve_command, "shows actors over HTTP, with demo behaviours to try"},
-    {"topology", topology_command, "prints the machine, and where the workers would run"},
-    {"env", env_command, "prints the GREENROOM_ variables: default, value in force, where from, what each does"},
-    {"tune", tune_command, "finds the settings that make a program faster on this machine"},
-    {"version", version_command, "prints the version"},
-    {"help", help_command, "prints this, or with a command's name its options"},
+    {"serve", serve_command, &serve_line, "shows actors over HTTP, with demo behaviours to try"},
+    {"topology", topology_command, &topology_line, "prints the machine, and where the workers would run"},
+    {"env", env_command, &env_line,
+     "prints the GREENROOM_ variables: default, value in force, where from, what each does"},
+    {"tune", tune_command, &tune_line, "finds the settings that make a program faster on this machine"},
+    {"version", version_command, &version_line, "prints the version"},
+    {"complete", complete_command, NULL, "prints what a word of a command line may become, for shells"},
+    {"help", help_command, NULL, "prints this, or with a command's name its options"},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
@@ -43,6 +46,14 @@ static const struct subcommand *find(const char *name)
     for (size_t i = 0; i < SUBCOMMANDS; i++)
         if (strcmp(subcommands[i].name, name) == 0) return &subcommands[i];
     return NULL;
+}
+
+const char *command_at(size_t index, const char **ret_text, const cl_command **ret_line)
+{
+    if (index >= SUBCOMMANDS) return NULL;
+    *ret_text = subcommands[index].text;
+    *ret_line = subcommands[index].line;
+    return subcommands[index].name;
 }
 
 static int unknown(const char *name)
@@ -67,7 +78,7 @@ static int help_command(int argc, char **argv)
     return found ? found->run(1, arguments) : unknown(argv[0]);
 }
 
-static const cl_command version_line = {
+const cl_command version_line = {
     .name = "version",
     .text = "Prints the version of the library that the command runs with.",
 };

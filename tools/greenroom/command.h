@@ -4,6 +4,8 @@
 #ifndef GREENROOM_COMMAND_H
 #define GREENROOM_COMMAND_H
 
+#include <stddef.h>
+
 /* X(name, number, text) */
 #define EXIT_CODES(X) \
     X(EXIT_CLEAN, 0, "done; all requests and actors ended in time") \
@@ -21,5 +23,13 @@ int topology_command(int argc, char **argv);
 int env_command(int argc, char **argv);
 int tune_command(int argc, char **argv);
 int version_command(int argc, char **argv);
+int complete_command(int argc, char **argv);
+
+/* Their options (command_line.h). */
+struct cl_command;
+extern const struct cl_command serve_line, topology_line, env_line, tune_line, version_line;
+
+/* Subcommands by number: the name, NULL behind the last one; what it does, and its options, NULL if it has none. */
+const char *command_at(size_t index, const char **ret_text, const struct cl_command **ret_line);
 
 #endif

@@ -85,7 +85,7 @@ static void print_help(const cl_command *command)
 static int unknown(const cl_command *command, const char *argument, size_t bytes)
 {
     char name[NAME_BYTES_MAX + 2];
-    const char *names[32];
+    const char *names[64];
     size_t count = 0;
     for (; count < command->count && count < sizeof names / sizeof *names - 1; count++)
         names[count] = command->options[count].name;
@@ -95,6 +95,28 @@ static int unknown(const cl_command *command, const char *argument, size_t bytes
     if (argument[0] != '-') return cl_error(command, "unexpected argument '%s'", argument);
     if (near) return cl_error(command, "unknown option %.*s; is %s meant?", (int)bytes, argument, near);
     return cl_error(command, "unknown option %.*s", (int)bytes, argument);
+}
+
+static bool is_one_of(const char *value, const char *words)
+{
+    size_t bytes = strlen(value);
+    for (; *words; words += strcspn(words, " "), words += *words == ' ')
+        if (strcspn(words, " ") == bytes && strncmp(words, value, bytes) == 0) return true;
+    return false;
+}
+
+/* "--log is 'xml': text or json" */
+static int not_one_of(const cl_command *command, const cl_option *option, const char *value)
+{
+    char list[256];
+    size_t used = 0;
+    for (const char *word = option->words; *word && used < sizeof list;) {
+        size_t bytes = strcspn(word, " ");
+        const char *before = word == option->words ? "" : word[bytes] ? ", " : " or ";
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%.*s", before, (int)bytes, word);
+        word += bytes + (word[bytes] == ' ');
+    }
+    return cl_error(command, "%s is '%s': %s", option->name, value, list);
 }
 
 int cl_next(cl_parser *parser, const char **ret_value)
@@ -117,7 +139,9 @@ int cl_next(cl_parser *parser, const char **ret_value)
         }
         if (!inside && parser->at == parser->argc)
             return cl_error(command, "%s needs %s", option->name, option->argument);
-        *ret_value = inside ? argument + bytes + 1 : parser->argv[parser->at++];
+        const char *found = inside ? argument + bytes + 1 : parser->argv[parser->at++];
+        if (option->words && !is_one_of(found, option->words)) return not_one_of(command, option, found);
+        *ret_value = found;
         return option->id;
     }
     return unknown(command, argument, bytes);

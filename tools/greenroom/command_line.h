@@ -17,7 +17,8 @@
 typedef struct cl_option {
     int id;               /* > 0 */
     const char *name;     /* "--listen" */
-    const char *argument; /* "ADDR"; NULL: takes none */
+    const char *argument; /* "ADDR"; NULL: takes none. FILE and DIR are completed as such */
+    const char *words;    /* "text json": what it may be; others are refused. NULL: anything */
     const char *text;     /* lines for --help */
 } cl_option;
 

@@ -11,10 +11,11 @@
 #include "greenroom/command_line.h"
 
 enum { JSON = 1, MARKDOWN };
+enum { SETTINGS_MAX = 64, NAME_BYTES = 64 };
 
 static const cl_option options[] = {
-    {JSON, "--json", NULL, "one array of objects"},
-    {MARKDOWN, "--markdown", NULL, "a table for documents: the defaults only"},
+    {JSON, "--json", NULL, NULL, "one array of objects"},
+    {MARKDOWN, "--markdown", NULL, NULL, "a table for documents: the defaults only"},
 };
 
 static void more_help(void)
@@ -22,7 +23,7 @@ static void more_help(void)
     puts("\nExit codes: 0; 2 if a variable has a value that is not allowed. Names nobody knows are listed at the end.");
 }
 
-static const cl_command line = {
+const cl_command env_line = {
     .name = "env",
     .text = "Prints the environment variables that tune the runtime: the value in force now, where it comes from, the\n"
             "default, what is allowed, and what it does. The environment wins over what a program asks for in code,\n"
@@ -88,16 +89,34 @@ static bool is_setting(const char *entry)
     return false;
 }
 
+/* The setting that is most like `name`, NULL if none is; in a buffer of this function. */
+static const char *nearest_setting(const char *name)
+{
+    static gr_setting_info infos[SETTINGS_MAX];
+    const char *names[SETTINGS_MAX];
+    size_t count = 0;
+    for (; count < SETTINGS_MAX && gr_setting_read(count, &infos[count]) == 0; count++)
+        names[count] = infos[count].variable;
+    return nearest_name(name, names, count);
+}
+
 static void print_unknown(void)
 {
-    for (char **entry = environ; entry && *entry; entry++)
-        if (strncmp(*entry, "GREENROOM_", 10) == 0 && !is_setting(*entry))
-            printf("%.*s is no setting: it has no effect\n", (int)strcspn(*entry, "="), *entry);
+    for (char **entry = environ; entry && *entry; entry++) {
+        char name[NAME_BYTES];
+        int bytes = (int)strcspn(*entry, "=");
+        if (strncmp(*entry, "GREENROOM_", 10) != 0 || is_setting(*entry)) continue;
+        snprintf(name, sizeof name, "%.*s", bytes, *entry);
+        const char *near = nearest_setting(name);
+        printf("%.*s is no setting: it has no effect", bytes, *entry);
+        if (near) printf("; is %s meant?", near);
+        putchar('\n');
+    }
 }
 
 int env_command(int argc, char **argv)
 {
-    cl_parser parser = {&line, argc, argv, 0};
+    cl_parser parser = {&env_line, argc, argv, 0};
     const char *value;
     int id, format = 0;
     bool wrong = false;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* greenroom serve: options, start, wait for a signal, drain. */
+/* greenroom serve: start, wait for a signal, drain. Its options are read in serve_options.c. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "demos/demos.h"
@@ -13,131 +12,7 @@
 #include "greenroom/serving.h"
 #include "greenroom/signals.h"
 
-enum { LISTEN = 1, ALLOW_HOST, OPEN, INSECURE, TOKEN_FILE, LOG, LOG_LEVEL, DRAIN };
-
-enum {
-    PROBE_MS = 5000,
-    DRAIN_MS = 8000,
-    DRAIN_S_MAX = 86400
-}; /* containers are killed 10 s after they were asked to end */
-
-static const cl_option options[] = {
-    {LISTEN, "--listen", "ADDR", "127.0.0.1:7580 (the default), [::1]:0, *:80, unix:/run/greenroom.sock, or a port"},
-    {ALLOW_HOST, "--allow-host", "HOST",
-     "a name this server answers for besides localhost, as NAME or NAME:PORT;\nmay be repeated"},
-    {OPEN, "--open", NULL, "no token: everybody on this machine may do everything; loopback only"},
-    {INSECURE, "--insecure", NULL, "allows an address that other machines can reach, in plain text"},
-    {TOKEN_FILE, "--token-file", "FILE", "the token is what this file holds; made, with mode 0600, if there is none"},
-    {LOG, "--log", "FORMAT", "text (the default) or json: how log lines on stderr look"},
-    {LOG_LEVEL, "--log-level", "LEVEL", "off, error, warn, info (the default) or debug; wins over GREENROOM_LOG"},
-    {DRAIN, "--drain", "SECONDS", "how long requests and actors may take to finish after a signal; 8"},
-};
-
-static void more_help(void)
-{
-    puts("\nA token guards every request that changes something: \"Authorization: Bearer TOKEN\". It is new at every "
-         "start\n"
-         "unless --token-file keeps it, and is shown to a terminal only.\n"
-         "\n"
-         "Signals: SIGTERM, SIGINT and SIGHUP drain: /-/readyz answers 503, new requests are refused, those in flight\n"
-         "and the actors' mailboxes are worked off, then actors are killed. A second one exits at once.\n"
-         "SIGQUIT logs a list of the actors. Also as process 1 of a container, where it reaps orphans.\n"
-         "\nExit codes:");
-#define EXIT_LINE(name, number, text) printf("  %3d  %s\n", number, text);
-    EXIT_CODES(EXIT_LINE)
-#undef EXIT_LINE
-    puts("  128 + N  a second signal, number N, ended it at once\n"
-         "\nThe GREENROOM_ variables tune the runtime: greenroom env.");
-}
-
-static const cl_command line = {
-    .name = "serve",
-    .text = "Shows the actors of a runtime over HTTP, with the behaviours counter, echo and chat to spawn.",
-    .options = options,
-    .count = sizeof options / sizeof *options,
-    .more = more_help,
-};
-
-static bool is_one_of(const char *value, const char *const *words)
-{
-    for (; *words; words++)
-        if (strcmp(value, *words) == 0) return true;
-    return false;
-}
-
-/* "8080" is a port of 127.0.0.1, and so is "localhost:8080": sockets know addresses only. */
-static int read_listen(serve_options *o, const char *value)
-{
-    static char made[64];
-    const char *port = strncmp(value, "localhost:", 10) == 0 ? value + 10 : value;
-    if (*port && strlen(port) <= 5 && strspn(port, "0123456789") == strlen(port)) {
-        snprintf(made, sizeof made, "127.0.0.1:%s", port);
-        value = made;
-    }
-    o->listen = value;
-    return 0;
-}
-
-static int read_drain(serve_options *o, const char *value)
-{
-    char *end = NULL;
-    double seconds = strtod(value, &end);
-    if (end == value || *end || !(seconds >= 0 && seconds <= DRAIN_S_MAX))
-        return cl_error(&line, "--drain is '%s': 0 to %d seconds", value, DRAIN_S_MAX);
-    o->drain_ms = (int64_t)(seconds * 1000);
-    return 0;
-}
-
-static int read_option(serve_options *o, int id, const char *value)
-{
-    static const char *const formats[] = {"text", "json", NULL};
-    static const char *const levels[] = {"off", "error", "warn", "info", "debug", NULL};
-    switch (id) {
-    case LISTEN: return read_listen(o, value);
-    case ALLOW_HOST:
-        if (o->host_count == HOSTS_MAX) return cl_error(&line, "at most %d times --allow-host", HOSTS_MAX);
-        if (!*value || strpbrk(value, "/ "))
-            return cl_error(&line, "--allow-host is '%s': a name, or name:port", value);
-        o->hosts[o->host_count++] = value;
-        return 0;
-    case OPEN: o->open = true; return 0;
-    case INSECURE: o->insecure = true; return 0;
-    case TOKEN_FILE:
-        if (!*value || strlen(value) >= PATH_BYTES) return cl_error(&line, "--token-file needs the path of a file");
-        o->token_file = value;
-        return 0;
-    case LOG:
-        if (!is_one_of(value, formats)) return cl_error(&line, "--log is '%s': text or json", value);
-        o->json = strcmp(value, "json") == 0;
-        return 0;
-    case LOG_LEVEL:
-        if (!is_one_of(value, levels))
-            return cl_error(&line, "--log-level is '%s': off, error, warn, info or debug", value);
-        o->log_level = value;
-        return 0;
-    default: return read_drain(o, value);
-    }
-}
-
-static bool is_local(const char *listen)
-{
-    return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0 || strncmp(listen, "unix:", 5) == 0;
-}
-
-/* What does not go together. */
-static int check(serve_options *o)
-{
-    o->exposed = !is_local(o->listen);
-    if (o->open && o->exposed)
-        return cl_error(&line,
-                        "--open is for loopback addresses and Unix sockets; %s can be reached from other machines",
-                        o->listen);
-    if (o->open && o->token_file) return cl_error(&line, "--open and --token-file contradict each other");
-    if (o->exposed && !o->insecure)
-        return cl_error(&line, "%s can be reached from other machines, in plain text: say --insecure if that is meant",
-                        o->listen);
-    return 0;
-}
+enum { PROBE_MS = 5000 };
 
 static int start_runtime(serving *s)
 {
@@ -259,14 +134,7 @@ static int serve(const serve_options *o)
 
 int serve_command(int argc, char **argv)
 {
-    serve_options o = {.listen = "127.0.0.1:7580", .drain_ms = DRAIN_MS};
-    cl_parser parser = {&line, argc, argv, 0};
-    const char *value;
-    int id;
-    while ((id = cl_next(&parser, &value)) > 0) {
-        int code = read_option(&o, id, value);
-        if (code != 0) return cl_exit_code(code);
-    }
-    if (id == CL_END) id = check(&o);
-    return id == 0 ? serve(&o) : cl_exit_code(id);
+    serve_options o;
+    int id = serve_options_read(argc, argv, &o);
+    return id == CL_END ? serve(&o) : cl_exit_code(id);
 }

@@ -22,6 +22,9 @@ typedef struct serve_options {
     int64_t drain_ms;
 } serve_options;
 
+/* CL_END, or what to give to cl_exit_code; the strings stay those of argv. */
+int serve_options_read(int argc, char **argv, serve_options *ret_options);
+
 typedef struct serving {
     const serve_options *options;
     gr_self *self; /* the main thread */

@@ -10,7 +10,7 @@
 
 enum { JSON = 1 };
 
-static const cl_option options[] = {{JSON, "--json", NULL, "one JSON object"}};
+static const cl_option options[] = {{JSON, "--json", NULL, NULL, "one JSON object"}};
 
 static void more_help(void)
 {
@@ -19,7 +19,7 @@ static void more_help(void)
          "machine, for example HWLOC_SYNTHETIC='numa:2 core:8 pu:2'.");
 }
 
-static const cl_command line = {
+const cl_command topology_line = {
     .name = "topology",
     .text =
         "Prints the CPUs, cores, caches and NUMA nodes that this process may use, the CPU quota of its control group,\n"
@@ -51,7 +51,7 @@ static int print(bool json)
 
 int topology_command(int argc, char **argv)
 {
-    cl_parser parser = {&line, argc, argv, 0};
+    cl_parser parser = {&topology_line, argc, argv, 0};
     const char *value;
     int id;
     bool json = false;

@@ -18,17 +18,17 @@ enum { METRIC = 1, LOWER, FORM, ONLY, SECONDS, LEAST, LIST, RUN };
 enum { SECONDS_DEFAULT = 120, ARGUMENTS_MAX = 16 };
 
 static const cl_option options[] = {
-    {METRIC, "--metric", "REGEX",
+    {METRIC, "--metric", "REGEX", NULL,
      "what counts of the command's output: an extended regular expression\nwith one group, a number; the last match "
      "counts, more is "
      "better.\nWithout it: wall time"},
-    {LOWER, "--lower", NULL, "of --metric: less is better"},
-    {FORM, "--form", "FORM", "of a workload: green (threads that block, the default) or server"},
-    {ONLY, "--only", "NAME,...", "tries these settings only: GREENROOM_WORKERS, or WORKERS, ..."},
-    {SECONDS, "--seconds", "N", "ends after so long, 120 unless said otherwise"},
-    {LEAST, "--least", "PERCENT", "a gain below that is none; 2 unless said otherwise"},
-    {LIST, "--list", NULL, "prints the workloads"},
-    {RUN, "--run", "WORKLOAD", "runs a workload once; what follows are its options (--help)"},
+    {LOWER, "--lower", NULL, NULL, "of --metric: less is better"},
+    {FORM, "--form", "FORM", "green server", "of a workload: green (threads that block, the default) or server"},
+    {ONLY, "--only", "NAME,...", NULL, "tries these settings only: GREENROOM_WORKERS, or WORKERS, ..."},
+    {SECONDS, "--seconds", "N", NULL, "ends after so long, 120 unless said otherwise"},
+    {LEAST, "--least", "PERCENT", NULL, "a gain below that is none; 2 unless said otherwise"},
+    {LIST, "--list", NULL, NULL, "prints the workloads"},
+    {RUN, "--run", "WORKLOAD", NULL, "runs a workload once; what follows are its options (--help)"},
 };
 
 static void more_help(void)
@@ -50,7 +50,7 @@ static void more_help(void)
          "128 + N signal N came; the answer is the best so far.");
 }
 
-static const cl_command line = {
+const cl_command tune_line = {
     .name = "tune",
     .text =
         "Runs a workload, or a command of yours, with this and that setting of the GREENROOM_ environment variables, "
@@ -82,8 +82,8 @@ static int take_workload(const char *name, request *r)
     if (r->workload) return 0;
     for (const workload *w = workloads; w->name && count < 64; w++) names[count++] = w->name;
     const char *near = nearest_name(name, names, count);
-    if (near) return cl_error(&line, "unexpected argument '%s'; is the workload %s meant?", name, near);
-    return cl_error(&line, "unexpected argument '%s': no workload (--list), and a command comes behind --", name);
+    if (near) return cl_error(&tune_line, "unexpected argument '%s'; is the workload %s meant?", name, near);
+    return cl_error(&tune_line, "unexpected argument '%s': no workload (--list), and a command comes behind --", name);
 }
 
 static int take_number(const char *option, const char *value, long least, long most, long *ret_number)
@@ -92,7 +92,7 @@ static int take_number(const char *option, const char *value, long least, long m
     errno = 0;
     long number = strtol(value, &end, 10);
     if (end == value || *end || errno || number < least || number > most)
-        return cl_error(&line, "%s is '%s': %ld to %ld", option, value, least, most);
+        return cl_error(&tune_line, "%s is '%s': %ld to %ld", option, value, least, most);
     *ret_number = number;
     return 0;
 }
@@ -102,10 +102,7 @@ static int take_option(int id, const char *value, request *r)
     switch (id) {
     case METRIC: r->metric = value; return 0;
     case LOWER: r->lower = true; return 0;
-    case FORM:
-        r->form = value;
-        if (strcmp(value, "green") == 0 || strcmp(value, "server") == 0) return 0;
-        return cl_error(&line, "--form is '%s': green or server", value);
+    case FORM: r->form = value; return 0;
     case ONLY: r->only = value; return 0;
     case SECONDS: return take_number("--seconds", value, 1, 86400, &r->seconds);
     case LEAST: return take_number("--least", value, 0, 1000, &r->least);
@@ -117,7 +114,7 @@ static int take_option(int id, const char *value, request *r)
 /* Options, a workload among them, and a command behind "--". For --run, *ret_at is where the workload's own options begin. */
 static int parse(int argc, char **argv, request *r, int *ret_at)
 {
-    cl_parser parser = {&line, argc, argv, 0};
+    cl_parser parser = {&tune_line, argc, argv, 0};
     while (parser.at < argc && !r->run && !r->command) {
         const char *value, *argument = argv[parser.at];
         int id = 0;
@@ -133,12 +130,12 @@ static int parse(int argc, char **argv, request *r, int *ret_at)
     }
     *ret_at = parser.at;
     if (r->run || r->list) return 0;
-    if (r->command && r->workload) return cl_error(&line, "a workload or a command, not both");
+    if (r->command && r->workload) return cl_error(&tune_line, "a workload or a command, not both");
     if (!r->workload && (!r->command || !*r->command))
-        return cl_error(&line, "which workload (--list), or -- COMMAND?");
-    if (r->workload && (r->metric || r->lower)) return cl_error(&line, "--metric and --lower are for a command");
-    if (r->command && r->form) return cl_error(&line, "--form is for a workload");
-    if (r->lower && !r->metric) return cl_error(&line, "--lower is for --metric");
+        return cl_error(&tune_line, "which workload (--list), or -- COMMAND?");
+    if (r->workload && (r->metric || r->lower)) return cl_error(&tune_line, "--metric and --lower are for a command");
+    if (r->command && r->form) return cl_error(&tune_line, "--form is for a workload");
+    if (r->lower && !r->metric) return cl_error(&tune_line, "--lower is for --metric");
     return 0;
 }
 
@@ -148,7 +145,7 @@ static int run_workload(const char *name, int argc, char **argv)
 {
     request r = {0};
     char *arguments[ARGUMENTS_MAX + 2] = {(char *)(uintptr_t)name};
-    if (argc > ARGUMENTS_MAX) return cl_exit_code(cl_error(&line, "too many options"));
+    if (argc > ARGUMENTS_MAX) return cl_exit_code(cl_error(&tune_line, "too many options"));
     for (int i = 0; i < argc; i++) arguments[i + 1] = argv[i];
     int code = take_workload(name, &r);
     return code != 0 ? cl_exit_code(code) : r.workload->main(argc + 1, arguments);
@@ -174,10 +171,10 @@ static int compile_metric(const char *text, regex_t *ret_metric)
     if (code == 0 && ret_metric->re_nsub >= 1) return 0;
     if (code == 0) {
         regfree(ret_metric);
-        return cl_error(&line, "--metric is '%s': it needs a group in parentheses", text);
+        return cl_error(&tune_line, "--metric is '%s': it needs a group in parentheses", text);
     }
     regerror(code, ret_metric, reason, sizeof reason);
-    return cl_error(&line, "--metric is '%s': %s", text, reason);
+    return cl_error(&tune_line, "--metric is '%s': %s", text, reason);
 }
 
 /* Whether `name` of so many bytes is the knob's, with or without the prefix that all have. */
@@ -197,7 +194,7 @@ static int select_knobs(descent *d, const char *only)
         size_t i = 0, bytes = strcspn(at, ",");
         while (i < d->knob_count && !is_named(&d->knobs[i], at, bytes)) i++;
         if (i == d->knob_count)
-            return cl_error(&line, "--only: '%.*s' is none of those that are tried (--help)", (int)bytes, at);
+            return cl_error(&tune_line, "--only: '%.*s' is none of those that are tried (--help)", (int)bytes, at);
         named[i] = true;
     }
     for (size_t i = 0; i < d->knob_count && only; i++)

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The options of greenroom serve. A new one is a row in SERVE_OPTIONS, a function read_<name> below, a field of serve_options,
+ * and a paragraph in tools/manual/greenroom-serve.1; the parser, its errors, --help and completion are made from the row, and
+ * tests/command/manual_check compares the manual with it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "greenroom/command.h"
+#include "greenroom/command_line.h"
+#include "greenroom/serving.h"
+
+enum {
+    DRAIN_MS = 8000, /* containers are killed 10 s after they were asked to end */
+    DRAIN_S_MAX = 86400
+};
+
+/* X(name, option, argument or NULL, the words allowed as argument or NULL, text for --help) */
+#define SERVE_OPTIONS(X) \
+    X(listen, "--listen", "ADDR", NULL, \
+      "127.0.0.1:7580 (the default), [::1]:0, *:80, unix:/run/greenroom.sock, or a port") \
+    X(allow_host, "--allow-host", "HOST", NULL, \
+      "a name this server answers for besides localhost, as NAME or NAME:PORT;\nmay be repeated") \
+    X(open, "--open", NULL, NULL, "no token: everybody on this machine may do everything; loopback only") \
+    X(insecure, "--insecure", NULL, NULL, "allows an address that other machines can reach, in plain text") \
+    X(token_file, "--token-file", "FILE", NULL, \
+      "the token is what this file holds; made, with mode 0600, if there is none") \
+    X(log, "--log", "FORMAT", "text json", "text (the default) or json: how log lines on stderr look") \
+    X(log_level, "--log-level", "LEVEL", "off error warn info debug", \
+      "off, error, warn, info (the default) or debug; wins over GREENROOM_LOG") \
+    X(drain, "--drain", "SECONDS", NULL, "how long requests and actors may take to finish after a signal; 8")
+
+#define ENUMERATOR(name, option, argument, words, text) OPTION_##name,
+enum { OPTION_NONE, SERVE_OPTIONS(ENUMERATOR) };
+#undef ENUMERATOR
+
+#define ROW(name, option, argument, words, text) {OPTION_##name, option, argument, words, text},
+static const cl_option options[] = {SERVE_OPTIONS(ROW)};
+#undef ROW
+
+static void more_help(void)
+{
+    puts("\nA token guards every request that changes something: \"Authorization: Bearer TOKEN\". It is new at every "
+         "start\n"
+         "unless --token-file keeps it, and is shown to a terminal only.\n"
+         "\n"
+         "Signals: SIGTERM, SIGINT and SIGHUP drain: /-/readyz answers 503, new requests are refused, those in flight\n"
+         "and the actors' mailboxes are worked off, then actors are killed. A second one exits at once.\n"
+         "SIGQUIT logs a list of the actors. Also as process 1 of a container, where it reaps orphans.\n"
+         "\nExit codes:");
+#define EXIT_LINE(name, number, text) printf("  %3d  %s\n", number, text);
+    EXIT_CODES(EXIT_LINE)
+#undef EXIT_LINE
+    puts("  128 + N  a second signal, number N, ended it at once\n"
+         "\nThe GREENROOM_ variables tune the runtime: greenroom env.");
+}
+
+const cl_command serve_line = {
+    .name = "serve",
+    .text = "Shows the actors of a runtime over HTTP, with the behaviours counter, echo and chat to spawn.",
+    .options = options,
+    .count = sizeof options / sizeof *options,
+    .more = more_help,
+};
+
+/* ---- reading: each stores what its option says, 0, or the code of cl_error ---- */
+
+/* "8080" is a port of 127.0.0.1, and so is "localhost:8080": sockets know addresses only. */
+static int read_listen(serve_options *o, const char *value)
+{
+    static char made[64];
+    const char *port = strncmp(value, "localhost:", 10) == 0 ? value + 10 : value;
+    if (*port && strlen(port) <= 5 && strspn(port, "0123456789") == strlen(port)) {
+        snprintf(made, sizeof made, "127.0.0.1:%s", port);
+        value = made;
+    }
+    o->listen = value;
+    return 0;
+}
+
+static int read_allow_host(serve_options *o, const char *value)
+{
+    if (o->host_count == HOSTS_MAX) return cl_error(&serve_line, "at most %d times --allow-host", HOSTS_MAX);
+    if (!*value || strpbrk(value, "/ "))
+        return cl_error(&serve_line, "--allow-host is '%s': a name, or name:port", value);
+    o->hosts[o->host_count++] = value;
+    return 0;
+}
+
+static int read_open(serve_options *o, const char *value)
+{
+    (void)value;
+    o->open = true;
+    return 0;
+}
+
+static int read_insecure(serve_options *o, const char *value)
+{
+    (void)value;
+    o->insecure = true;
+    return 0;
+}
+
+static int read_token_file(serve_options *o, const char *value)
+{
+    if (!*value || strlen(value) >= PATH_BYTES) return cl_error(&serve_line, "--token-file needs the path of a file");
+    o->token_file = value;
+    return 0;
+}
+
+static int read_log(serve_options *o, const char *value)
+{
+    o->json = strcmp(value, "json") == 0;
+    return 0;
+}
+
+static int read_log_level(serve_options *o, const char *value)
+{
+    o->log_level = value;
+    return 0;
+}
+
+static int read_drain(serve_options *o, const char *value)
+{
+    char *end = NULL;
+    double seconds = strtod(value, &end);
+    if (end == value || *end || !(seconds >= 0 && seconds <= DRAIN_S_MAX))
+        return cl_error(&serve_line, "--drain is '%s': 0 to %d seconds", value, DRAIN_S_MAX);
+    o->drain_ms = (int64_t)(seconds * 1000);
+    return 0;
+}
+
+#define READER(name, option, argument, words, text) [OPTION_##name] = read_##name,
+static int (*const readers[])(serve_options *o, const char *value) = {SERVE_OPTIONS(READER)};
+#undef READER
+
+static bool is_local(const char *listen)
+{
+    return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0 || strncmp(listen, "unix:", 5) == 0;
+}
+
+/* What does not go together. */
+static int check(serve_options *o)
+{
+    o->exposed = !is_local(o->listen);
+    if (o->open && o->exposed)
+        return cl_error(&serve_line,
+                        "--open is for loopback addresses and Unix sockets; %s can be reached from other machines",
+                        o->listen);
+    if (o->open && o->token_file) return cl_error(&serve_line, "--open and --token-file contradict each other");
+    if (o->exposed && !o->insecure)
+        return cl_error(&serve_line,
+                        "%s can be reached from other machines, in plain text: say --insecure if that is meant",
+                        o->listen);
+    return 0;
+}
+
+int serve_options_read(int argc, char **argv, serve_options *ret_options)
+{
+    cl_parser parser = {&serve_line, argc, argv, 0};
+    const char *value;
+    int id;
+    *ret_options = (serve_options){.listen = "127.0.0.1:7580", .drain_ms = DRAIN_MS};
+    while ((id = cl_next(&parser, &value)) > 0) {
+        int code = readers[id](ret_options, value);
+        if (code != 0) return code;
+    }
+    return id == CL_END ? check(ret_options) : id;
+}
