@@ -314,6 +314,11 @@ bool gri_active_is_on(const gri_socket_record *record)
     return record->active && record->active->mode != GR_PASSIVE;
 }
 
+bool gri_active_has_pending(const gri_socket_record *record)
+{
+    return record->active && record->active->pending;
+}
+
 bool gri_active_take_pending(gri_socket_record *record, void *buffer, size_t bytes, size_t *ret_bytes)
 {
     gri_active *a = record->active;

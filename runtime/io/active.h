@@ -26,6 +26,9 @@ bool gri_active_is_on(const gri_socket_record *record);
 /* What was read and could not be made a message, to a read of the passive socket; false: there is none. Owner. */
 bool gri_active_take_pending(gri_socket_record *record, void *buffer, size_t bytes, size_t *ret_bytes);
 
+/* Is there any? Owner. */
+bool gri_active_has_pending(const gri_socket_record *record);
+
 /* The poller has set readable. */
 void gri_active_ready(gri_socket_record *record);
 /* A token arrives. */
