@@ -17,8 +17,9 @@
  * text of its address. The runtime's own actors (behaviours "greenroom.…") cannot be reached.
  *
  * Safe by default. Every route that changes something wants "Authorization: Bearer TOKEN". Where others than this machine can
- * connect, .insecure must say that this is meant (there is no TLS here), and every route but livez and readyz wants the token.
- * The Host must be one this server answers for, against DNS rebinding; an Origin must be the server itself; there is no CORS.
+ * connect, there must be TLS (.http.tls), or .insecure must say that plain text is meant, and every route but livez and readyz
+ * wants the token. The Host must be one this server answers for, against DNS rebinding; an Origin must be the server itself;
+ * there is no CORS.
  * Part of the library greenroom-rest. */
 #ifndef GR_REST_H
 #define GR_REST_H
@@ -49,7 +50,7 @@ typedef struct gr_rest_options {
     gr_http_options http;     /* where it listens, limits; .application must be zero */
     const char *token;        /* as gr_rest_token_new makes it */
     bool open;                /* no token at all; only where nobody but this machine can connect */
-    bool insecure;            /* other machines may connect, in plain text */
+    bool insecure;            /* other machines may connect in plain text, without http.tls */
     const char *const *hosts; /* names it answers for besides localhost, 127.0.0.1, [::1]: "name" or "name:port" */
     size_t host_count;
     const gr_mount *mounts; /* the longest prefix wins */

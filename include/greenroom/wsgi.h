@@ -19,8 +19,11 @@
 #define GR_WSGI_H
 
 #include <greenroom/actor.h>
+#include <greenroom/tls.h>
 
 GR_BEGIN_DECLS
+
+typedef struct gr_http_server gr_http_server;
 
 typedef struct gr_header {
     const char *name, *value;
@@ -41,7 +44,7 @@ typedef struct gr_environ {
     const char *script_name; /* what led to this application, "" at the root; script_name + path is the whole path */
     const char *path;        /* begins with '/', percent-decoded once; "*" for OPTIONS * */
     const char *query;       /* after the '?', not decoded; NULL without '?' */
-    const char *scheme;      /* "http" */
+    const char *scheme;      /* "http", over TLS "https" */
     const char *protocol;    /* "HTTP/1.1" or "HTTP/1.0" */
     const char *host;        /* the authority asked for, "" if HTTP/1.0 gave none */
     const char *remote;      /* the peer as "127.0.0.1:41234", "[::1]:41234" or "unix:" */
@@ -50,6 +53,7 @@ typedef struct gr_environ {
     size_t header_count;
     int64_t content_length; /* -1: not known before it has been read */
     gr_input *input;
+    const gr_http_server *server; /* for gr_http_counters_read; NULL where an application runs without one */
 } gr_environ;
 
 /* The value of a header field, its name compared without case; the first one if there are several; NULL if none. */
@@ -105,32 +109,73 @@ typedef struct gr_application {
     void *state;
 } gr_application;
 
+/* One request and what became of it, for access logs. Valid while it is shown. */
+typedef struct gr_exchange {
+    const gr_environ *env; /* NULL: its head was refused, or did not arrive in time */
+    const char *refusal;   /* why, if the server refused it without asking the application; else NULL */
+    const char *remote;    /* as in gr_environ */
+    int status;            /* 0: the connection ended before an answer had begun */
+    bool complete;         /* the whole answer was handed to the system */
+    uint64_t received,
+        sent; /* bytes of the two bodies, framing apart: what was read of the one, and sent of the other */
+    int64_t
+        duration_ns; /* from the head's last byte to the answer's: that it was handed to the system, or about to be */
+} gr_exchange;
+/* Called in the connection's actor after each answer, before the next request is looked at: must not suspend or raise. */
+typedef void (*gr_exchange_observe)(void *state, const gr_exchange *exchange);
+
 /* Zero is the default everywhere. Strings are copied. */
 typedef struct gr_http_options {
     const char *listen; /* as gr_listen takes it; NULL: "127.0.0.1:7580" */
     unsigned unix_mode; /* permissions of a Unix socket; 0: 0600 */
     gr_application application;
+    gr_tls *tls; /* of gr_tls_new, for a server: https, and only that. The caller's, until gr_http_stop has returned */
+    gr_exchange_observe observe; /* may be NULL */
+    void *observe_state;
 
-    uint32_t line_bytes;              /* request line: 414; 4 KiB */
-    uint32_t head_bytes;              /* request line and fields: 431; 16 KiB, at most 65,535 */
-    uint32_t fields;                  /* 431; 64 */
-    uint64_t body_bytes;              /* 413; 1 MiB */
-    uint32_t head_ms;                 /* from its first byte to its last, absolute; 10 s */
-    uint32_t body_ms;                 /* the same for the body; 30 s */
-    uint32_t write_ms;                /* for the client to take each piece of the answer; 30 s */
-    uint32_t idle_ms;                 /* between requests; 15 s */
-    uint32_t connections;             /* in all; beyond: 503; 1,000 */
+    uint32_t line_bytes;  /* request line: 414; 4 KiB */
+    uint32_t head_bytes;  /* request line and fields: 431; 16 KiB, at most 65,535 */
+    uint32_t fields;      /* 431; 64 */
+    uint64_t body_bytes;  /* 413; 1 MiB */
+    uint32_t head_ms;     /* from its first byte to its last, absolute; a connection's first: from its beginning,
+                                         TLS handshake included; 10 s */
+    uint32_t body_ms;     /* the same for the body; 30 s */
+    uint32_t write_ms;    /* for the client to take each piece of the answer; 30 s */
+    uint32_t idle_ms;     /* between requests; 15 s */
+    uint32_t connections; /* in all; beyond: 503; 1,000 */
     uint32_t connections_per_address; /* IPv4 address or IPv6 /64; beyond: 429; 50 */
     uint32_t requests_per_connection; /* then it closes; 1,000 */
     bool loopback_unbounded;          /* connections_per_address does not count for 127.0.0.0/8 and ::1 */
 } gr_http_options;
 
-typedef struct gr_http_server gr_http_server;
-
 /* Listens and serves until gr_http_stop, also after its starter has ended. Errors: those of gr_listen, gr_spawn; GR_EINVAL. */
 GR_SUSPENDS GR_MUST_CHECK int gr_http_start(gr_self *self, const gr_http_options *options, gr_http_server **ret_server);
 /* Where it listens, with the port it got: "127.0.0.1:7580". */
 GR_ANY_THREAD const char *gr_http_address(const gr_http_server *server);
+
+#define GR_HTTP_CLASSES 5
+#define GR_HTTP_DURATIONS 16
+
+/* Since the server started. Everything but `connections` only grows. */
+typedef struct gr_http_counters {
+    uint64_t connections;                    /* open at this moment */
+    uint64_t accepted;                       /* connections that were let in */
+    uint64_t over_limit, over_address_limit; /* turned away: .connections, .connections_per_address of the options */
+    uint64_t dropped;                        /* turned away for lack of memory or by the end of a peer */
+    uint64_t handshakes_failed;              /* of TLS, those that did not end in time included */
+    uint64_t timed_out;                      /* requests whose head or body did not arrive in time */
+    uint64_t unanswered;                     /* requests whose connection ended before their answer had begun */
+    uint64_t answers[GR_HTTP_CLASSES];       /* by the first digit of the status, less one: 200 is in [1] */
+    uint64_t bytes_received, bytes_sent;     /* heads and framing included, TLS apart; counted after each answer */
+    uint64_t duration_ns;                    /* of all answers together, as in gr_exchange */
+    struct {
+        int64_t up_to_ns; /* this long and no longer; the last: INT64_MAX */
+        uint64_t count;   /* answers longer than the one before allows */
+    } durations[GR_HTTP_DURATIONS];
+} gr_http_counters;
+/* What is counted meanwhile may be in it or not. */
+GR_ANY_THREAD void gr_http_counters_read(const gr_http_server *server, gr_http_counters *ret_counters);
+
 /* Stops listening, ends connections that wait for a request, lets requests that have begun to arrive be answered until the
  * deadline, then ends their connections, too. *server is freed and NULL. 0 when all finished, GR_ETIMEOUT when some had to be
  * ended, GR_EKILLED when the caller was killed meanwhile: then *server stays, to be stopped again. NULL is fine. */

@@ -73,7 +73,11 @@ static bool origin_allowed(const gr_environ *env)
     const char *origin = gr_environ_header(env, "origin"), *site = gr_environ_header(env, "sec-fetch-site");
     if (gr_environ_header_count(env, "origin") > 1 || gr_environ_header_count(env, "sec-fetch-site") > 1) return false;
     if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0) return false;
-    return !origin || (strncmp(origin, "http://", 7) == 0 && env->host[0] && strcasecmp(origin + 7, env->host) == 0);
+    if (!origin) return true;
+    const char *host = NULL;
+    if (strncmp(origin, "https://", 8) == 0) host = origin + 8; /* also where a proxy speaks TLS for us */
+    if (strncmp(origin, "http://", 7) == 0 && strcmp(env->scheme, "http") == 0) host = origin + 7;
+    return host && env->host[0] && strcasecmp(host, env->host) == 0;
 }
 
 static int answered(int code)

@@ -44,8 +44,12 @@ static int write_out(gri_http_connection *c, const char *data, size_t bytes)
 {
     gri_http_answer *a = &c->answer;
     if (a->failed) return GR_ECLOSED;
-    int code = bytes ? gr_write(c->self, c->socket, data, bytes, gr_after_ms(c->server->options.write_ms)) : 0;
+    if (bytes == 0) return 0;
+    c->ended_ns = gr_now_ns();
+    a->writes++;
+    int code = gr_write(c->self, c->socket, data, bytes, gri_http_later(c->ended_ns, c->server->options.write_ms));
     a->failed = code != 0;
+    if (code == 0) c->sent += bytes;
     return code;
 }
 
@@ -152,6 +156,7 @@ static int start(gr_responder *respond, int status, const gr_header *headers, si
     if (code == 0) code = reserve(c, bytes + 256);
     if (code != 0) return code;
     a->started = true;
+    a->status = status;
     a->length = body_bytes;
     a->sent = 0;
     a->bodiless |= status == 204 || status == 304;
@@ -183,6 +188,7 @@ static int write_streamed(gri_http_connection *c, const char *data, size_t bytes
 {
     gri_http_answer *a = &c->answer;
     if (a->bodiless || bytes == 0) return flush(c);
+    a->sent += (int64_t)bytes;
     int code = reserve(c, 32);
     if (code != 0) return code;
     if (a->chunked) {
@@ -246,5 +252,5 @@ bool gri_http_answer_end(gri_http_connection *c)
         return false;
     }
     if (a->chunked && reserve(c, 5) == 0) PUT(a, "0\r\n\r\n");
-    return flush(c) == 0 && c->keep;
+    return flush(c) == 0;
 }

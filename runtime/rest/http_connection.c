@@ -59,6 +59,7 @@ static bool serve(gri_http_connection *c, gr_header *headers)
 {
     gr_environ env;
     gr_message *report = NULL;
+    c->began_ns = gr_now_ns();
     c->keep = c->head.keep_alive && ++c->requests < c->server->options.requests_per_connection;
     gri_http_answer_init(c);
     drop_messages(c->self);
@@ -72,8 +73,9 @@ static bool serve(gri_http_connection *c, gr_header *headers)
         answer_for(c, code);
         code = 0;
     }
-    bool go_on = gri_http_answer_end(c) && code == 0;
-    return gri_http_request_end(c, &env) && go_on;
+    bool complete = gri_http_answer_end(c) && code == 0;
+    gri_http_exchange_end(c, &env, NULL, complete);
+    return gri_http_request_end(c, &env) && complete && c->keep;
 }
 
 static __attribute__((noinline)) bool serve_with_headers(gri_http_connection *c)
@@ -100,15 +102,18 @@ static void linger(gri_http_connection *c)
 static void refuse(gri_http_connection *c, int status, const char *why)
 {
     c->keep = false;
+    c->began_ns = gr_now_ns();
     c->input = (gri_http_input){.connection = c};
     gri_http_answer_init(c);
-    if (gr_response_problem(&c->answer.respond, status, "%s", why) == 0) (void)gri_http_answer_end(c);
+    bool complete = gr_response_problem(&c->answer.respond, status, "%s", why) == 0 && gri_http_answer_end(c);
+    gri_http_exchange_end(c, NULL, why, complete);
 }
 
 static void run(gri_http_connection *c)
 {
     int code = 0;
     bool go_on = true;
+    gr_kill_hold(c->self); /* but where nothing has been begun */
     while (go_on && (code = gri_http_request_read(c)) == 0) go_on = serve_with_headers(c);
     if (code == GR_ESYNTAX) {
         refuse(c, c->head.status, c->head.why);
@@ -118,6 +123,25 @@ static void run(gri_http_connection *c)
         refuse(c, 503, "out of memory");
     }
     if (code != GR_ECLOSED) linger(c);
+}
+
+static void count_end(gr_self *self, void *tally)
+{
+    gri_http_tally_add(tally, self, &(gri_http_count){.ends = true});
+}
+
+/* A kill ends it: nothing has been begun. */
+static bool shake_hands(gri_http_connection *c)
+{
+    gr_tls *tls = c->server->options.tls;
+    int code = tls ? gr_tls_accept(c->self, c->socket, tls, c->first) : 0;
+    if (code == 0) return true;
+    if (code != GR_EKILLED) {
+        gr_log(code == GR_EINVAL ? GR_LOG_ERROR : GR_LOG_DEBUG, "http: no TLS with %s: %s", c->remote,
+               gr_error_detail(c->self)->text);
+        gri_http_tally_add(c->server->tally, c->self, &(gri_http_count){.handshake_failed = true});
+    }
+    return false;
 }
 
 void gri_http_connection_run(gr_self *self, gr_value args)
@@ -132,6 +156,8 @@ void gri_http_connection_run(gr_self *self, gr_value args)
     c->capacity = GRI_HTTP_BUFFER_BYTES;
     c->fields = gr_alloc(self, c->server->limits.fields * sizeof *c->fields);
     if (!c->buffer || !c->fields || gr_socket_peer(self, socket, c->remote) != 0) return;
-    gr_kill_hold(self); /* but where nothing has been begun */
-    run(c);
+    if (gr_defer(self, count_end, c->server->tally) != 0) return;
+    gri_http_tally_add(c->server->tally, self, &(gri_http_count){.begins = true});
+    c->first = gr_after_ms(c->server->options.head_ms);
+    if (shake_hands(c)) run(c);
 }

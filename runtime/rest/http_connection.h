@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* One connection: an actor that reads requests, runs the application on each, and writes its answers, in order.
  *
+ *     [TLS handshake (head_ms, the first head included)]
  *     wait (idle_ms) --> read head (head_ms) --> application <--> body (body_ms), answer (write_ms) --> wait, or close
  *     ....kill: ends....  ......................kill: held, the answer says Connection: close..................
  *
@@ -17,6 +18,7 @@
 #include <greenroom/wsgi.h>
 
 #include "rest/http_body.h"
+#include "rest/http_counters.h"
 #include "rest/http_date.h"
 #include "rest/http_parse.h"
 
@@ -37,12 +39,15 @@ struct gr_http_server {
     gri_http_limits limits;
     char address[GR_SOCKET_TEXT_BYTES];
     gr_address listener;
+    gri_http_tally *tally;
 };
 
 typedef struct gri_http_answer {
     gr_responder respond; /* first: the application's view */
     struct gri_http_connection *connection;
     bool started, chunked, bodiless, failed;
+    int status;
+    unsigned writes;      /* of it, to the socket */
     int64_t length, sent; /* length GR_BODY_UNKNOWN: streamed */
     char *out;
     size_t out_bytes, out_capacity;
@@ -54,6 +59,7 @@ typedef struct gri_http_input {
     gr_deadline deadline;
     bool timed, expects; /* the deadline runs; the client waits for 100 */
     int error;           /* sticks */
+    uint64_t bytes;      /* given to the application, or skipped for it */
     char *text;          /* of gr_input_all, freed after the request */
 } gri_http_input;
 
@@ -76,7 +82,15 @@ typedef struct gri_http_connection {
     char path[GRI_HTTP_PATH_BYTES];
     uint32_t requests;
     bool keep;
+    gr_deadline first;          /* until when the first head has to be here */
+    int64_t began_ns, ended_ns; /* the request's head was complete; its answer was, or is about to be */
+    uint64_t received, sent;    /* bytes, since they were last counted */
 } gri_http_connection;
+
+static inline gr_deadline gri_http_later(int64_t from_ns, uint32_t ms)
+{
+    return (gr_deadline){from_ns + (int64_t)ms * 1000000};
+}
 
 /* Entry of the actor; args {"server": pointer, "socket": id}. */
 void gri_http_connection_run(gr_self *self, gr_value args);
@@ -93,10 +107,15 @@ bool gri_http_request_end(gri_http_connection *connection, gr_environ *env);
 /* Did anything come from the client that means it has gone? Never suspends. */
 bool gri_http_request_gone(gri_http_connection *connection);
 
+/* http_exchange.c --------------------------------------------------------------------------------------------------- */
+
+/* Counts what became of a request and shows it to the observer. env, refusal: as in gr_exchange. */
+void gri_http_exchange_end(gri_http_connection *connection, const gr_environ *env, const char *refusal, bool complete);
+
 /* http_answer.c ----------------------------------------------------------------------------------------------------- */
 
 void gri_http_answer_init(gri_http_connection *connection);
-/* Completes and sends what the application began. False: the connection cannot go on. */
+/* Completes and sends what the application began. False: that was not possible, the connection cannot go on. */
 bool gri_http_answer_end(gri_http_connection *connection);
 int gri_http_answer_send_continue(gri_http_connection *connection);
 

@@ -24,6 +24,7 @@ static int receive_into(gri_http_connection *c, char *buffer, size_t room, size_
     size_t bytes = 0;
     int code = gr_read(c->self, c->socket, buffer, room, &bytes, deadline);
     if (code == 0 && bytes == 0) return GR_ECLOSED;
+    c->received += code == 0 ? bytes : 0;
     if (code == 0) *ret_bytes = bytes;
     return code == 0 || code == GR_ETIMEOUT || code == GR_EKILLED ? code : GR_ECLOSED;
 }
@@ -39,8 +40,7 @@ static int receive(gri_http_connection *c, gr_deadline deadline)
 /* Waits for the first byte of a request, which is when a kill ends the connection; but not if that byte came first. */
 static int wait_for_request(gri_http_connection *c)
 {
-    const gr_http_options *options = &c->server->options;
-    gr_deadline deadline = gr_after_ms(c->requests ? options->idle_ms : options->head_ms);
+    gr_deadline deadline = c->requests ? gri_http_later(c->ended_ns, c->server->options.idle_ms) : c->first;
     gr_kill_release(c->self);
     int code = receive(c, deadline);
     gr_kill_hold(c->self);
@@ -80,7 +80,8 @@ int gri_http_request_read(gri_http_connection *c)
             size_t most = c->head.limits.head_bytes;
             code = grow(c, c->capacity * 2 < most ? c->capacity * 2 : most);
         }
-        if (deadline.ns == GR_NOW.ns) deadline = gr_after_ms(c->server->options.head_ms);
+        if (deadline.ns == GR_NOW.ns)
+            deadline = c->requests ? gr_after_ms(c->server->options.head_ms) : c->first; /* absolute from here on */
         if (code == 0) code = receive(c, deadline);
     }
     if (code != 0) return code;
@@ -152,8 +153,10 @@ static int input_read(gr_input *base, void *buffer, size_t room, size_t *ret_byt
             code = c->body.chunked ? refill(c) : take_directly(c, buffer, room, &bytes);
         }
     }
-    if (code == 0) *ret_bytes = bytes;
-    return code == 0 ? 0 : input_fail(input, code);
+    if (code != 0) return input_fail(input, code);
+    input->bytes += bytes;
+    *ret_bytes = bytes;
+    return 0;
 }
 
 /* A body of known length that is here already is used where it is. */
@@ -168,6 +171,7 @@ static bool all_is_here(gri_http_connection *c, const char **ret_body, size_t *r
     if (c->body.chunked || c->held - c->at < c->body.left) return false;
     (void)gri_http_body_feed(&c->body, c->buffer + c->at, c->held - c->at, &used, ret_body, ret_bytes);
     c->at += used;
+    c->input.bytes += *ret_bytes;
     return true;
 }
 
@@ -228,7 +232,7 @@ int gri_http_request_environ(gri_http_connection *c, gr_environ *env, gr_header 
         .self = c->self,
         .script_name = "",
         .path = path,
-        .scheme = "http",
+        .scheme = c->server->options.tls ? "https" : "http",
         .protocol = h->minor ? "HTTP/1.1" : "HTTP/1.0",
         .host = "",
         .remote = c->remote,
@@ -237,6 +241,7 @@ int gri_http_request_environ(gri_http_connection *c, gr_environ *env, gr_header 
         .header_count = h->field_count,
         .content_length = h->chunked ? GR_BODY_UNKNOWN : (int64_t)h->length,
         .input = &c->input.input,
+        .server = c->server,
     };
     env->method = string_of(c, h->method);
     env->target = string_of(c, h->target);

@@ -78,22 +78,26 @@ static int take_message(listener *l, gr_deadline deadline, gr_deadline *ret_stop
     return 0;
 }
 
-static const char *over_limit(const listener *l, uint64_t peer)
+static enum gri_http_admission judge(const listener *l, uint64_t peer)
 {
     const gr_http_options *options = &l->server->options;
     size_t same = 0;
-    if (l->count >= options->connections)
-        return "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    if (l->count >= options->connections) return GRI_HTTP_OVER_LIMIT;
     for (size_t i = 0; peer && i < l->count; i++) same += l->entries[i].peer == peer;
-    if (same >= options->connections_per_address)
-        return "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    return NULL;
+    return same >= options->connections_per_address ? GRI_HTTP_OVER_ADDRESS_LIMIT : GRI_HTTP_ACCEPTED;
 }
 
-static void turn_away(listener *l, gr_socket socket, const char *text)
+/* Over TLS without a word: shaking hands first would cost us more than the client. */
+static void turn_away(listener *l, gr_socket socket, enum gri_http_admission why)
 {
-    int code = gr_write(l->self, socket, text, strlen(text), gr_after_ms(REFUSE_MS));
-    if (code == 0) code = gr_shutdown(l->self, socket);
+    const char *text =
+        why == GRI_HTTP_OVER_LIMIT
+            ? "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            : "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    if (!l->server->options.tls) {
+        int code = gr_write(l->self, socket, text, strlen(text), gr_after_ms(REFUSE_MS));
+        if (code == 0) code = gr_shutdown(l->self, socket);
+    }
     (void)gr_close(l->self, socket);
 }
 
@@ -107,27 +111,28 @@ static int spawn_connection(listener *l, gr_socket socket, gr_address *ret_addre
     return code != 0 ? code : gr_spawn_behaviour(l->self, ret_address, CONNECTION_BEHAVIOUR, &options, args);
 }
 
-static void admit(listener *l, gr_socket socket)
+static enum gri_http_admission admit(listener *l, gr_socket socket)
 {
     char remote[GR_SOCKET_TEXT_BYTES];
     gr_address actor;
     if (gr_socket_peer(l->self, socket, remote) != 0) {
         (void)gr_close(l->self, socket);
-        return;
+        return GRI_HTTP_DROPPED;
     }
     uint64_t peer = peer_of(l, remote);
-    const char *no = over_limit(l, peer);
-    if (no) {
-        turn_away(l, socket, no);
-        return;
+    enum gri_http_admission verdict = judge(l, peer);
+    if (verdict != GRI_HTTP_ACCEPTED) {
+        turn_away(l, socket, verdict);
+        return verdict;
     }
     int code = spawn_connection(l, socket, &actor);
-    if (code == 0) {
-        l->entries[l->count++] = (entry){actor, peer};
-    } else {
+    if (code != 0) {
         gr_log(GR_LOG_WARN, "http: a connection was dropped: %s", gr_error_text(code));
         (void)gr_close(l->self, socket);
+        return GRI_HTTP_DROPPED;
     }
+    l->entries[l->count++] = (entry){actor, peer};
+    return GRI_HTTP_ACCEPTED;
 }
 
 static void serve(listener *l, gr_deadline *stop)
@@ -138,7 +143,8 @@ static void serve(listener *l, gr_deadline *stop)
         int code = gr_accept(l->self, l->socket, &socket, GR_FOREVER);
         while (code == 0 && take_message(l, GR_NOW, stop) == 0) {} /* who has ended since makes room */
         if (code == 0) {
-            admit(l, socket);
+            enum gri_http_admission verdict = admit(l, socket);
+            if (verdict != GRI_HTTP_ACCEPTED) gri_http_tally_refuse(l->server->tally, verdict);
         } else if (code == GR_EKILLED || code == GR_ECLOSED) {
             return;
         } else {
@@ -232,11 +238,31 @@ static int spawn_listener(gr_self *self, gr_http_server *server, gr_socket socke
     return code != 0 ? code : gr_spawn_behaviour(self, &server->listener, LISTENER_BEHAVIOUR, &options, args);
 }
 
+static void server_free(gr_http_server *server)
+{
+    gri_http_tally_fini(server->tally);
+    free(server->tally);
+    free(server);
+}
+
+static gr_http_server *server_new(void)
+{
+    gr_http_server *server = calloc(1, sizeof *server);
+    if (!server) return NULL;
+    server->tally = aligned_alloc(_Alignof(gri_http_tally), sizeof *server->tally);
+    if (!server->tally) {
+        free(server);
+        return NULL;
+    }
+    gri_http_tally_init(server->tally);
+    return server;
+}
+
 int gr_http_start(gr_self *self, const gr_http_options *options, gr_http_server **ret_server)
 {
     gr_socket socket;
     if (!options->application.run) return GR_EINVAL;
-    gr_http_server *server = calloc(1, sizeof *server);
+    gr_http_server *server = server_new();
     if (!server) return GR_ENOMEM;
     server->options = *options;
     gr_http_options *o = &server->options;
@@ -261,13 +287,18 @@ int gr_http_start(gr_self *self, const gr_http_options *options, gr_http_server 
     }
     (void)gr_close(self, socket);
 fail:
-    free(server);
+    server_free(server);
     return code;
 }
 
 const char *gr_http_address(const gr_http_server *server)
 {
     return server->address;
+}
+
+void gr_http_counters_read(const gr_http_server *server, gr_http_counters *ret_counters)
+{
+    gri_http_tally_read(server->tally, ret_counters);
 }
 
 int gr_http_stop(gr_self *self, gr_http_server **server, gr_deadline deadline)
@@ -281,7 +312,7 @@ int gr_http_stop(gr_self *self, gr_http_server **server, gr_deadline deadline)
     gr_message_free(&result);
     if (code == GR_EKILLED && gr_killed(self)) return code; /* not ended yet: keep it */
     /* A listener that died instead of ending left its connections alone with the server: then it stays allocated. */
-    if (code == 0 || code == GR_ETIMEOUT) free(*server);
+    if (code == 0 || code == GR_ETIMEOUT) server_free(*server);
     *server = NULL;
     return code;
 }

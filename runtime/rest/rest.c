@@ -112,11 +112,12 @@ static int check(const gr_rest_options *options, gr_detail *ret_detail)
     bool local = gri_is_local(listen);
     if (options->http.application.run) return fail(ret_detail, "http.application must be zero; use a mount");
     if (options->token && !gri_is_token(options->token)) return fail(ret_detail, "a token is 64 hexadecimal digits");
-    if (!local && !options->insecure)
-        return fail(ret_detail,
-                    "%.100s can be reached from other machines in plain text: .insecure must say that this is meant, "
-                    "or listen on 127.0.0.1, [::1] or unix:PATH",
-                    listen);
+    if (!local && !options->http.tls && !options->insecure)
+        return fail(
+            ret_detail,
+            "%.100s can be reached from other machines in plain text: give it .http.tls, say with .insecure that "
+            "this is meant, or listen on 127.0.0.1, [::1] or unix:PATH",
+            listen);
     if (!local && options->open)
         return fail(ret_detail, ".open only where nobody but this machine can connect, not on %.100s", listen);
     if (!options->token && !options->open) return fail(ret_detail, "a token is needed, or .open");

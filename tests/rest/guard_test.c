@@ -56,21 +56,24 @@ static const struct {
 
 static const struct {
     const char *origin, *site;
-    bool right;
+    bool right, right_over_tls;
 } origins[] = {
-    {NULL, NULL, true},
-    {"http://HOST", NULL, true}, /* HOST stands for the request's */
-    {"http://HOST", "same-origin", true},
-    {NULL, "none", true},
-    {"http://elsewhere.example", NULL, false},
-    {"null", NULL, false},
-    {"https://HOST", NULL, false},
-    {"http://HOST/", NULL, false},
-    {"", NULL, false},
-    {NULL, "cross-site", false},
-    {NULL, "same-site", false},
-    {"http://HOST", "cross-site", false},
-    {NULL, "", false},
+    {NULL, NULL, true, true},
+    {"http://HOST", NULL, true, false}, /* HOST stands for the request's */
+    {"http://HOST", "same-origin", true, false},
+    {NULL, "none", true, true},
+    {"http://elsewhere.example", NULL, false, false},
+    {"https://elsewhere.example", NULL, false, false},
+    {"null", NULL, false, false},
+    {"https://HOST", NULL, true, true}, /* a proxy may speak TLS for us */
+    {"http://HOST/", NULL, false, false},
+    {"https://HOST/", NULL, false, false},
+    {"httpsx://HOST", NULL, false, false},
+    {"", NULL, false, false},
+    {NULL, "cross-site", false, false},
+    {NULL, "same-site", false, false},
+    {"http://HOST", "cross-site", false, false},
+    {NULL, "", false, false},
 };
 
 static int expected(enum gri_scope scope, bool exposed, bool open, bool token, bool host, bool origin)
@@ -81,7 +84,7 @@ static int expected(enum gri_scope scope, bool exposed, bool open, bool token, b
     return origin ? 0 : 403;
 }
 
-static void check_one(const gri_guard *guard, enum gri_scope scope, size_t c, size_t h, size_t o)
+static void check_one(const gri_guard *guard, enum gri_scope scope, size_t c, size_t h, size_t o, bool tls)
 {
     char origin[128] = "";
     fake_request request;
@@ -89,6 +92,7 @@ static void check_one(const gri_guard *guard, enum gri_scope scope, size_t c, si
     fake_answer_init(&answer);
     fake_request_init(&request, NULL, "GET", "/", NULL);
     request.env.host = hosts[h].host;
+    request.env.scheme = tls ? "https" : "http";
     if (credentials[c].first) fake_request_header(&request, "Authorization", credentials[c].first);
     if (credentials[c].second) fake_request_header(&request, "authorization", credentials[c].second);
     if (origins[o].origin) {
@@ -99,7 +103,8 @@ static void check_one(const gri_guard *guard, enum gri_scope scope, size_t c, si
         fake_request_header(&request, "Origin", mark ? origin : origins[o].origin);
     }
     if (origins[o].site) fake_request_header(&request, "Sec-Fetch-Site", origins[o].site);
-    bool origin_right = origins[o].right && !(origins[o].origin && !hosts[h].host[0]);
+    bool origin_right =
+        (tls ? origins[o].right_over_tls : origins[o].right) && !(origins[o].origin && !hosts[h].host[0]);
     int status = expected(scope, guard->exposed, guard->open, credentials[c].right, hosts[h].right, origin_right);
     int code = gri_guard_check(guard, &request.env, &answer.respond, scope);
     if (code != (status != 0) || answer.status != status)
@@ -120,7 +125,7 @@ TEST(guard, every_combination)
             for (size_t c = 0; c < sizeof credentials / sizeof *credentials; c++)
                 for (size_t h = 0; h < sizeof hosts / sizeof *hosts; h++)
                     for (size_t o = 0; o < sizeof origins / sizeof *origins; o++)
-                        check_one(&guard, (enum gri_scope)scope, c, h, o);
+                        for (int tls = 0; tls < 2; tls++) check_one(&guard, (enum gri_scope)scope, c, h, o, tls);
     }
 }
 

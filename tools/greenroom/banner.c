@@ -111,8 +111,11 @@ void banner_print(const serving *s)
     char curl[PATH_BYTES], url[256];
     const char *address = gr_http_address(s->server);
     bool is_unix = strncmp(address, "unix:", 5) == 0;
-    snprintf(curl, sizeof curl, is_unix ? "curl --unix-socket %s" : "curl%s", is_unix ? address + 5 : "");
-    snprintf(url, sizeof url, "http://%s", is_unix ? "localhost" : address);
+    const char *scheme = s->tls ? "https" : "http";
+    /* Whether the certificate names this address, and who signed it, we do not know: -k is for trying. */
+    snprintf(curl, sizeof curl, "curl%s%s%s", s->tls ? " -k" : "", is_unix ? " --unix-socket " : "",
+             is_unix ? address + 5 : "");
+    snprintf(url, sizeof url, "%s://%s", scheme, is_unix ? "localhost" : address);
     if (s->options->json && !has_reader()) {
         logger_print(GR_LOG_INFO, "greenroom %s answers on %s%s%s", gr_version(), is_unix ? address : url,
                      s->token_path[0] ? "; the token is in " : "", s->token_path);

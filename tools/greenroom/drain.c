@@ -87,6 +87,8 @@ int serving_drain(serving *s)
     }
     gr_rest_free(&s->rest); /* now nobody can be in there */
     gate_free(s->gate);
+    gr_tls_free(&s->tls);
+    gr_tls_free(&s->tls_probe);
     s->gate = NULL;
     return late ? EXIT_DEADLINE : EXIT_CLEAN;
 }

@@ -31,12 +31,35 @@ static int start_runtime(serving *s)
     return EXIT_FAILED;
 }
 
+/* Reads the certificate; and what the probe connects with. */
+static int load_tls(serving *s)
+{
+    gr_detail detail = {0};
+    const serve_options *o = s->options;
+    gr_tls_options server = {.server = true, .certificate = o->tls_cert, .key = o->tls_key, .alpn = "http/1.1"};
+    if (!o->tls_cert) return EXIT_CLEAN;
+    int code = gr_tls_new(&s->tls, &server, &detail);
+    if (code == 0) code = gr_tls_new(&s->tls_probe, &(gr_tls_options){.insecure = true}, &detail);
+    if (code == 0) return EXIT_CLEAN;
+    const char *why = detail.text[0] ? detail.text : gr_error_text(code);
+    if (strncmp(why, "option certificate: ", 20) == 0) {
+        logger_print(GR_LOG_ERROR, "--tls-cert %s", why + 20);
+    } else if (strncmp(why, "option key: ", 12) == 0) {
+        logger_print(GR_LOG_ERROR, "--tls-key %s", why + 12);
+    } else {
+        logger_print(GR_LOG_ERROR, "no TLS: %s", why);
+    }
+    return EXIT_USAGE;
+}
+
 static int start_server(serving *s)
 {
     gr_detail detail = {0};
     const serve_options *o = s->options;
     gr_rest_options rest = {
-        .http = {.listen = o->listen, .loopback_unbounded = true}, /* a proxy on this machine is one address */
+        .http = {.listen = o->listen,
+                 .loopback_unbounded = true,
+                 .tls = s->tls}, /* a proxy on this machine is one address */
         .token = o->open ? NULL : s->token,
         .open = o->open,
         .insecure = o->insecure,
@@ -71,7 +94,8 @@ static int probe(serving *s)
     gr_deadline deadline = gr_after_ms(PROBE_MS);
     int code = gr_connect(s->self, &socket, gr_http_address(s->server), deadline);
     if (code == 0) {
-        code = gr_write(s->self, socket, request, sizeof request - 1, deadline);
+        if (s->tls) code = gr_tls_connect(s->self, socket, s->tls_probe, NULL, deadline);
+        if (code == 0) code = gr_write(s->self, socket, request, sizeof request - 1, deadline);
         if (code == 0) code = gr_read(s->self, socket, answer, sizeof answer, &bytes, deadline);
         (void)gr_close(s->self, socket);
     }
@@ -91,6 +115,7 @@ static int start(serving *s)
 {
     int code = start_runtime(s);
     if (code == EXIT_CLEAN) code = token_prepare(s);
+    if (code == EXIT_CLEAN) code = load_tls(s);
     if (code == EXIT_CLEAN) code = start_server(s);
     if (code == EXIT_CLEAN) code = probe(s);
     if (code != EXIT_CLEAN) return code;
@@ -108,6 +133,8 @@ static void give_up(serving *s)
     if (s->self) (void)gr_stop(GR_NOW);
     gr_rest_free(&s->rest);
     gate_free(s->gate);
+    gr_tls_free(&s->tls);
+    gr_tls_free(&s->tls_probe);
 }
 
 static int serve(const serve_options *o)

@@ -24,6 +24,11 @@ enum {
       "a name this server answers for besides localhost, as NAME or NAME:PORT;\nmay be repeated") \
     X(open, "--open", NULL, NULL, "no token: everybody on this machine may do everything; loopback only") \
     X(insecure, "--insecure", NULL, NULL, "allows an address that other machines can reach, in plain text") \
+    X(tls_cert, "--tls-cert", "FILE", NULL, \
+      "https only: our certificate and those up to the authority, PEM; then\nother machines may connect without " \
+      "--insecure") \
+    X(tls_key, "--tls-key", "FILE", NULL, \
+      "its private key, PEM, without a password; default: in the certificate's file") \
     X(token_file, "--token-file", "FILE", NULL, \
       "the token is what this file holds; made, with mode 0600, if there is none") \
     X(log, "--log", "FORMAT", "text json", "text (the default) or json: how log lines on stderr look") \
@@ -102,6 +107,18 @@ static int read_insecure(serve_options *o, const char *value)
     return 0;
 }
 
+static int read_tls_cert(serve_options *o, const char *value)
+{
+    o->tls_cert = value;
+    return 0;
+}
+
+static int read_tls_key(serve_options *o, const char *value)
+{
+    o->tls_key = value;
+    return 0;
+}
+
 static int read_token_file(serve_options *o, const char *value)
 {
     if (!*value || strlen(value) >= PATH_BYTES) return cl_error(&serve_line, "--token-file needs the path of a file");
@@ -149,9 +166,12 @@ static int check(serve_options *o)
                         "--open is for loopback addresses and Unix sockets; %s can be reached from other machines",
                         o->listen);
     if (o->open && o->token_file) return cl_error(&serve_line, "--open and --token-file contradict each other");
-    if (o->exposed && !o->insecure)
+    if (o->tls_key && !o->tls_cert) return cl_error(&serve_line, "--tls-key without --tls-cert");
+    if (o->tls_cert && o->insecure) return cl_error(&serve_line, "--tls-cert and --insecure contradict each other");
+    if (o->exposed && !o->insecure && !o->tls_cert)
         return cl_error(&serve_line,
-                        "%s can be reached from other machines, in plain text: say --insecure if that is meant",
+                        "%s can be reached from other machines, in plain text: give --tls-cert, or say --insecure if "
+                        "that is meant",
                         o->listen);
     return 0;
 }
