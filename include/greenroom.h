@@ -15,6 +15,7 @@
 #include <greenroom/jansson.h>
 #include <greenroom/link.h>
 #include <greenroom/message.h>
+#include <greenroom/observe.h>
 #include <greenroom/pack.h>
 #include <greenroom/registry.h>
 #include <greenroom/runtime.h>

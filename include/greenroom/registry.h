@@ -49,6 +49,8 @@ typedef struct gr_actor_info {
     const char *state;                /* "running", "waiting", "ending", "attached"; static */
     uint64_t messages;                /* received so far */
     uint64_t publications;
+    uint64_t mailbox; /* messages waiting; beyond 100,000 perhaps only that many */
+    uint64_t memory;  /* bytes: its block, gr_alloc, a server's state, what is in use of its stack while it waits */
     bool is_server, has_state;
 } gr_actor_info;
 GR_ANY_THREAD GR_MUST_CHECK int gr_inspect(gr_address address, gr_actor_info *ret_info);

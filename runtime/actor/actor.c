@@ -473,6 +473,7 @@ int gr_return_value(gr_self *self, gr_value value)
 
 typedef struct owned {
     gri_list link;
+    size_t size;
     GRI_ALIGNED(16) unsigned char bytes[];
 } owned;
 
@@ -483,15 +484,17 @@ void *gr_alloc(gr_self *self, size_t bytes)
     owned *memory = more ? gri_block_alloc(sizeof *memory + bytes) : NULL;
     if (!memory) return NULL;
     memset(memory->bytes, 0, bytes);
+    memory->size = bytes;
+    more->memory_bytes += bytes;
     gri_list_push_back(&more->memory, &memory->link);
     return memory->bytes;
 }
 
 void gr_free(gr_self *self, void *memory)
 {
-    (void)self;
     if (!memory) return;
     owned *block = GRI_CONTAINER_OF(memory, owned, bytes);
+    if (self && self->more) self->more->memory_bytes -= block->size;
     gri_list_remove(&block->link);
     gri_block_free(block);
 }

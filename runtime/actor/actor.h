@@ -101,7 +101,8 @@ struct gr_self {
     gri_more *more;             /* what few actors have; NULL until needed */
     gr_message *result;         /* gr_return's value, then the exit record */
     uint32_t received;          /* messages delivered; wraps */
-    gri_atomic_u32 queued; /* ordinary messages waiting, counted only if bounded: senders add, the owner subtracts */
+    gri_atomic_u32
+        queued; /* bounded: ordinary messages waiting; senders add, the owner subtracts. Else the inbox's length: owner */
 };
 _Static_assert(sizeof(struct gr_self) == 3 * GRI_CACHE_LINE, "three lines: the target for an idle server is 192 bytes");
 
@@ -122,6 +123,7 @@ struct gri_more {
     gri_list watching;        /* gri_watch.own: links and monitors this actor holds on others; owner only */
     struct gri_defer *defers; /* newest first */
     gri_list memory;          /* gr_alloc */
+    uint64_t memory_bytes;    /* thereof, as asked for */
     struct gri_deadline *deadline;
     gr_message *report;      /* what was raised, on its way to a protect */
     gr_detail *detail;       /* of the last failure */

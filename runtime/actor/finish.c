@@ -9,6 +9,7 @@
 
 #include "actor/call.h"
 #include "actor/deadline.h"
+#include "actor/exits.h"
 #include "actor/log.h"
 #include "actor/registry.h"
 #include "actor/runtime.h"
@@ -236,6 +237,8 @@ void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
     gr_message *report = outcome == GRI_RETURNED ? NULL : gri_report_take(self, outcome);
     gri_heap_beyond_limit(false);
     if (outcome == GRI_RAISED || outcome == GRI_STACK_OVERFLOW) log_end(self, gr_body(report));
+    if (outcome != GRI_RETURNED)
+        gri_exits_note(self, outcome, outcome == GRI_WAS_KILLED ? (gr_value){NULL} : gr_body(report));
     run_defers(self);
     gri_serve_stop(self);
     run_defers(self); /* what stop has deferred */

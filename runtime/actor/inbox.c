@@ -50,6 +50,8 @@ void gri_inbox_append(gr_self *self, gr_message *m)
     else
         self->inbox = m;
     self->inbox_last = m;
+    /* relaxed: a count for who looks on. Of a bounded mailbox the senders have counted it */
+    if (GRI_LIKELY(!(self->flags & GRI_BOUNDED))) gri_count_owner(&self->queued, 1u);
 }
 
 static void arrive(gr_self *self, gr_message *oldest)
@@ -129,7 +131,10 @@ GRI_INLINE gr_message *take_out(gr_self *self, gr_message *before, gr_message *m
     m->node.link = NULL;
     self->received++;
     /* relaxed: the bound counts, it does not publish; senders may see it late and refuse one more */
-    if (GRI_UNLIKELY(self->flags & GRI_BOUNDED) && gri_counts_for_bound(m)) gri_sub_relaxed(&self->queued, 1u);
+    if (GRI_LIKELY(!(self->flags & GRI_BOUNDED)))
+        gri_count_owner(&self->queued, UINT32_MAX); /* relaxed: ours alone; see gri_inbox_append */
+    else if (gri_counts_for_bound(m))
+        gri_sub_relaxed(&self->queued, 1u);
     return m;
 }
 

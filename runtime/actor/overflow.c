@@ -20,6 +20,7 @@
 #include "actor/finish.h"
 #include "actor/runtime.h"
 #include "actor/serve.h"
+#include "os/peek.h"
 
 #include <errno.h>
 #include <link.h>
@@ -102,6 +103,17 @@ static uintptr_t program_counter(const ucontext_t *context)
 #endif
 }
 
+static void program_counter_set(ucontext_t *context, uintptr_t pc)
+{
+#if defined(__x86_64__)
+    context->uc_mcontext.gregs[REG_RIP] = (greg_t)pc;
+#elif defined(__aarch64__)
+    context->uc_mcontext.pc = pc;
+#else
+    (void)context, (void)pc;
+#endif
+}
+
 /* On the actor's own stack, from its top: everything that was on it is lost. */
 GRI_NORETURN static void end_overflown(gr_self *self)
 {
@@ -170,6 +182,11 @@ static void end_at_once(ucontext_t *context, gri_stack *stack, gr_self *self)
 
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
+    uintptr_t pc = program_counter(context);
+    if (gri_peek_faulted(&pc)) {
+        program_counter_set(context, pc);
+        return;
+    }
     int saved = errno;
     gri_stack *stack = NULL;
     gri_stack_zone zone = info->si_code > 0 ? gri_stack_find(info->si_addr, &stack) : GRI_ZONE_NONE;
@@ -246,6 +263,7 @@ int gri_overflow_install(void)
         return GR_ESYSTEM;
     }
 #endif
+    gri_peek_guard(true);
     return 0;
 }
 
@@ -256,8 +274,15 @@ static void put_back(int signal, const struct sigaction *previous, void (*ours)(
         sigaction(signal, previous, NULL);
 }
 
+void gri_overflow_check(void)
+{
+    struct sigaction now;
+    gri_peek_guard(sigaction(SIGSEGV, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_fault);
+}
+
 void gri_overflow_uninstall(void)
 {
+    gri_peek_guard(false);
     put_back(SIGSEGV, &previous_segv, on_fault);
     put_back(SIGBUS, &previous_bus, on_fault);
 #if STEPS

@@ -9,6 +9,8 @@
 /* Installs the handlers and remembers the previous ones; uninstall puts them back unless somebody has replaced ours. */
 GRI_MUST_CHECK int gri_overflow_install(void);
 void gri_overflow_uninstall(void);
+/* Tells os/peek.h whether the handler for SIGSEGV is still ours: a program may have put its own in its place. */
+void gri_overflow_check(void);
 /* An overflown actor is about to be unwound: nobody has to wait for it to come back to its own code any more. */
 void gri_overflow_step_end(void);
 /* An alternate signal stack for the calling thread, unless it has one. */

@@ -403,13 +403,24 @@ void gri_registry_about(gr_address address, char *text, const gr_behaviour **ret
 {
     *text = '\0';
     if (ret_behaviour) *ret_behaviour = NULL;
-    pthread_mutex_lock(&lock);
     aside *a = aside_find(address);
-    if (a && will_release(address)) { /* else it is another life's */
+    /* Most have neither: without the lock, for the sake of many that end at once. relaxed, both: a look */
+    if (!a || (!gri_load_relaxed(&a->names) && !gri_load_relaxed(&a->behaviour))) return;
+    pthread_mutex_lock(&lock);
+    if (will_release(address)) { /* else it is another life's */
         name *n = names_of(a);
         if (n) memcpy(text, n->text, n->bytes + 1);
         if (ret_behaviour) *ret_behaviour = gri_load_relaxed(&a->behaviour); /* relaxed: under the lock */
     }
+    pthread_mutex_unlock(&lock);
+}
+
+void gri_registry_each_name(gr_address address, void (*visit)(void *arg, const char *name), void *arg)
+{
+    pthread_mutex_lock(&lock);
+    aside *a = aside_find(address);
+    if (a && will_release(address))
+        for (name *n = names_of(a); n; n = n->next) visit(arg, n->text);
     pthread_mutex_unlock(&lock);
 }
 

@@ -10,6 +10,7 @@
 
 #include "actor/attach.h"
 #include "actor/call.h"
+#include "actor/exits.h"
 #include "actor/log.h"
 #include "actor/overflow.h"
 #include "actor/registry.h"
@@ -97,6 +98,11 @@ void gri_runtime_count_dead_letter(void)
 void gri_runtime_count_dropped(void)
 {
     gri_add_relaxed(&gri_runtime_now.dropped, 1u); /* relaxed: a counter; not a path anybody wants to be fast */
+}
+
+void gri_runtime_count_rejected(void)
+{
+    gri_add_relaxed(&gri_runtime_now.rejected, 1u); /* relaxed: a counter; the sender has met with an error */
 }
 
 void gri_runtime_count_discarded(uint64_t messages)
@@ -369,6 +375,8 @@ static int start_everything(const gr_options *options, gr_detail *detail)
     gri_runtime *r = &gri_runtime_now;
     memset(r, 0, sizeof *r);
     r->generation_base = generation_base;
+    r->started = gri_clock_monotonic();
+    gri_exits_forget();
     int code = gri_settings_load(options, &r->settings, detail);
     if (code != 0) return code;
     gri_settings_enforce(&r->settings);

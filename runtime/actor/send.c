@@ -75,7 +75,10 @@ int gri_deliver(gr_self *from, gr_address to, gr_message **message)
     gr_self *target = gri_actor_find(to);
     if (GRI_UNLIKELY(!target)) goto dead;
     int counted = reserve(target);
-    if (GRI_UNLIKELY(counted < 0)) return gri_fail(from, GR_EFULL, "the receiver's mailbox bound is reached");
+    if (GRI_UNLIKELY(counted < 0)) {
+        gri_runtime_count_rejected();
+        return gri_fail(from, GR_EFULL, "the receiver's mailbox bound is reached");
+    }
     m->generation = (uint32_t)(to.id >> 32);
     gri_mailnode *chain = NULL;
     gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);

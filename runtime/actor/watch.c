@@ -321,6 +321,24 @@ void gri_watch_tell_all(gr_self *self, enum gri_outcome outcome, gr_value result
     gr_message_free(&exit);
 }
 
+size_t gri_watch_linkers(gr_address address, gr_address *ret_linkers, size_t max, size_t *ret_others)
+{
+    size_t links = 0, others = 0;
+    gri_spinlock *lock = gri_watch_lock(address);
+    gri_spinlock_lock(lock);
+    gr_self *self = gri_actor_find(address);
+    gri_watch *watch = self && !has_ended(self) ? self->watchers : NULL;
+    for (unsigned looks = 0; watch && looks < GRI_WATCH_LOOKS; watch = watch->next, looks++) {
+        if (watch->kind != GRI_WATCH_LINK)
+            others++;
+        else if (links < max)
+            ret_linkers[links++] = watch->watcher;
+    }
+    gri_spinlock_unlock(lock);
+    *ret_others = others;
+    return links;
+}
+
 /* ---- public: links ---- */
 
 static gri_watch *find_link(gr_self *self, gr_address to)

@@ -57,6 +57,10 @@ bool gri_watch_has_ended(gr_address address);
 bool gri_watch_has_record(const gr_self *self);
 bool gri_watch_record_taken(gr_self *self); /* true: the taker ends the slot's life */
 bool gri_watch_keep(gr_self *self);         /* the actor's last step; false: it ends the slot's life */
+/* Who watches it: the linkers' addresses, at most `max`, and how many watch it otherwise (monitors, waits). Looks at no more than
+ * GRI_WATCH_LOOKS records. Any thread. */
+#define GRI_WATCH_LOOKS 10000u
+size_t gri_watch_linkers(gr_address address, gr_address *ret_linkers, size_t max, size_t *ret_others);
 /* Takes back what a spawner has put on a child that will not be. */
 void gri_watch_forget_child(gr_self *self, gr_address child);
 gri_spinlock *gri_watch_lock(gr_address address);

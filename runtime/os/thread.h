@@ -36,6 +36,9 @@ uint32_t gri_thread_id_self(void);
  * such account, or there is no such thread. Some microseconds. */
 GRI_MUST_CHECK int gri_thread_waited_ns(uint32_t id, int64_t *ret_ns);
 
+/* CPU time that the thread of this process has used since it began. GR_ESYSTEM: there is no such thread. A system call. */
+GRI_MUST_CHECK int gri_thread_cpu_ns(uint32_t id, int64_t *ret_ns);
+
 /* Lets other runnable threads go first. */
 void gri_thread_yield(void);
 

@@ -127,6 +127,12 @@ static bool lacks_cpu(gri_worker *worker, const watch *w, gri_instant now)
     return waited > (now - w->asked) / 4 * 3;
 }
 
+static void say_stuck(gri_worker *worker, bool stuck)
+{
+    /* relaxed, both: for reports, and only we write it */
+    if (gri_load_relaxed(&worker->stuck) != stuck) gri_store_relaxed(&worker->stuck, stuck);
+}
+
 /* Returns whether the worker is busy. */
 static bool watch_worker(monitor *m, unsigned index, gri_instant now)
 {
@@ -138,6 +144,7 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
         gri_load_relaxed(&worker->current); /* relaxed: tasks are type-stable, only the constant id is read */
     if (!is_busy(worker) || !task) {
         watch_anew(w, epoch, now);
+        say_stuck(worker, false);
         return is_busy(worker);
     }
     gri_store_relaxed(&worker->yield, true); /* relaxed: a hint */
@@ -158,6 +165,7 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
         }
     }
     m->stuck += w->stuck;
+    say_stuck(worker, w->stuck);
     return true;
 }
 

@@ -84,6 +84,7 @@ struct gri_worker {
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_ptr current; /* the task it runs; NULL: none. For reports only */
     gri_atomic_u32 phase;                               /* enum gri_worker_phase */
     gri_atomic_u32 thread_id;                           /* the kernel's; 0: not running yet */
+    gri_atomic_bool stuck;                              /* written by the monitor, when it changes; for reports */
     gri_worker_counters counters;
     gri_atomic_u64 upper[GRI_UPPER_COUNTERS]; /* what the layer above counts per worker */
 

@@ -117,7 +117,8 @@ static inline gri_mail gri_mailword_push_chain(gri_mailword *mb, uint32_t genera
             const uint64_t next = (seen & ~GRI_MAIL_NODE_MASK) | (uint64_t)(uintptr_t)first;
             /* mo:mailword.push release -> mailword.take acquire: publishes the nodes
              * mo:mailword.push release -> mailword.wake acquire: publishes the nodes
-             * mo:mailword.push release -> mailword.close acquire: publishes the nodes */
+             * mo:mailword.push release -> mailword.close acquire: publishes the nodes
+             * mo:mailword.push release -> look.mailbox acquire: publishes the nodes */
             if (gri_cas_weak_release(&mb->word, &seen, next)) return GRI_MAIL_QUEUED;
         }
     }

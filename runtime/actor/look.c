@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+#include "actor/look.h"
+
+#include "actor/overflow.h"
+#include "actor/runtime.h"
+#include "actor/serve.h"
+#include "os/peek.h"
+
+#define TRIES 4
+#define UNGUARDED_MESSAGES 2000u /* a system call each: a millisecond */
+#define FOUND_WITHIN 4096u       /* what may come while we count */
+
+/* ---- the mailbox ---- */
+
+/* The link of a node that may be gone: false if it is, or cannot be one. */
+static bool next_of(const gri_mailnode *node, gri_mailnode **ret_next)
+{
+    gri_mailnode *next;
+    if (!gri_peek(&next, &node->link, sizeof next)) return false;
+    if ((uintptr_t)next & ~GRI_MAIL_NODE_MASK) return false;
+    *ret_next = next;
+    return true;
+}
+
+static bool count_chain(const gri_mailnode *node, uint32_t most, uint32_t *ret_count)
+{
+    uint32_t count = 0;
+    gri_mailnode *next = NULL;
+    for (; node && count < most; node = next, count++)
+        if (!next_of(node, &next)) return false;
+    *ret_count = count;
+    return true;
+}
+
+/* Is `wanted` among the newest of the chain? Then nobody has taken the chain since it was seen there. */
+static bool is_in_chain(const gri_mailnode *node, const gri_mailnode *wanted)
+{
+    gri_mailnode *next = NULL;
+    for (uint32_t i = 0; node && i < FOUND_WITHIN; node = next, i++) {
+        if (node == wanted) return true;
+        if (!next_of(node, &next)) return false;
+    }
+    return false;
+}
+
+static const gri_mailnode *newest_of(gr_self *self)
+{
+    /* mo:look.mailbox acquire <- mailword.push release: the nodes */
+    return gri_mailword_node(gri_load_acquire(&self->mailbox.word));
+}
+
+/* What is in the word. */
+static uint32_t count_incoming(gr_self *self)
+{
+    uint32_t count = 0;
+    if (!newest_of(self)) return 0;
+    gri_overflow_check();
+    const uint32_t most = gri_peek_is_guarded() ? GRI_LOOK_MESSAGES : UNGUARDED_MESSAGES;
+    for (int i = 0; i < TRIES; i++) {
+        const gri_mailnode *newest = newest_of(self);
+        if (!newest) return 0;
+        uint32_t seen;
+        if (!count_chain(newest, most, &seen)) continue;
+        count = seen;
+        if (is_in_chain(newest_of(self), newest)) break;
+    }
+    return count;
+}
+
+static uint64_t mailbox_of(gr_self *self)
+{
+    int32_t queued = (int32_t)gri_load_relaxed(&self->queued); /* relaxed: a moment's picture */
+    uint64_t known = queued > 0 ? (uint64_t)queued : 0;
+    if (gri_load_relaxed(&self->mailbox_max) != 0) return known; /* relaxed: constant. Counted where they are sent */
+    return known + count_incoming(self);
+}
+
+uint64_t gri_look_mailbox(gr_address address)
+{
+    gr_self *self = gri_actor_find(address);
+    return self ? mailbox_of(self) : 0;
+}
+
+/* ---- memory ---- */
+
+static uint64_t round_to_page(uint64_t bytes)
+{
+    return (bytes + 4095) & ~UINT64_C(4095);
+}
+
+/* Of an actor that is parked; the whole slot's worth is not in memory. */
+static uint64_t stack_of(const gr_self *seen)
+{
+    gri_stack record;
+    gri_context_place place;
+    if (!seen->task.stack || !gri_peek(&record, seen->task.stack, sizeof record)) return 0;
+    if (!gri_context_place_of(&record.context, &place)) return 4096;
+    uint64_t used = (uintptr_t)seen->task.stack - place.sp + sizeof record;
+    return used <= GRI_STACK_BYTES_MAX ? round_to_page(used) : 0;
+}
+
+static uint64_t memory_of(const gr_self *seen, uint64_t stack)
+{
+    gri_more more;
+    uint64_t bytes = sizeof *seen + stack;
+    if ((seen->flags & GRI_SERVER) && seen->server) bytes += seen->server->state_bytes;
+    if (seen->more && gri_peek(&more, seen->more, sizeof more)) bytes += sizeof more + more.memory_bytes;
+    return bytes;
+}
+
+/* ---- all of it ---- */
+
+static int worker_of(const gr_self *self)
+{
+    gri_scheduler *scheduler = gri_scheduler_now;
+    /* mo:workers.count acquire <- workers.add release: the spares' fields */
+    unsigned count = scheduler ? gri_load_acquire(&scheduler->worker_count) : 0;
+    for (unsigned i = 0; i < count; i++)
+        if (gri_load_relaxed(&scheduler->workers[i].current) == &self->task) return (int)i; /* relaxed: a look */
+    return -1;
+}
+
+int gri_look_at(gr_address address, gri_look *ret_look)
+{
+    gr_self *self = gri_actor_find(address), seen;
+    if (!self || !gr_alive(address) || !gri_peek(&seen, self, sizeof seen)) return GR_EDEAD;
+    const uint64_t mail = gri_load_relaxed(&seen.mailbox.word) & GRI_MAIL_STATE_MASK; /* relaxed: a copy */
+    gri_look look = {
+        .address = address,
+        .is_server = seen.task.run == gri_serve_run,
+        .is_attached = (seen.flags & GRI_ATTACHED) != 0,
+        .is_waiting = mail == GRI_MAIL_WAIT_ANY || mail == GRI_MAIL_WAIT_URGENT,
+        .received = seen.received,
+        .mailbox_max = gri_load_relaxed(&seen.mailbox_max), /* relaxed: a copy */
+        .worker = -1,
+    };
+    look.state = seen.flags & GRI_ENDING     ? "ending"
+                 : seen.flags & GRI_ATTACHED ? "attached"
+                 : look.is_waiting           ? "waiting"
+                                             : "running";
+    look.mailbox = mailbox_of(self);
+    look.stack = look.is_waiting ? stack_of(&seen) : 0;
+    look.memory = memory_of(&seen, look.stack);
+    if (!look.is_waiting && !look.is_attached) look.worker = worker_of(self);
+    if (!gr_alive(address)) return GR_EDEAD; /* what was seen may be another life's */
+    *ret_look = look;
+    return 0;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Looking at a runtime: what observe.h promises. */
+#include "support/desk.h"
+
+#include <greenroom/observe.h>
+
+static gr_message *stats(void)
+{
+    gr_message *m = NULL;
+    CHECK_OK(gr_observe_stats(&m));
+    return m;
+}
+
+static gr_message *about(gr_address address)
+{
+    gr_message *m = NULL;
+    CHECK_OK(gr_observe_actor(address, &m));
+    return m;
+}
+
+static int64_t number(gr_value object, const char *group, const char *key)
+{
+    return gr_int(gr_get(group ? gr_get(object, group) : object, key), -1);
+}
+
+static const char *text_of(gr_address address)
+{
+    static char text[GR_ADDRESS_TEXT_BYTES];
+    return gr_address_print(address, text);
+}
+
+/* ---- figures ---- */
+
+TEST(observe, stats_count_what_happens)
+{
+    gr_self *self = BEGIN_WITH(.workers = 2);
+    gr_address desk = desk_new(self);
+    gr_message *before = stats();
+    for (int i = 0; i < 10; i++) CALL_GIVES(self, desk, "add", 1, "i", 11 + i);
+    /* The last answer is counted when it has been sent, which may be after it was received. */
+    const uint64_t sent_before = (uint64_t)number(gr_body(before), "messages", "sent");
+    WAIT_FOR(self, harness_counters().messages == sent_before + 20);
+    gr_message *after = stats();
+    CHECK_EQ(number(gr_body(after), "actors", "live"), 2);
+    CHECK_EQ(number(gr_body(after), "actors", "spawned"), 2);
+    CHECK_EQ(number(gr_body(after), "actors", "ended"), 0);
+    CHECK_EQ(number(gr_body(after), "messages", "sent") - number(gr_body(before), "messages", "sent"), 20);
+    gr_value workers = gr_get(gr_body(after), "workers");
+    CHECK(gr_count(workers) >= 2);
+    int64_t sent = 0;
+    for (size_t i = 0; i < gr_count(workers); i++) {
+        gr_value worker = gr_at(workers, i);
+        CHECK_EQ(gr_int(gr_get(worker, "id"), -1), (int64_t)i);
+        double load = gr_double(gr_get(worker, "load"), -1);
+        CHECK(load >= 0 && load <= 1);
+        CHECK(gr_string(gr_get(worker, "state"), NULL));
+        sent += gr_int(gr_get(worker, "messages"), 0);
+    }
+    CHECK(sent >= 10); /* the desk's answers */
+    CHECK_STR(gr_string(gr_get(gr_body(after), "version"), NULL), gr_version());
+    CHECK(gr_double(gr_get(gr_body(after), "uptime"), -1) >= 0);
+    CHECK(number(gr_body(after), "memory", "resident") > 1000000);
+    CHECK(number(gr_body(after), "memory", "messages") > 0);
+    CHECK(number(gr_body(after), "mailbox", "time_us") == -1); /* an object */
+    CHECK(number(gr_get(gr_body(after), "mailbox"), "depth", "max") >= 0);
+    FREE(before);
+    FREE(after);
+    END(self);
+    gr_message *none = NULL;
+    CHECK_EQ(gr_observe_stats(&none), GR_ENOTRUNNING);
+}
+
+static void deaf(gr_self *self, gr_value args)
+{
+    (void)args;
+    (void)gr_sleep(self, GR_FOREVER);
+}
+
+TEST(observe, a_mailbox_is_as_deep_as_what_waits_in_it)
+{
+    gr_self *self = BEGIN();
+    gr_address address;
+    gr_actor_info info;
+    CHECK_OK(gr_spawn(self, &address, deaf, "n"));
+    WAIT_FOR(self, harness_waits(address));
+    for (int64_t i = 0; i < 1000; i++) {
+        CHECK_OK(gr_inspect(address, &info));
+        CHECK_EQ(info.mailbox, i);
+        CHECK_OK(gr_cast(self, address, "i", 1));
+    }
+    gr_message *m = about(address), *figures = stats();
+    CHECK_EQ(number(gr_body(m), NULL, "mailbox"), 1000);
+    CHECK_EQ(number(gr_body(m), NULL, "mailbox_max"), 0);
+    CHECK(number(gr_get(gr_body(figures), "mailbox"), "depth", "max") == 1000);
+    FREE(m);
+    FREE(figures);
+    END(self);
+}
+
+static void fussy(gr_self *self, gr_value args)
+{
+    (void)args;
+    gr_message *m;
+    gr_shape *shape = harness_shape("{\"go\":any}");
+    gr_pattern pattern = {.shape = shape};
+    while (gr_select(self, &pattern, 1, &m, GR_FOREVER) >= 0) gr_message_free(&m);
+    gr_shape_free(&shape);
+}
+
+TEST(observe, what_select_has_passed_over_still_waits)
+{
+    gr_self *self = BEGIN();
+    gr_address free_one, bounded;
+    gr_actor_info info;
+    CHECK_OK(gr_spawn(self, &free_one, fussy, "n"));
+    CHECK_OK(gr_spawn_with(self, &bounded, fussy, OPTIONS(.mailbox_max = 100), "n"));
+    for (int i = 0; i < 5; i++) {
+        CHECK_OK(gr_cast(self, free_one, "i", i));
+        CHECK_OK(gr_cast(self, bounded, "i", i));
+    }
+    CHECK_OK(gr_cast(self, free_one, "{s:n}", "go"));
+    CHECK_OK(gr_cast(self, bounded, "{s:n}", "go"));
+    WAIT_FOR(self, gr_inspect(free_one, &info) == 0 && info.messages == 1 && harness_waits(free_one));
+    CHECK_EQ(info.mailbox, 5);
+    WAIT_FOR(self, gr_inspect(bounded, &info) == 0 && info.messages == 1 && harness_waits(bounded));
+    CHECK_EQ(info.mailbox, 5);
+    END(self);
+}
+
+static void holds(gr_self *self, gr_value args)
+{
+    void *kept = gr_alloc(self, (size_t)gr_int(args, 0)), *given_back = gr_alloc(self, 50000);
+    gr_free(self, given_back);
+    (void)gr_sleep(self, kept ? GR_FOREVER : GR_NOW);
+}
+
+TEST(observe, memory_is_what_the_actor_has_allocated)
+{
+    gr_self *self = BEGIN();
+    gr_address small, large;
+    gr_actor_info a, b;
+    CHECK_OK(gr_spawn(self, &small, holds, "i", 1000));
+    CHECK_OK(gr_spawn(self, &large, holds, "i", 1001000));
+    WAIT_FOR(self, harness_waits(small) && harness_waits(large));
+    CHECK_OK(gr_inspect(small, &a));
+    CHECK_OK(gr_inspect(large, &b));
+    CHECK_EQ(b.memory - a.memory, 1000000);
+    CHECK(a.memory > 1000 + 4096 && a.memory < 50000); /* and its stack's page, and not what it gave back */
+    END(self);
+}
+
+/* ---- one actor ---- */
+
+TEST(observe, an_actor_is_described)
+{
+    gr_self *self = BEGIN();
+    gr_address desk = desk_new(self), thread;
+    gr_monitor_ref monitor;
+    CHECK_OK(gr_spawn(self, &thread, harness_idle, "n"));
+    CHECK_OK(gr_register(desk, "one"));
+    CHECK_OK(gr_register(desk, "two"));
+    CHECK_OK(gr_monitor(self, desk, &monitor));
+    WAIT_FOR(self, harness_waits(desk) && harness_waits(thread));
+    gr_message *m = about(desk);
+    gr_value info = gr_body(m);
+    CHECK_STR(gr_string(gr_get(info, "address"), NULL), text_of(desk));
+    CHECK_VALUE(gr_get(info, "names"), "[s,s]", "one", "two");
+    CHECK_STR(gr_string(gr_get(info, "kind"), NULL), "server");
+    CHECK_STR(gr_string(gr_get(info, "state"), NULL), "waiting");
+    CHECK_EQ(gr_type_of(gr_get(info, "behaviour")), GR_NULL);
+    CHECK_VALUE(gr_get(info, "links"), "[s]", text_of(gr_self_address(self)));
+    CHECK_EQ(number(info, NULL, "monitors"), 1);
+    CHECK_EQ(number(info, NULL, "stack"), 0);
+    CHECK_EQ(gr_type_of(gr_get(info, "worker")), GR_NULL);
+    FREE(m);
+    m = about(thread);
+    CHECK_STR(gr_string(gr_get(gr_body(m), "kind"), NULL), "thread");
+    CHECK(number(gr_body(m), NULL, "stack") >= 4096);
+    FREE(m);
+    m = about(gr_self_address(self));
+    CHECK_STR(gr_string(gr_get(gr_body(m), "kind"), NULL), "attached");
+    FREE(m);
+    CHECK_OK(gr_kill(thread));
+    WAIT_GONE(self, thread);
+    CHECK_EQ(gr_observe_actor(thread, &m), GR_EDEAD);
+    END(self);
+}
+
+/* ---- ends ---- */
+
+static void raises(gr_self *self, gr_value args)
+{
+    gr_raise(self, "out_of_luck", "number %lld", (long long)gr_int(args, 0));
+}
+
+static void returns(gr_self *self, gr_value args)
+{
+    (void)self, (void)args;
+}
+
+TEST(exits, of_actors_that_did_not_return_are_kept)
+{
+    gr_self *self = BEGIN();
+    gr_address killed, raised, returned;
+    CHECK_OK(gr_spawn(self, &returned, returns, "n"));
+    WAIT_GONE(self, returned);
+    CHECK_OK(gr_spawn_with(self, &killed, harness_idle, OPTIONS(.name = "victim"), "n"));
+    CHECK_OK(gr_kill(killed));
+    WAIT_GONE(self, killed);
+    CHECK_OK(gr_spawn(self, &raised, raises, "i", 7));
+    WAIT_GONE(self, raised);
+    gr_message *m = NULL;
+    CHECK_OK(gr_observe_exits(10, &m));
+    CHECK_EQ(gr_count(gr_body(m)), 2);
+    gr_value newest = gr_at(gr_body(m), 0), older = gr_at(gr_body(m), 1);
+    CHECK_STR(gr_string(gr_get(newest, "how"), NULL), "exception");
+    CHECK_STR(gr_string(gr_get(newest, "address"), NULL), text_of(raised));
+    gr_value report = gr_get(newest, "report");
+    CHECK_STR(gr_string(gr_get(report, "error"), NULL), "out_of_luck");
+    CHECK_STR(gr_string(gr_get(report, "description"), NULL), "number 7");
+    CHECK(strstr(gr_string(gr_get(report, "text-exception"), ""), "out_of_luck: number 7"));
+    CHECK_STR(gr_string(gr_get(older, "how"), NULL), "killed");
+    CHECK_STR(gr_string(gr_get(older, "name"), NULL), "victim");
+    CHECK_EQ(gr_type_of(gr_get(older, "report")), GR_NULL);
+    CHECK(gr_double(gr_get(newest, "time"), 0) >= gr_double(gr_get(older, "time"), 1));
+    FREE(m);
+    CHECK_OK(gr_observe_exits(1, &m));
+    CHECK_EQ(gr_count(gr_body(m)), 1);
+    FREE(m);
+    END(self);
+    self = BEGIN(); /* those of an earlier run are gone */
+    CHECK_OK(gr_observe_exits(10, &m));
+    CHECK_EQ(gr_count(gr_body(m)), 0);
+    FREE(m);
+    END(self);
+}
+
+TEST(exits, are_as_many_as_the_ring_holds)
+{
+    gr_self *self = BEGIN();
+    gr_address address;
+    for (int64_t i = 0; i < GR_EXITS_MAX + 10; i++) {
+        CHECK_OK(gr_spawn(self, &address, raises, "I", i));
+        WAIT_GONE(self, address);
+    }
+    gr_message *m = NULL;
+    CHECK_OK(gr_observe_exits(SIZE_MAX, &m));
+    CHECK_EQ(gr_count(gr_body(m)), GR_EXITS_MAX);
+    for (size_t i = 0; i < GR_EXITS_MAX; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "number %d", (int)(GR_EXITS_MAX + 9 - i));
+        CHECK_STR(gr_string(gr_get(gr_get(gr_at(gr_body(m), i), "report"), "description"), NULL), text);
+    }
+    FREE(m);
+    END(self);
+}
+
+/* ---- metrics ---- */
+
+TEST(metrics, say_what_the_counters_say)
+{
+    gr_self *self = BEGIN_WITH(.workers = 2);
+    gr_address desk = desk_new(self);
+    CALL_GIVES(self, desk, "add", 1, "i", 11);
+    char *text = NULL, line[128];
+    size_t bytes = 0;
+    gr_counters c = harness_counters();
+    CHECK_OK(gr_metrics(&text, &bytes));
+    CHECK_EQ(strlen(text), bytes);
+    CHECK_EQ(text[bytes - 1], '\n');
+    snprintf(line, sizeof line, "\ngreenroom_messages_sent_total %llu\n", (unsigned long long)c.messages);
+    CHECK(strstr(text, line));
+    CHECK(strstr(text, "\ngreenroom_actors_spawned_total 2\n"));
+    CHECK(strstr(text, "\ngreenroom_worker_queue_length{worker=\"1\"} "));
+    CHECK(strstr(text, "\ngreenroom_mailbox_time_seconds_bucket{le=\"+Inf\"} "));
+    free(text);
+    END(self);
+    CHECK_EQ(gr_metrics(&text, &bytes), GR_ENOTRUNNING);
+}
