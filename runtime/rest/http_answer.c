@@ -234,11 +234,16 @@ void gri_http_answer_init(gri_http_connection *c)
         .out_capacity = a->out_capacity,
         .bodiless = c->head.method.bytes == 4 && memcmp(c->buffer + c->head.method.at, "HEAD", 4) == 0,
     };
-    if (a->out_capacity > 4 * GRI_HTTP_OUT_BYTES) { /* an idle connection keeps little */
-        gr_free(c->self, a->out);
-        a->out = NULL;
-        a->out_capacity = 0;
-    }
+}
+
+/* An idle connection keeps little. */
+static void release(gri_http_connection *c)
+{
+    gri_http_answer *a = &c->answer;
+    if (a->out_capacity <= 4 * GRI_HTTP_OUT_BYTES) return;
+    gr_free(c->self, a->out);
+    a->out = NULL;
+    a->out_capacity = 0;
 }
 
 bool gri_http_answer_end(gri_http_connection *c)
@@ -252,5 +257,7 @@ bool gri_http_answer_end(gri_http_connection *c)
         return false;
     }
     if (a->chunked && reserve(c, 5) == 0) PUT(a, "0\r\n\r\n");
-    return flush(c) == 0;
+    int code = flush(c);
+    release(c);
+    return code == 0;
 }

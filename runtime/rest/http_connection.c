@@ -80,8 +80,8 @@ static bool serve(gri_http_connection *c, gr_header *headers)
 
 static __attribute__((noinline)) bool serve_with_headers(gri_http_connection *c)
 {
-    gr_header headers[GRI_HTTP_STACK_FIELDS];
-    if (c->head.field_count <= GRI_HTTP_STACK_FIELDS) return serve(c, headers);
+    gr_header headers[GRI_HTTP_STACK_HEADERS];
+    if (c->head.field_count <= GRI_HTTP_STACK_HEADERS) return serve(c, headers);
     gr_header *many = gr_alloc(c->self, c->head.field_count * sizeof *many);
     if (!many) return false;
     bool go_on = serve(c, many);
@@ -146,15 +146,16 @@ static bool shake_hands(gri_http_connection *c)
 
 void gri_http_connection_run(gr_self *self, gr_value args)
 {
+    /* On the stack, whose first page holds this and the calls of an idle connection; the rest would not fit there. */
+    gri_http_field fields[GRI_HTTP_STACK_FIELDS];
     gri_http_connection *c = gr_alloc(self, sizeof *c);
     gr_socket socket = {(uint64_t)gr_int(gr_get(args, "socket"), 0)};
     if (gr_socket_adopt(self, socket) != 0 || !c) return;
-    c->self = self;
-    c->socket = socket;
+    *c = (gri_http_connection){.self = self, .socket = socket, .capacity = GRI_HTTP_BUFFER_BYTES, .fields = fields};
     c->server = (const gr_http_server *)(intptr_t)gr_int(gr_get(args, "server"), 0);
     c->buffer = gr_alloc(self, GRI_HTTP_BUFFER_BYTES);
-    c->capacity = GRI_HTTP_BUFFER_BYTES;
-    c->fields = gr_alloc(self, c->server->limits.fields * sizeof *c->fields);
+    if (c->server->limits.fields > GRI_HTTP_STACK_FIELDS)
+        c->fields = gr_alloc(self, c->server->limits.fields * sizeof *c->fields);
     if (!c->buffer || !c->fields || gr_socket_peer(self, socket, c->remote) != 0) return;
     if (gr_defer(self, count_end, c->server->tally) != 0) return;
     gri_http_tally_add(c->server->tally, self, &(gri_http_count){.begins = true});
