@@ -72,8 +72,13 @@ struct gri_frame {
 struct gr_self {
     /* Everybody: senders swap the word, read generation and bound, and schedule the task they woke. */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_mailword mailbox;
-    gri_atomic_u32 generation;  /* written by spawn and at the end of a life; read by everyone with an address */
-    gri_atomic_u32 mailbox_max; /* constant while alive; 0: unbounded */
+    union {
+        struct {
+            gri_atomic_u32 generation; /* written by spawn and at the end of a life; read by everyone with an address */
+            gri_atomic_u32 mailbox_max; /* constant while alive; 0: unbounded */
+        };
+        gri_atomic_u64 generation_and_max; /* both in one load, for who sends; little-endian processors only */
+    };
     gri_task task;
     gr_message *handed; /* newest first: left by whoever woke the actor, before it was queued */
 
@@ -187,13 +192,11 @@ GR_MUST_CHECK int gri_suspend_enter_slow(gr_self *self);
  * come again. GR_ETIMEOUT, GR_ENOMEM. Afterwards gri_inbox_collect. */
 GR_MUST_CHECK int gri_suspend(gr_self *self, uint64_t wait, gr_deadline deadline);
 /* The usual gri_suspend, without another frame: returns that follow a switch are not predicted, 5 ns each. */
-bool gri_commit_any(gri_task *task);
-bool gri_commit_urgent(gri_task *task);
 GRI_INLINE int gri_suspend_here(gr_self *self, uint64_t wait, gr_deadline deadline)
 {
     if (GRI_UNLIKELY(deadline.ns != INT64_MAX || (self->flags & (GRI_ABORTED | GRI_ATTACHED))))
         return gri_suspend(self, wait, deadline);
-    int code = gri_task_park(&self->task, wait == GRI_MAIL_WAIT_ANY ? gri_commit_any : gri_commit_urgent);
+    int code = gri_task_park(&self->task, &self->mailbox, wait);
     return GRI_LIKELY(code == 0) ? 0 : gri_suspend(self, wait, deadline); /* tries again, and says what is wrong */
 }
 /* Is self the actor that runs here? Inline but for the thread-local, because every call asks. */
@@ -203,6 +206,14 @@ GRI_INLINE bool gri_self_is_here(const gr_self *self)
     if (GRI_UNLIKELY(!self || (self->flags & GRI_ATTACHED))) return gri_self_is_attached_here(self);
     gri_worker *worker = gri_worker_here();
     return worker && gri_load_relaxed(&worker->current) == &self->task; /* relaxed: this thread's own write */
+}
+/* The worker that runs self, if that is an actor which runs here; NULL: no, or it is a thread of the host: ask the long way. One
+ * comparison tells of NULL too, which is nobody's task. */
+GRI_INLINE gri_worker *gri_worker_running(const gr_self *self)
+{
+    gri_worker *worker = gri_worker_here();
+    /* relaxed: this thread's own write */
+    return GRI_LIKELY(worker != NULL) && GRI_LIKELY(gri_load_relaxed(&worker->current) == &self->task) ? worker : NULL;
 }
 /* The context checks and the kill that every suspending call begins with: 0, GR_ECONTEXT, GR_ESUSPEND, GR_EKILLED, GR_EFORKED;
  * does not return if the kill unwinds. */
@@ -268,23 +279,32 @@ void gri_unwind(gr_self *self, enum gri_outcome outcome) __attribute__((noreturn
 /* Moves everything that has arrived into the inbox; acts on kills and replies at once. May let others run between pieces of a
  * long chain. */
 void gri_inbox_collect(gr_self *self);
-/* Marks a message as received by user code / takes the mark off again. */
+/* Marks a message as received by user code / takes the mark off again. The list of what is held is linked by node.link towards the
+ * older ones and by held_prev towards the newer ones; held_prev of the newest one is never looked at. */
 GRI_INLINE void gri_hold(gr_self *self, gr_message *m)
 {
+    gr_message *before = self->held;
     m->flags |= GRI_MESSAGE_HELD;
-    m->held_prev = NULL;
-    m->node.link = self->held ? &self->held->node : NULL;
-    if (self->held) self->held->held_prev = m;
+    m->node.link = NULL;
     self->held = m;
+    if (GRI_LIKELY(!before)) return;
+    m->node.link = &before->node;
+    before->held_prev = m;
+}
+/* Takes it out of the list, and leaves it marked: for what is about to be freed. */
+GRI_INLINE void gri_unlist(gr_self *self, gr_message *m)
+{
+    gr_message *next = m->node.link ? gri_message_of_node(m->node.link) : NULL;
+    if (GRI_LIKELY(self->held == m)) {
+        self->held = next;
+        return;
+    }
+    m->held_prev->node.link = m->node.link;
+    if (next) next->held_prev = m->held_prev;
 }
 GRI_INLINE void gri_unhold(gr_self *self, gr_message *m)
 {
-    gr_message *next = m->node.link ? gri_message_of_node(m->node.link) : NULL;
-    if (m->held_prev)
-        m->held_prev->node.link = m->node.link;
-    else
-        self->held = next;
-    if (next) next->held_prev = m->held_prev;
+    gri_unlist(self, m);
     m->flags &= (uint8_t)~GRI_MESSAGE_HELD;
     m->node.link = NULL;
 }

@@ -35,6 +35,6 @@ static inline bool gri_counts_for_bound(const gr_message *m)
 {
     return m->kind <= GRI_MESSAGE_CALL;
 }
-bool gri_held_free(gr_message *m);
+void gri_held_free(gr_message *m);
 
 #endif

@@ -9,6 +9,7 @@
 #include "actor/watch.h"
 #include "message/call_form.h"
 #include "message/copy.h"
+#include "message/hold.h"
 #include "message/plan.h"
 #include "message/utf8.h"
 #include "message/value.h"
@@ -292,20 +293,33 @@ void gri_call_abandon(gr_self *self, gr_message *m)
     m->kind = GRI_MESSAGE_CAST;
 }
 
+/* Whose message it is, if that cannot be told from the worker. */
+GRI_COLD static gr_self *holder(void)
+{
+    gr_self *self = gri_attached_here();
+    if (!self && !gri_runtime_forked()) gri_panic("a received message is freed outside the actor that received it");
+    return self;
+}
+
+/* A call, which is answered now, or what a server is serving. */
+GRI_NOINLINE static void free_specially(gr_self *self, gr_message *m)
+{
+    gri_call_abandon(self, m);
+    gri_message_release(m);
+}
+
 /* gr_message_free of a received message. */
-bool gri_held_free(gr_message *m)
+void gri_held_free(gr_message *m)
 {
     gri_worker *worker = gri_worker_here();
     gri_task *task = worker ? gri_load_relaxed(&worker->current) : NULL; /* relaxed: this thread's own write */
-    gr_self *self = GRI_LIKELY(task != NULL) ? gri_actor_of_task(task) : gri_attached_here();
-    if (GRI_UNLIKELY(!self)) {
-        /* The parent's; a lock that freeing takes may be held by a thread that is not here. */
-        if (gri_runtime_forked()) return true;
-        gri_panic("a received message is freed outside the actor that received it");
+    gr_self *self = GRI_LIKELY(task != NULL) ? gri_actor_of_task(task) : holder();
+    /* In a child after fork it is the parent's; a lock that freeing takes may be held by a thread that is not here. */
+    if (GRI_UNLIKELY(!self)) return;
+    if (GRI_LIKELY(m->kind != GRI_MESSAGE_CALL && (!self->serving || self->serving->call != m))) {
+        gri_unlist(self, m);
+        gri_message_release(m);
+    } else {
+        free_specially(self, m);
     }
-    if (GRI_LIKELY(m->kind != GRI_MESSAGE_CALL && !self->serving))
-        gri_unhold(self, m);
-    else
-        gri_call_abandon(self, m);
-    return false;
 }

@@ -156,7 +156,7 @@ static int received(gr_self *self, gr_message *m, gr_message **ret_message)
     return 0;
 }
 
-int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
+static GRI_NOINLINE int receive_any(gr_self *self, gr_message **ret_message, gr_deadline deadline)
 {
     int code = gri_suspend_enter(self);
     if (GRI_UNLIKELY(code != 0)) return code;
@@ -184,6 +184,36 @@ int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
         code = gri_kill_check(self);
         if (GRI_UNLIKELY(code != 0)) return code;
     }
+}
+
+/* The usual way: nothing is to be said about this actor, it waits without a deadline for whatever comes, and what comes is one
+ * message. All else is receive_any's, a kill too, which is announced by `attention`. */
+int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
+{
+    const uint16_t unusual =
+        GRI_ATTACHED | GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED | GRI_NO_SUSPEND | GRI_ABORTED | GRI_BOUNDED;
+    gri_worker *worker = gri_worker_running(self);
+    /* relaxed: a flag that comes later is seen at the next call, or makes the park fail */
+    if (GRI_UNLIKELY(!worker) || GRI_UNLIKELY((self->flags & unusual) || gri_load_relaxed(&self->attention)) ||
+        GRI_UNLIKELY(deadline.ns != INT64_MAX) || GRI_UNLIKELY(gri_worker_slice_is_over(worker)))
+        return receive_any(self, ret_message, deadline);
+    gr_message *m = self->inbox;
+    if (m) {
+        m = take_out(self, NULL, m);
+    } else {
+        if (!self->handed) {
+            if (gri_mailword_peek(&self->mailbox) || gri_task_park(&self->task, &self->mailbox, GRI_MAIL_WAIT_ANY) != 0)
+                return receive_any(self, ret_message, deadline);
+        }
+        m = self->handed;
+        if (GRI_UNLIKELY(!m || m->node.link || m->kind > GRI_MESSAGE_CALL || gri_load_relaxed(&self->attention)))
+            return receive_any(self, ret_message, deadline);
+        self->handed = NULL;
+        self->received++;
+    }
+    gri_hold(self, m);
+    *ret_message = m;
+    return 0;
 }
 
 /* ---- selective receive ---- */

@@ -57,10 +57,25 @@ GRI_INLINE gr_self *gri_actor_find(gr_address address)
     uint32_t index = (uint32_t)address.id, generation = (uint32_t)(address.id >> 32);
     /* relaxed: an address is only known after its slot was in use, and whatever carried it here published that */
     if (GRI_UNLIKELY(!(generation & 1) || index >= gri_load_relaxed(&gri_runtime_now.actor_limit))) return NULL;
-    gr_self *self = gri_table_at(&gri_runtime_now.actors, index);
+    gr_self *self = (gr_self *)(void *)gri_runtime_now.actors.base + index;
     /* A moment's answer; acting on it goes through the mailbox word or a lock, which check again.
      * mo:actor.find acquire <- actor.begin release */
     return GRI_LIKELY(gri_load_acquire(&self->generation) == generation) ? self : NULL;
+}
+/* The same, NULL too if its mailbox has a bound. */
+GRI_INLINE gr_self *gri_actor_find_unbounded(gr_address address)
+{
+#if defined(__x86_64__) || defined(__aarch64__)
+    uint32_t index = (uint32_t)address.id, generation = (uint32_t)(address.id >> 32);
+    /* relaxed: see gri_actor_find */
+    if (GRI_UNLIKELY(!(generation & 1) || index >= gri_load_relaxed(&gri_runtime_now.actor_limit))) return NULL;
+    gr_self *self = (gr_self *)(void *)gri_runtime_now.actors.base + index;
+    /* mo:actor.find acquire <- actor.begin release: see gri_actor_find */
+    return GRI_LIKELY(gri_load_acquire(&self->generation_and_max) == generation) ? self : NULL;
+#else
+    (void)address;
+    return NULL;
+#endif
 }
 gr_value gri_runtime_null(void);
 static inline gri_copy_mode gri_runtime_copy_mode(void)

@@ -7,7 +7,7 @@
 #include "actor/runtime.h"
 #include "actor/serve.h"
 #include "message/copy.h"
-#include "message/plan.h"
+#include "message/plan_line.h"
 
 #include <stdarg.h>
 
@@ -62,6 +62,55 @@ int gri_message_prepare(gr_self *from, gr_message **message)
     return code == 0 ? 0 : gri_fail(from, code, "copying the message through JSON failed: %s", gr_error_text(code));
 }
 
+GRI_COLD static int dead_letter(gr_self *from)
+{
+    gri_runtime_count_dead_letter();
+    return gri_fail(from, GR_EDEAD, "the receiver is dead");
+}
+
+/* To a receiver with a bound: 0, GR_EDEAD, GR_EFULL. */
+static GRI_NOINLINE int post_bounded(gri_worker *worker, gr_self *target, gr_message *m)
+{
+    int counted = reserve(target);
+    if (GRI_UNLIKELY(counted < 0)) return GR_EFULL;
+    gri_mailnode *chain = NULL;
+    gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
+    if (GRI_LIKELY(mail != GRI_MAIL_DEAD)) {
+        if (mail == GRI_MAIL_WOKE) woken_by(worker, target, chain);
+        return 0;
+    }
+    if (counted) gri_sub_relaxed(&target->queued, 1u); /* relaxed: see reserve */
+    return GR_EDEAD;
+}
+
+/* Into the mailbox, and counts: 0, GR_EDEAD, GR_EFULL. */
+GRI_INLINE int post(gri_worker *worker, gr_address to, gr_message *m)
+{
+    gr_self *target = gri_actor_find(to);
+    if (GRI_UNLIKELY(!target)) return GR_EDEAD;
+    m->generation = (uint32_t)(to.id >> 32);
+    if (GRI_UNLIKELY(gri_load_relaxed(&target->mailbox_max) != 0)) { /* relaxed: constant while alive */
+        int code = post_bounded(worker, target, m);
+        if (code != 0) return code;
+    } else {
+        gri_mailnode *chain = NULL;
+        gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
+        if (mail == GRI_MAIL_WOKE)
+            woken_by(worker, target, chain);
+        else if (GRI_UNLIKELY(mail == GRI_MAIL_DEAD))
+            return GR_EDEAD;
+    }
+    gri_runtime_count_message(worker);
+    return 0;
+}
+
+GRI_COLD static int not_posted(gr_self *from, int code)
+{
+    if (code != GR_EFULL) return dead_letter(from);
+    gri_runtime_count_rejected();
+    return gri_fail(from, GR_EFULL, "the receiver's mailbox bound is reached");
+}
+
 int gri_deliver(gr_self *from, gr_address to, gr_message **message)
 {
     if (GRI_UNLIKELY(((*message)->flags & GRI_MESSAGE_HELD) || gri_runtime_copy_mode() != GRI_COPY_PACKED)) {
@@ -69,29 +118,12 @@ int gri_deliver(gr_self *from, gr_address to, gr_message **message)
         if (code != 0) return code;
     }
     gr_message *m = *message;
-    gri_worker *worker = gri_worker_of_sender(from);
     m->sender = from ? gri_actor_address(from) : GR_NO_ADDRESS;
     m->tick = gri_runtime_tick();
-    gr_self *target = gri_actor_find(to);
-    if (GRI_UNLIKELY(!target)) goto dead;
-    int counted = reserve(target);
-    if (GRI_UNLIKELY(counted < 0)) {
-        gri_runtime_count_rejected();
-        return gri_fail(from, GR_EFULL, "the receiver's mailbox bound is reached");
-    }
-    m->generation = (uint32_t)(to.id >> 32);
-    gri_mailnode *chain = NULL;
-    gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
-    if (GRI_LIKELY(mail != GRI_MAIL_DEAD)) {
-        *message = NULL;
-        if (mail == GRI_MAIL_WOKE) woken_by(worker, target, chain);
-        gri_runtime_count_message(worker);
-        return 0;
-    }
-    if (counted) gri_sub_relaxed(&target->queued, 1u); /* relaxed: see reserve */
-dead:
-    gri_runtime_count_dead_letter();
-    return gri_fail(from, GR_EDEAD, "the receiver is dead");
+    int code = post(gri_worker_of_sender(from), to, m);
+    if (GRI_UNLIKELY(code != 0)) return not_posted(from, code);
+    *message = NULL;
+    return 0;
 }
 
 /* A message that was received as something else (a call, an exit) travels on as what its body says. */
@@ -137,18 +169,76 @@ int gr_send(gr_self *self, gr_address to, gr_message **message)
     return code;
 }
 
-int gr_cast_site(gr_self *self, gr_address to, gr_site *site, const char *format, ...)
+static GRI_NOINLINE int cast_any(gr_self *self, gr_address to, gr_site *site, const char *format, va_list args)
 {
     int code = gri_acting(self);
     if (GRI_UNLIKELY(code != 0)) return code;
-    va_list args;
-    va_start(args, format);
     gr_message *m = NULL;
     code = gri_pack_for(self, &m, site, format, args);
-    va_end(args);
     if (GRI_UNLIKELY(code != 0)) return code;
     code = gri_deliver(self, to, &m);
     if (GRI_UNLIKELY(code != 0)) gr_message_free(&m);
+    return code;
+}
+
+/* A message that did not get there. */
+GRI_COLD static int cast_failed(gr_self *self, gr_message *m)
+{
+    gr_message_free(&m);
+    return dead_letter(self);
+}
+
+/* What woken_by does where the short way is not for that actor. */
+static GRI_NOINLINE int ready_specially(gr_self *target, gr_message *m)
+{
+    gri_actor_woken(target, &m->node);
+    return 0;
+}
+
+/* The receiver does not wait, or not for anything. */
+static GRI_NOINLINE int post_busy(gri_worker *worker, gr_self *target, gr_message *m)
+{
+    gri_mailnode *chain = NULL;
+    gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
+    if (mail == GRI_MAIL_DEAD)
+        return cast_failed(gri_actor_of_task(gri_load_relaxed(&worker->current)), m); /* relaxed: own write */
+    if (mail == GRI_MAIL_WOKE) woken_by(worker, target, chain);
+    gri_runtime_count_message(worker);
+    return 0;
+}
+
+static GRI_NOINLINE int push_displaced(gri_worker *worker, gri_task *task)
+{
+    gri_worker_push(worker, task);
+    return 0;
+}
+
+/* Written so that the usual way has no call before its last instruction, and so nothing to save: what calls is elsewhere. */
+int gr_cast_site(gr_self *self, gr_address to, gr_site *site, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    gri_worker *worker = gri_worker_here();
+    /* relaxed: this thread's own write */
+    if (GRI_UNLIKELY(!worker) || GRI_UNLIKELY(gri_load_relaxed(&worker->current) != &self->task)) goto any;
+    const gri_plan *plan = gri_line_plan(site);
+    if (GRI_UNLIKELY(!plan) || GRI_UNLIKELY(gri_runtime_copy_mode() != GRI_COPY_PACKED)) goto any;
+    gr_self *target = gri_actor_find_unbounded(to);
+    if (GRI_UNLIKELY(!target)) goto any;
+    gr_message *m = gri_block_line_at_hand();
+    if (GRI_UNLIKELY(!m)) goto any;
+    gri_line_write(m, plan, GRI_ARGUMENTS_AT(args), 4, gri_actor_address(self), gri_runtime_tick());
+    va_end(args);
+    m->generation = (uint32_t)(to.id >> 32);
+    if (!gri_mailword_wake(&target->mailbox, m->generation, &m->node)) return post_busy(worker, target, m);
+    gri_runtime_count_message(worker);
+    if (GRI_UNLIKELY(target->task.home || target->task.foreign)) return ready_specially(target, m);
+    gri_actor_take_chain(target, &m->node);
+    gri_task *displaced = gri_worker_ready_first(worker, &target->task);
+    return GRI_LIKELY(!displaced) ? 0 : push_displaced(worker, displaced);
+any:;
+    int code = cast_any(self, to, site, format, args);
+    va_end(args);
     return code;
 }
 

@@ -6,7 +6,7 @@
  * after the other as plain calls, until the mailbox is empty and the word says WAIT_ANY again. A method that suspends makes
  * the stack it stands on the server's, this file's frames included, until it returns (schedule/task.h).
  *
- * The frame is a protect boundary: a raise lands in serve_batch, answers the call, and the batch goes on. What the batch has
+ * The frame is a protect boundary: a raise lands in gri_serve_run, answers the call, and the batch goes on. What the batch has
  * to remember across that lives in gri_serving, not in registers. */
 #include "actor/serve.h"
 
@@ -14,24 +14,18 @@
 #include "actor/finish.h"
 #include "actor/runtime.h"
 #include "actor/state.h"
+#include "message/call_form.h"
+#include "message/hold.h"
 
 #include <string.h>
-
-struct gri_serving {
-    gr_message *call;       /* the message that is being served; NULL once taken over */
-    gr_message *answer;     /* what gr_reply has built */
-    gr_builder *describing; /* on the stack of describe, while that is called */
-    bool is_call, in_method;
-};
 
 static gr_value args_of(gr_self *self)
 {
     return self->args ? gr_body(self->args) : gri_runtime_null();
 }
 
-static void describe(gr_self *self)
+static GRI_NOINLINE void describe_now(gr_self *self)
 {
-    if (!self->server->describe) return;
     gr_builder b;
     gr_build(&b);
     self->serving->describing = &b;
@@ -44,16 +38,20 @@ static void describe(gr_self *self)
     gr_message_free(&m);
 }
 
-static void drop_serving(gr_self *self, gri_serving *serving)
+GRI_INLINE void describe(gr_self *self)
 {
-    gr_message_free(&serving->answer);
+    if (self->server->describe) describe_now(self);
+}
+
+GRI_INLINE void drop_serving(gr_self *self, gri_serving *serving)
+{
+    if (GRI_UNLIKELY(serving->answer != NULL)) gr_message_free(&serving->answer);
     serving->is_call = serving->in_method = false;
     gr_message *m = serving->call;
     serving->call = NULL;
     if (!m) return;
-    gri_unhold(self, m);
-    m->kind = m->kind == GRI_MESSAGE_CALL ? GRI_MESSAGE_CAST : m->kind; /* answered, or nobody waits */
-    gr_message_free(&m);
+    gri_unlist(self, m); /* a call was answered, or nobody waits */
+    gri_message_release(m);
 }
 
 void gri_serve_unwound(gr_self *self)
@@ -97,14 +95,14 @@ static const gr_method *method_of(const gr_server *server, const char *name)
 
 static void serve_call(gr_self *self, gri_serving *serving)
 {
-    const char *name = gr_call_method(serving->call);
+    const char *name = gr_string(gri_request_method(serving->call), NULL);
     const gr_method *method = name ? method_of(self->server, name) : NULL;
     if (!method) {
         (void)gr_respond_invalid_method(self, serving->call); /* GR_EDEAD: the caller has gone */
         return;
     }
     serving->is_call = serving->in_method = true;
-    method->run(self, self->state, gr_call_argument(serving->call));
+    method->run(self, self->state, gri_request_argument(serving->call));
     serving->in_method = false;
     if (GRI_UNLIKELY(self->flags & (GRI_KILLED | GRI_KILLED_NOW))) return; /* unanswered: finish says GR_EDEAD */
     describe(self);
@@ -153,38 +151,17 @@ static void start(gr_self *self)
     describe(self);
 }
 
-/* Serves what is there. Locals that change after the mark live in *serving. */
-GRI_NOINLINE static enum gri_outcome serve_batch(gr_self *self, gri_serving *serving)
+/* The next message; NULL: there is none, or the server has to end. */
+GRI_INLINE gr_message *next_message(gr_self *self)
 {
-    gri_frame frame;
-    gri_frame_enter(self, &frame);
-    self->serving = serving;
-    if (gri_jump_mark(&frame.jump) != 0) {
-        if (frame.outcome != GRI_RAISED || !(self->flags & GRI_STARTED)) return frame.outcome;
-        frame.outcome = GRI_RETURNED;
-        answer_raise(self, serving);
-        drop_serving(self, serving);
-        gri_inbox_collect(self); /* a kill that came meanwhile */
+    gr_message *m = gri_inbox_take_handed(self);
+    if (GRI_LIKELY(m != NULL)) return m;
+    if (!self->inbox) {
+        if (GRI_LIKELY(!self->handed && !gri_mailword_peek(&self->mailbox))) return NULL;
+        gri_inbox_collect(self);
+        if (is_over(self)) return NULL;
     }
-    if (self->flags & GRI_FRESH) start(self);
-    for (;;) {
-        if (is_over(self)) return GRI_RETURNED;
-        gr_message *m = gri_inbox_take_handed(self);
-        if (!m) {
-            if (!self->inbox && (self->handed || gri_mailword_peek(&self->mailbox))) gri_inbox_collect(self);
-            if (is_over(self)) return GRI_RETURNED;
-            m = gri_inbox_pop(self);
-            if (!m) return GRI_RETURNED;
-        }
-        gri_hold(self, m);
-        serving->call = m;
-        serve_message(self, serving);
-        if (GRI_UNLIKELY((self->flags & GRI_KILLED) && serving->call && serving->call->kind == GRI_MESSAGE_CALL))
-            return GRI_WAS_KILLED;
-        drop_serving(self, serving);
-        gri_attention(self);
-        if (GRI_UNLIKELY(gri_worker_slice_is_over(gri_worker_here()))) return GRI_RETURNED;
-    }
+    return gri_inbox_pop(self);
 }
 
 static enum gri_outcome outcome_of(gr_self *self, enum gri_outcome outcome)
@@ -194,26 +171,73 @@ static enum gri_outcome outcome_of(gr_self *self, enum gri_outcome outcome)
     return self->flags & (GRI_KILLED | GRI_KILLED_NOW) ? GRI_WAS_KILLED : GRI_RETURNED;
 }
 
+static void end(gr_self *self, gri_serving *serving, enum gri_outcome outcome)
+{
+    self->frame = NULL;
+    self->serving = NULL;
+    gr_message_free(&serving->answer);
+    /* An unanswered call is still held: finish answers it with GR_EDEAD. */
+    gri_actor_finish(self, outcome_of(self, outcome));
+}
+
+/* Serves what is there, until the server waits, gives way or ends: it is not ours any more. Not in gri_serve_run: what is live
+ * across a mark is kept in memory. */
+GRI_NOINLINE static void serve_all(gr_self *self, gri_serving *serving)
+{
+    for (;;) {
+        bool slice_is_over = false;
+        while (!slice_is_over && !is_over(self)) {
+            gr_message *m = next_message(self);
+            if (!m) break;
+            gri_hold(self, m);
+            serving->call = m;
+            serve_message(self, serving);
+            if (GRI_UNLIKELY((self->flags & GRI_KILLED) && serving->call && serving->call->kind == GRI_MESSAGE_CALL)) {
+                end(self, serving, GRI_WAS_KILLED);
+                return;
+            }
+            drop_serving(self, serving);
+            gri_attention(self);
+            slice_is_over = gri_worker_slice_is_over(gri_worker_here());
+        }
+        if (GRI_UNLIKELY(is_over(self))) {
+            end(self, serving, GRI_RETURNED);
+            return;
+        }
+        gri_frame *frame = self->frame;
+        self->frame = NULL;
+        self->serving = NULL;
+        const bool any = self->inbox || self->handed;
+        if (GRI_LIKELY(!any) && gri_mailword_park(&self->mailbox, GRI_MAIL_WAIT_ANY)) return;
+        if (any || slice_is_over) {
+            gri_task_ready_last(&self->task);
+            return;
+        }
+        self->frame = frame;
+        self->serving = serving;
+    }
+}
+
+/* The frame of a batch: what raises lands here, and the next message is served. What changes after the mark lives in serving. */
 void gri_serve_run(gri_task *task)
 {
     gr_self *self = gri_actor_of_task(task);
     gri_serving serving = {0};
-    for (;;) {
-        enum gri_outcome outcome = serve_batch(self, &serving);
-        self->frame = NULL;
-        self->serving = NULL;
-        if (outcome != GRI_RETURNED || is_over(self)) {
-            gr_message_free(&serving.answer);
-            /* An unanswered call is still held: finish answers it with GR_EDEAD. */
-            gri_actor_finish(self, outcome_of(self, outcome));
+    gri_frame frame;
+    gri_frame_enter(self, &frame);
+    self->serving = &serving;
+    if (GRI_UNLIKELY(gri_jump_mark(&frame.jump) != 0)) {
+        if (frame.outcome != GRI_RAISED || !(self->flags & GRI_STARTED)) {
+            end(self, &serving, frame.outcome);
             return;
         }
-        if (self->inbox || self->handed || gri_mailword_peek(&self->mailbox)) {
-            gri_task_ready_last(task); /* the slice is over */
-            return;
-        }
-        if (gri_mailword_park(&self->mailbox, GRI_MAIL_WAIT_ANY)) return; /* not ours any more */
+        frame.outcome = GRI_RETURNED;
+        answer_raise(self, &serving);
+        drop_serving(self, &serving);
+        gri_inbox_collect(self); /* a kill that came meanwhile */
     }
+    if (GRI_UNLIKELY(self->flags & GRI_FRESH)) start(self);
+    serve_all(self, &serving);
 }
 
 void gri_serve_stop(gr_self *self)

@@ -6,6 +6,14 @@
 
 #include "actor/actor.h"
 
+/* What a batch has to remember across a raise: on the stack that serves. */
+struct gri_serving {
+    gr_message *call;       /* the message that is being served; NULL once taken over */
+    gr_message *answer;     /* what gr_reply has built */
+    gr_builder *describing; /* on the stack of describe, while that is called */
+    bool is_call, in_method;
+};
+
 /* The task of a server: serves until its mailbox is empty, its slice is over, or it ends. */
 void gri_serve_run(gri_task *task);
 /* A raise or kill is about to leave for the outermost frame. */

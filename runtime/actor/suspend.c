@@ -120,16 +120,6 @@ bool gri_actor_notify(gr_address address)
 
 /* ---- parking ---- */
 
-bool gri_commit_any(gri_task *task)
-{
-    return gri_mailword_park(&gri_actor_of_task(task)->mailbox, GRI_MAIL_WAIT_ANY);
-}
-
-bool gri_commit_urgent(gri_task *task)
-{
-    return gri_mailword_park(&gri_actor_of_task(task)->mailbox, GRI_MAIL_WAIT_URGENT);
-}
-
 bool gri_self_is_attached_here(const gr_self *self)
 {
     return self && gri_attached_here() == self && !gri_runtime_forked();
@@ -188,7 +178,7 @@ int gri_suspend(gr_self *self, uint64_t wait, gr_deadline deadline)
 {
     GRI_DEBUG_ASSERT(!gri_registry_is_reading());
     if (GRI_LIKELY(deadline.ns == GRI_INSTANT_NEVER && !(self->flags & (GRI_ABORTED | GRI_ATTACHED)))) {
-        int code = gri_task_park(&self->task, wait == GRI_MAIL_WAIT_ANY ? gri_commit_any : gri_commit_urgent);
+        int code = gri_task_park(&self->task, &self->mailbox, wait);
         return GRI_LIKELY(code == 0) ? 0 : gri_fail(self, code, "no memory for another stack");
     }
     if (deadline.ns != GRI_INSTANT_NEVER && gri_clock_now() >= deadline.ns) return GR_ETIMEOUT;
@@ -203,7 +193,7 @@ int gri_suspend(gr_self *self, uint64_t wait, gr_deadline deadline)
             int code = deadline_arm(self, deadline.ns);
             if (code != 0) return gri_fail(self, code, "no memory for a deadline");
         }
-        int code = gri_task_park(&self->task, wait == GRI_MAIL_WAIT_ANY ? gri_commit_any : gri_commit_urgent);
+        int code = gri_task_park(&self->task, &self->mailbox, wait);
         if (deadline.ns != GRI_INSTANT_NEVER) deadline_disarm(self);
         if (code != 0) return gri_fail(self, code, "no memory for another stack");
     }

@@ -37,7 +37,7 @@
 
 #define CHUNK_HEAD_BYTES 64u
 #define STEP GRI_BLOCK_ALIGNMENT
-#define CLASSES 42u
+#define CLASSES GRI_HEAP_CLASSES
 #define BATCH 35u         /* blocks sent home at once: five bundles */
 #define OUTBOXES 64u      /* owners a thread collects for at once; more share, and flush each other */
 #define EMPTIES_KEPT 4u   /* guess */
@@ -46,21 +46,25 @@
 #define POISON_BYTE 0xdb
 #define FREED_MARK UINT64_C(0xf4eedb10c0ffeedb)
 
-enum { PLACE_CURRENT, PLACE_FULL, PLACE_PARTIAL, PLACE_EMPTY, PLACE_SPAN };
+enum { PLACE_CURRENT /* 0: see gri_chunk_front */, PLACE_FULL, PLACE_PARTIAL, PLACE_EMPTY, PLACE_SPAN };
 
 /* The first line of each 64 KB. Written by the thread that has the heap; `heap` is constant while blocks are out. */
 typedef struct chunk {
     gri_heap *heap;
-    void *free; /* first free block; NULL while CURRENT */
+    uint8_t place, size_class;
+    uint16_t full_above; /* used > this: stays FULL */
     uint32_t block_bytes;
+    void *free;    /* first free block; NULL while CURRENT */
     uint16_t used; /* blocks in use, or in the heap's list */
     uint16_t carved, capacity;
-    uint16_t full_above; /* used > this: stays FULL */
-    uint8_t size_class, place;
     gri_list link;
     size_t span_bytes; /* PLACE_SPAN: of the whole mapping */
 } chunk;
 _Static_assert(sizeof(chunk) <= CHUNK_HEAD_BYTES, "a chunk's head is one line");
+_Static_assert(offsetof(chunk, heap) == offsetof(gri_chunk_front, heap) &&
+                   offsetof(chunk, place) == offsetof(gri_chunk_front, place) &&
+                   offsetof(chunk, size_class) == offsetof(gri_chunk_front, size_class),
+               "as heap.h shows it");
 
 typedef struct outbox {
     gri_heap *owner;
@@ -80,7 +84,7 @@ _Static_assert(sizeof(bundle) <= STEP, "fits the smallest block");
 
 struct gri_heap {
     /* owner only */
-    void *free[CLASSES]; /* free blocks of current[] */
+    gri_heap_front front; /* free blocks of current[] */
     chunk *current[CLASSES];
     gri_list partial[CLASSES];
     gri_list empty;
@@ -93,7 +97,7 @@ struct gri_heap {
     uint32_t quarantine_next;
 #endif
     /* written by the owner, read by any thread: counters, nothing is published by them */
-    gri_atomic_u64 allocated, freed, sent, chains, returned, chunks;
+    gri_atomic_u64 sent, chains, returned, chunks;
     /* written by any thread */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_ptr incoming; /* chain of blocks come home; publishes their links */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_spinlock held;       /* while bound, and while being trimmed */
@@ -116,9 +120,14 @@ static gri_atomic_u64 foreign_freed; /* blocks freed by threads without a heap; 
 static gri_heap *const span_owner = (gri_heap *)(uintptr_t)STEP;
 static gri_atomic_u64 spans_allocated, spans_freed; /* relaxed: counters */
 
-static GRI_THREAD_LOCAL gri_heap *bound;
+GRI_THREAD_LOCAL gri_heap_front *gri_heap_of_thread;
 
 static gri_heap *heap_create(unsigned node);
+
+GRI_INLINE gri_heap *bound_heap(void)
+{
+    return (gri_heap *)(void *)gri_heap_of_thread;
+}
 
 /* --- size classes --- */
 
@@ -272,7 +281,7 @@ static GRI_NOINLINE void chunk_settle(gri_heap *heap, chunk *c)
 
 static inline void free_home(gri_heap *heap, chunk *c, void *block)
 {
-    void **list = c->place == PLACE_CURRENT ? &heap->free[c->size_class] : &c->free;
+    void **list = c->place == PLACE_CURRENT ? &heap->front.free[c->size_class] : &c->free;
     link_set(block, *list);
     *list = block;
     if (GRI_LIKELY(c->place == PLACE_CURRENT)) return;
@@ -367,7 +376,7 @@ static void carve(gri_heap *heap, chunk *c)
 {
     unsigned count = GRI_MIN((unsigned)c->capacity - c->carved, GRI_MAX(1u, CARVE_BYTES / c->block_bytes));
     char *block = (char *)c + CHUNK_HEAD_BYTES + (size_t)c->carved * c->block_bytes;
-    heap->free[c->size_class] = block;
+    heap->front.free[c->size_class] = block;
     for (unsigned i = 0; i < count; i++, block += c->block_bytes) {
         link_set(block, i + 1 < count ? block + c->block_bytes : NULL);
         mark_carved(block, usable_bytes(c));
@@ -398,7 +407,7 @@ static chunk *chunk_find(gri_heap *heap, unsigned size_class)
 static bool refill(gri_heap *heap, unsigned size_class)
 {
     incoming_take(heap);
-    if (heap->free[size_class]) return true;
+    if (heap->front.free[size_class]) return true;
     chunk *c = heap->current[size_class];
     if (!c || c->carved == c->capacity) {
         if (c) c->place = PLACE_FULL;
@@ -407,11 +416,11 @@ static bool refill(gri_heap *heap, unsigned size_class)
         if (!c) return false;
         c->place = PLACE_CURRENT;
         c->full_above = full_above(c->capacity); /* an earlier rest may have raised it */
-        heap->free[size_class] = c->free;
+        heap->front.free[size_class] = c->free;
         c->free = NULL;
         c->used = c->carved;
     }
-    if (!heap->free[size_class]) carve(heap, c);
+    if (!heap->front.free[size_class]) carve(heap, c);
     return true;
 }
 
@@ -420,9 +429,9 @@ static void current_end(gri_heap *heap, unsigned size_class)
 {
     chunk *c = heap->current[size_class];
     if (!c) return;
-    c->free = heap->free[size_class];
+    c->free = heap->front.free[size_class];
     for (void *block = c->free; block; block = link_get(block)) c->used--;
-    heap->free[size_class] = NULL;
+    heap->front.free[size_class] = NULL;
     heap->current[size_class] = NULL;
     c->place = PLACE_FULL;
     /* Blocks never carved are free too, and in no list: such a chunk is worth using again at once. */
@@ -434,12 +443,12 @@ static GRI_NOINLINE void *alloc_slow(gri_heap *heap, unsigned size_class);
 
 static inline void *alloc_from(gri_heap *heap, unsigned size_class)
 {
-    void *block = heap->free[size_class];
+    void *block = heap->front.free[size_class];
     if (GRI_UNLIKELY(!block)) return alloc_slow(heap, size_class);
-    heap->free[size_class] = link_get(block);
+    heap->front.free[size_class] = link_get(block);
     mark_allocated(block);
     unpoison(block, class_steps[size_class] * STEP - HEAP_REDZONE_BYTES);
-    gri_count_owner(&heap->allocated, 1u); /* relaxed: a counter */
+    gri_count_owner(&heap->front.allocated, 1u); /* relaxed: a counter */
     return block;
 }
 
@@ -552,7 +561,7 @@ GRI_NOINLINE void *gri_block_alloc(size_t bytes)
 {
     if (GRI_UNLIKELY(bytes > GRI_BLOCK_BYTES_SLAB - HEAP_REDZONE_BYTES)) return span_alloc(bytes);
     bytes = GRI_MAX(bytes, (size_t)1) + HEAP_REDZONE_BYTES;
-    gri_heap *heap = bound;
+    gri_heap *heap = bound_heap();
     if (GRI_UNLIKELY(!heap)) return shared_alloc(bytes);
     return alloc_from(heap, class_table[(bytes + STEP - 1) / STEP]);
 }
@@ -561,7 +570,7 @@ GRI_NOINLINE void gri_block_free(void *block)
 {
     if (GRI_UNLIKELY(!block)) return;
     chunk *c = chunk_of(block);
-    gri_heap *heap = bound, *owner = c->heap;
+    gri_heap *heap = bound_heap(), *owner = c->heap;
     if (GRI_UNLIKELY(owner == span_owner)) {
         span_free(c);
         return;
@@ -573,7 +582,7 @@ GRI_NOINLINE void gri_block_free(void *block)
         shared_free(c, block);
         return;
     }
-    gri_count_owner(&heap->freed, 1u); /* relaxed: a counter */
+    gri_count_owner(&heap->front.freed, 1u); /* relaxed: a counter */
     if (GRI_UNLIKELY(owner != heap)) {
         free_away(heap, owner, block);
         return;
@@ -623,26 +632,26 @@ gri_heap *gri_heap_new(unsigned node)
 
 void gri_heap_bind(gri_heap *heap)
 {
-    gri_heap *before = bound;
+    gri_heap *before = bound_heap();
     if (before == heap) return;
     if (before) {
         flush(before);
-        bound = NULL;
+        gri_heap_of_thread = NULL;
         gri_spinlock_unlock(&before->held);
     }
     if (!heap) return;
     gri_spinlock_lock(&heap->held);
-    bound = heap;
+    gri_heap_of_thread = &heap->front;
 }
 
 gri_heap *gri_heap_bound(void)
 {
-    return bound;
+    return bound_heap();
 }
 
 void gri_heap_flush(void)
 {
-    if (bound) flush(bound);
+    if (gri_heap_of_thread) flush(bound_heap());
 }
 
 static void chunks_settle(gri_heap *heap)
@@ -659,7 +668,7 @@ static void chunks_settle(gri_heap *heap)
 void gri_heap_retire(gri_heap *heap)
 {
     if (!heap) return;
-    if (bound == heap) gri_heap_bind(NULL);
+    if (bound_heap() == heap) gri_heap_bind(NULL);
     gri_spinlock_lock(&heap->held);
     flush(heap);
     chunks_settle(heap);
@@ -677,7 +686,7 @@ size_t gri_heap_trim(bool all)
     pthread_mutex_unlock(&heaps.lock);
     /* The list only grows, at its head: it can be walked without the lock. */
     for (; heap; heap = heap->next) {
-        if (heap == bound) {
+        if (heap == bound_heap()) {
             flush(heap);
             chunks_settle(heap);
         } else if (gri_spinlock_try(&heap->held)) {
@@ -711,8 +720,8 @@ bool gri_heap_hook(const gri_chunk_source *source)
 void gri_heap_count(const gri_heap *heap, gri_heap_counts *ret_counts)
 {
     *ret_counts = (gri_heap_counts){
-        .blocks_allocated = gri_load_relaxed(&heap->allocated), /* relaxed, all of them: counters */
-        .blocks_freed = gri_load_relaxed(&heap->freed),
+        .blocks_allocated = gri_load_relaxed(&heap->front.allocated), /* relaxed, all of them: counters */
+        .blocks_freed = gri_load_relaxed(&heap->front.freed),
         .blocks_sent = gri_load_relaxed(&heap->sent),
         .chains_sent = gri_load_relaxed(&heap->chains),
         .blocks_returned = gri_load_relaxed(&heap->returned),

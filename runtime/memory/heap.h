@@ -22,6 +22,7 @@
 #ifndef GRI_MEMORY_HEAP_H
 #define GRI_MEMORY_HEAP_H
 
+#include "base/atomic.h"
 #include "memory/chunk.h"
 
 /* Larger blocks cost a system call or two each, unless one of the few kept spans fits. */
@@ -49,6 +50,60 @@ GRI_MUST_CHECK void *gri_block_alloc(size_t bytes);
 void gri_block_free(void *block);
 /* What the block has room for: at least what was asked for. */
 size_t gri_block_bytes(const void *block);
+
+/* ---- the usual case, without a call ----
+ *
+ * The same as gri_block_alloc and gri_block_free, for functions that every message passes: where a list has a block, where the block
+ * is the thread's own. Not in functions that suspend: the compiler may keep the thread-local's address. */
+
+#define GRI_HEAP_CLASSES 42u
+
+/* The first fields of a heap: free blocks by size class, the first of which is a line; counters. heap.c has the rest. */
+typedef struct gri_heap_front {
+    void *free[GRI_HEAP_CLASSES];
+    gri_atomic_u64 allocated,
+        freed; /* written by the owner, read by any thread: counters, nothing is published by them */
+} gri_heap_front;
+
+/* The first fields of a chunk of 64 KB. */
+typedef struct gri_chunk_front {
+    gri_heap_front *heap; /* constant while blocks are out */
+    uint8_t place;        /* 0: the heap allocates from it, its free blocks are in the heap's list */
+    uint8_t size_class;
+} gri_chunk_front;
+
+extern GRI_THREAD_LOCAL gri_heap_front *gri_heap_of_thread; /* NULL: it has none */
+
+/* Blocks are checked or poisoned: that is done in heap.c. */
+#define GRI_HEAP_CHECKED (GRI_ASAN || GRI_INVARIANTS >= 1)
+
+/* A line, if there is one at hand; NULL: ask gri_block_alloc. */
+GRI_MUST_CHECK GRI_INLINE void *gri_block_line_at_hand(void)
+{
+    gri_heap_front *heap = gri_heap_of_thread;
+    if (GRI_HEAP_CHECKED || GRI_UNLIKELY(!heap)) return NULL;
+    void *block = heap->free[0];
+    if (GRI_UNLIKELY(!block)) return NULL;
+    heap->free[0] = *(void **)block;
+    __asm__ volatile("" ::: "memory");     /* what the caller makes of the block is written later, whatever its type */
+    gri_count_owner(&heap->allocated, 1u); /* relaxed: a counter */
+    return block;
+}
+
+GRI_INLINE void gri_block_free_here(void *block)
+{
+    gri_heap_front *heap = gri_heap_of_thread;
+    const gri_chunk_front *chunk = (const gri_chunk_front *)((uintptr_t)block & ~(uintptr_t)(GRI_CHUNK_BYTES - 1));
+    if (GRI_HEAP_CHECKED || GRI_UNLIKELY(chunk->heap != heap) || GRI_UNLIKELY(chunk->place != 0)) {
+        gri_block_free(block);
+        return;
+    }
+    gri_count_owner(&heap->freed, 1u); /* relaxed: a counter */
+    __asm__ volatile("" ::: "memory"); /* the last uses of what it was are before */
+    void **list = &heap->free[chunk->size_class];
+    *(void **)block = *list;
+    *list = block;
+}
 
 /* Process-wide bound on the memory that heaps hold, checked per chunk; 0: none. */
 void gri_heap_limit(size_t bytes);

@@ -92,6 +92,24 @@ GRI_INLINE bool gri_arguments_find(const void *at, unsigned doubles_count, gri_a
 #endif
 }
 
+/* The same for a function that takes `named` words before the variable arguments, of which only words are asked for: less is to be
+ * read. Only where GRI_ARGUMENTS_IN_PLACE. */
+GRI_INLINE void gri_arguments_find_words(const void *at, unsigned named, gri_argument_places *ret_places)
+{
+#if defined(__x86_64__) && !defined(GRI_PORTABLE_ARGUMENTS)
+    const unsigned char *fields = at, *stack, *registers;
+    memcpy(&stack, fields + 8, 8);
+    __asm__("" : "+r"(stack)); /* see above */
+    memcpy(&registers, fields + 16, 8);
+    ret_places->first = registers + named * 8;
+    ret_places->first_count = 6 - named;
+    ret_places->rest = stack - (size_t)ret_places->first_count * 8;
+#else
+    (void)named;
+    (void)gri_arguments_find(at, 0, ret_places);
+#endif
+}
+
 GRI_INLINE uint64_t gri_argument_word(const gri_argument_places *places, unsigned place)
 {
     const unsigned char *from = place < places->first_count ? places->first : places->rest;

@@ -5,10 +5,21 @@
 #ifndef GRI_MESSAGE_HOLD_H
 #define GRI_MESSAGE_HOLD_H
 
+#include "memory/heap.h"
 #include "message/message.h"
 
-/* Takes the message out of the list. True if it must not be freed: it was made into something else, or is not
- * this process's (after fork). */
-extern bool (*gri_message_held_free)(gr_message *m);
+/* Takes the message out of the list and releases it, unless it was made into something else, or is not this process's (after
+ * fork). */
+extern void (*gri_message_held_free)(gr_message *m);
+
+/* gr_message_free of one that is in no list. Not in functions that suspend: see gri_block_free_here. */
+void gri_message_release_outside(gr_message *m);
+GRI_INLINE void gri_message_release(gr_message *m)
+{
+    if (GRI_UNLIKELY(m->flags & GRI_MESSAGE_OUTSIDE))
+        gri_message_release_outside(m);
+    else
+        gri_block_free_here(m);
+}
 
 #endif

@@ -79,7 +79,7 @@ static void body_unref(gri_body *body)
     gri_block_free(body);
 }
 
-static GRI_NOINLINE void free_outside(gr_message *m)
+GRI_NOINLINE void gri_message_release_outside(gr_message *m)
 {
     void (*release)(gr_message *) = m->flags & GRI_MESSAGE_EMBEDDED ? m->outside.release : NULL;
     if (m->outside.holder) body_unref(m->outside.holder);
@@ -90,19 +90,17 @@ static GRI_NOINLINE void free_outside(gr_message *m)
     }
 }
 
-bool (*gri_message_held_free)(gr_message *m);
+void (*gri_message_held_free)(gr_message *m);
 
 void gr_message_free(gr_message **message)
 {
     if (!message || !*message) return;
     gr_message *m = *message;
     *message = NULL;
-    if ((m->flags & GRI_MESSAGE_HELD) && gri_message_held_free(m)) return;
-    if (GRI_UNLIKELY(m->flags & GRI_MESSAGE_OUTSIDE)) {
-        free_outside(m);
-    } else {
-        gri_block_free(m);
-    }
+    if (m->flags & GRI_MESSAGE_HELD)
+        gri_message_held_free(m);
+    else
+        gri_message_release(m);
 }
 
 gr_value gr_body(const gr_message *message)

@@ -22,6 +22,7 @@
 #include "base/compiler.h"
 #include "message/build.h"
 #include "message/format.h"
+#include "message/message.h"
 #include "message/value.h"
 
 #include <greenroom/build.h>
@@ -130,10 +131,16 @@ typedef struct gri_plan {
     uint16_t steps_count, fixed_count, variable_count, containers_count;
     uint16_t arguments_count, doubles_count;
     /* If all slots are integers as they are, or addresses: first those of eight bytes, then those of four, which are extended. */
-    const gri_plan_word *words; /* NULL if there are others, or no slots */
+    const gri_plan_word *words; /* NULL if there are others */
     uint16_t words_long, words_count;
-    const unsigned char *types; /* of the arguments, the site's own */
-    void *memory;               /* holds what follows */
+    /* And if the value fits an envelope, at a place whose format is a literal (plan_line.h): */
+    bool is_line;
+    uint8_t line_bytes;      /* of its word: 8; 4, to be extended; 0: it has none. There is no room for two */
+    gri_plan_word line_word; /* where that is */
+    uint64_t line_head;      /* kind to body_bytes, as the envelope has them */
+    uint64_t line[GRI_MESSAGE_INLINE_BYTES / 8]; /* the value with zeros behind it, in which the words have room */
+    const unsigned char *types;                  /* of the arguments, the site's own */
+    void *memory;                                /* holds what follows */
     const gri_plan_step *steps;
     const gri_plan_slot *fixed, *variable;
     const gri_plan_container *containers;

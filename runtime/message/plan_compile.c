@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 #include "message/plan.h"
 
+#include "message/arguments.h"
+
 #include "base/check.h"
 #include "message/build.h"
 #include "message/message.h"
@@ -360,6 +362,20 @@ static void keep_words(gri_plan *plan, const maker *k, gri_plan_word *words)
     plan->words = words;
 }
 
+static void keep_line(gri_plan *plan)
+{
+    if (!GRI_ARGUMENTS_IN_PLACE || !plan->words || plan->template_bytes > sizeof plan->line) return;
+    GRI_ASSERT(plan->words_count <= 1); /* an integer takes nine bytes, and what is around two of them some more */
+    plan->is_line = true;
+    if (plan->words_count == 1) {
+        plan->line_bytes = plan->words_long == 1 ? 8 : 4;
+        plan->line_word = plan->words[0];
+    }
+    const struct gr_message envelope = {.kind = GRI_MESSAGE_CAST, .body_bytes = plan->template_bytes};
+    memcpy(&plan->line_head, (const char *)&envelope + offsetof(struct gr_message, kind), sizeof plan->line_head);
+    memcpy(plan->line, plan->bytes, plan->template_bytes);
+}
+
 static int keep_template(gri_plan *plan, const maker *k, const unsigned char *body, size_t bytes)
 {
     size_t words_bytes = k->steps_count * sizeof(gri_plan_word);
@@ -411,6 +427,7 @@ static int make_template(gri_plan *plan, const gr_site *site, gri_arguments *arg
     if (k.fits) {
         error = gr_build_message(&k.b, &made);
         if (!error) error = keep_template(plan, &k, gr_body(made).at, made->body_bytes);
+        if (!error && site->literal) keep_line(plan);
         gr_message_free(&made);
     } else {
         gr_build_cancel(&k.b);

@@ -62,11 +62,12 @@ typedef struct gri_worker_counters {
 
 struct gri_worker {
     /* Owner only: the thread that runs this worker. */
-    gri_stack *stack;       /* the one it stands on */
-    gri_task *leaving_task; /* to be committed after the switch away from it */
-    bool (*leaving_commit)(gri_task *task);
-    gri_stack *leaving_stack; /* to be cached after the switch away from it */
-    gri_task *resume;         /* a task without stack that the fresh loop runs first */
+    gri_stack *stack;           /* the one it stands on */
+    gri_task *leaving_task;     /* to be parked after the switch away from it: */
+    gri_mailword *leaving_word; /* this word, NULL: none, it goes on */
+    uint64_t leaving_state;     /* in this state */
+    gri_stack *leaving_stack;   /* or: to be cached after the switch away from it */
+    gri_task *resume;           /* a task without stack that the fresh loop runs first */
     uint32_t ticks;
     uint16_t index;
     bool searching, spare, simulated;
@@ -186,14 +187,18 @@ gri_task *gri_worker_pop(gri_worker *worker);
 gri_task *gri_worker_next(gri_worker *worker);
 void gri_worker_housekeeping(gri_worker *worker);
 void gri_worker_push(gri_worker *worker, gri_task *task);
-/* gri_task_ready for the caller's own worker and a task that may run on any. */
-GRI_INLINE void gri_worker_ready(gri_worker *worker, gri_task *task)
+/* gri_task_ready for the caller's own worker and a task that may run on any; what it displaces is the caller's to push. */
+GRI_INLINE gri_task *gri_worker_ready_first(gri_worker *worker, gri_task *task)
 {
     if (task->stack) { /* the frames from park to receive: four lines 59 ns a hop of 1,000 parked actors, one 66, six 59 */
         const char *sp = task->stack->context.sp;
         for (int i = 0; i < 4; i++) GRI_PREFETCH_READ(sp + i * GRI_CACHE_LINE);
     }
-    gri_task *displaced = gri_slot_put(&worker->slot, task);
+    return gri_slot_put(&worker->slot, task);
+}
+GRI_INLINE void gri_worker_ready(gri_worker *worker, gri_task *task)
+{
+    gri_task *displaced = gri_worker_ready_first(worker, task);
     if (GRI_UNLIKELY(displaced != NULL)) gri_worker_push(worker, displaced);
 }
 /* Has the running task used up its worker's slice while others wait? One load; only a hint. */

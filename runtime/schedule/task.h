@@ -17,6 +17,7 @@
 #include "base/atomic.h"
 #include "memory/stack.h"
 #include "sync/inject.h"
+#include "sync/mailword.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,11 +43,11 @@ void gri_task_ready(gri_task *task);
 /* The same, but behind everything that waits: for tasks that gave way. Worker threads only. */
 void gri_task_ready_last(gri_task *task);
 
-/* Suspends the running task. After its registers are saved, commit(task) is called on another stack: true means that it is
- * parked now and belongs to whoever will make it ready (it must not be touched afterwards); false, that it has to go on.
- * Returns 0 after it was resumed, perhaps by another worker: task->worker says which. GR_ENOMEM: no stack for the worker to
- * go on with, the task is still running and commit was not called. Nothing thread-local survives it. */
-int gri_task_park(gri_task *task, bool (*commit)(gri_task *task));
+/* Suspends the running task. After its registers are saved, on another stack, its mailbox word is parked in `state`: from then on
+ * it belongs to whoever moves the word to RUNNING and makes it ready. If something has arrived meanwhile, or word is NULL, it goes
+ * on, behind everything that waits. Returns 0 after it was resumed, perhaps by another worker: task->worker says which. GR_ENOMEM:
+ * no stack for the worker to go on with, the task is still running. Nothing thread-local survives it. */
+int gri_task_park(gri_task *task, gri_mailword *word, uint64_t state);
 
 /* Lets the others run first; returns at once when there are none. */
 void gri_task_yield(gri_task *task);

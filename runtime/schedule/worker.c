@@ -160,18 +160,29 @@ GRI_NOINLINE static gri_task *now_and_then(gri_worker *worker)
     return worker->ticks % PINNED_TICKS == 0 ? pinned(worker) : NULL;
 }
 
+/* The oldest task of the deque, else of the pinned ones. */
+GRI_NOINLINE static gri_task *next_waiting(gri_worker *worker)
+{
+    gri_task *task = gri_worker_pop(worker);
+    return task ? task : pinned(worker);
+}
+
+/* Is this the turn of anything but the slot and the deque? */
+GRI_INLINE bool is_special_turn(gri_worker *worker)
+{
+    return ++worker->ticks % PINNED_TICKS == 0 || gri_worker_slice_is_over(worker);
+}
+
 /* The next task without waiting. */
 GRI_INLINE gri_task *next_local(gri_worker *worker)
 {
     gri_task *task;
-    if (GRI_UNLIKELY(++worker->ticks % PINNED_TICKS == 0 || gri_worker_slice_is_over(worker))) {
+    if (GRI_UNLIKELY(is_special_turn(worker))) {
         task = now_and_then(worker);
         if (task) return task;
     }
     task = gri_slot_take_owner(&worker->slot);
-    if (GRI_LIKELY(task != NULL)) return task;
-    task = gri_worker_pop(worker);
-    return task ? task : pinned(worker);
+    return GRI_LIKELY(task != NULL) ? task : next_waiting(worker);
 }
 
 gri_task *gri_worker_next_local(gri_worker *worker)
@@ -179,16 +190,18 @@ gri_task *gri_worker_next_local(gri_worker *worker)
     return next_local(worker);
 }
 
-/* First thing on the new stack after every switch: now the one we came from is saved. */
+/* First thing on the new stack after every switch: now the one we came from is saved. It was a task's, or a loop's. */
 GRI_INLINE void after_switch(gri_worker *worker)
 {
     gri_task *task = worker->leaving_task;
     if (GRI_LIKELY(task != NULL)) {
         worker->leaving_task = NULL;
-        if (!worker->leaving_commit(task)) gri_task_ready_last(task);
+        gri_mailword *word = worker->leaving_word;
+        if (GRI_UNLIKELY(!word) || !gri_mailword_park(word, worker->leaving_state)) gri_task_ready_last(task);
+        return;
     }
     gri_stack *stack = worker->leaving_stack;
-    if (GRI_UNLIKELY(stack != NULL)) {
+    if (stack != NULL) {
         worker->leaving_stack = NULL;
         gri_stack_give(&worker->stacks, stack);
     }
@@ -209,47 +222,76 @@ static gri_stack *fresh_loop(gri_worker *worker)
     return stack;
 }
 
-/* The one place where a task leaves its stack to come back to it. Not inlined: a single return address for the return
- * predictor, which measured 7-9 ns a message against 18 with several. */
-GRI_NOINLINE int gri_task_park(gri_task *task, bool (*commit)(gri_task *task))
+/* Where the next task has no stack, or there is none: a loop's stack, for the worker to go on with. NULL: no memory; the task that
+ * wanted to park goes on. */
+GRI_NOINLINE static gri_stack *loop_instead(gri_task *task, gri_task *next)
 {
     gri_worker *worker = task->worker;
-    gri_stack *stack = worker->stack;
-    gri_task *next;
-    if (GRI_UNLIKELY(worker->simulated))
-        next = gri_simulation_next(&worker, false);
-    else
-        next = next_local(worker);
-    gri_stack *target;
-    if (GRI_LIKELY(next && next->stack)) {
-        target = next->stack;
-        next->stack = NULL;
-        begin_task(worker, next);
-    } else {
-        target = fresh_loop(worker);
-        if (GRI_UNLIKELY(!target)) {
-            if (next) gri_task_ready_last(next);
-            task->worker = worker;
-            worker->stack = stack;
-            return GR_ENOMEM;
-        }
-        worker->resume = next;
-        gri_store_relaxed(&worker->current, NULL); /* relaxed: for reports */
+    gri_stack *stack = fresh_loop(worker);
+    if (GRI_UNLIKELY(!stack)) {
+        if (next) gri_task_ready_last(next);
+        /* relaxed: for reports; in simulation the task may have come from another worker */
+        gri_store_relaxed(&worker->current, task);
+        return NULL;
     }
+    worker->resume = next;
+    gri_store_relaxed(&worker->current, NULL); /* relaxed: for reports */
+    return stack;
+}
+
+/* The next task where that is not simply the slot's or the deque's. In simulation it may be another worker's, which then is the
+ * one that task->worker says. */
+GRI_NOINLINE static gri_task *next_specially(gri_task *task)
+{
+    gri_worker *worker = task->worker, *from = worker;
+    if (GRI_LIKELY(!worker->simulated)) {
+        gri_task *next = now_and_then(worker);
+        if (!next) next = gri_slot_take_owner(&worker->slot);
+        return next ? next : next_waiting(worker);
+    }
+    gri_task *next = gri_simulation_next(&worker, false);
+    worker->leaving_word = from->leaving_word;
+    worker->leaving_state = from->leaving_state;
+    task->worker = worker;
+    /* relaxed: constant */
+    if (next && next->stack) gri_simulation_note(gri_load_relaxed(&next->id));
+    return next;
+}
+
+/* The one place where a task leaves its stack to come back to it. Not inlined: a single return address for the return
+ * predictor, which measured 7-9 ns a message against 18 with several. Whatever is not usual is elsewhere, so that this frame is
+ * small: a parked task's lines come from far away. */
+GRI_NOINLINE int gri_task_park(gri_task *task, gri_mailword *word, uint64_t state)
+{
+    gri_worker *worker = task->worker;
+    worker->leaving_word = word;
+    worker->leaving_state = state;
+    gri_task *next;
+    if (GRI_LIKELY(!worker->simulated && !is_special_turn(worker))) {
+        next = gri_slot_take_owner(&worker->slot);
+        if (!next) next = next_waiting(worker);
+    } else {
+        next = next_specially(task);
+    }
+    worker = task->worker;
+    gri_stack *target = next ? next->stack : NULL;
+    if (GRI_LIKELY(target != NULL)) {
+        next->stack = NULL;
+        next->worker = worker;
+        gri_store_relaxed(&worker->current, next); /* relaxed: the monitor only compares and reports it */
+    } else {
+        target = loop_instead(task, next);
+        if (GRI_UNLIKELY(!target)) return GR_ENOMEM;
+        worker = task->worker;
+    }
+    gri_stack *stack = worker->stack;
     task->stack = stack;
     worker->leaving_task = task;
-    worker->leaving_commit = commit;
     worker->stack = target;
     gri_count_owner(&worker->counters.switches, 1u); /* relaxed: a counter */
     gri_context_switch(&stack->context, &target->context);
     after_switch(task->worker);
     return 0;
-}
-
-static bool commit_yield(gri_task *task)
-{
-    (void)task;
-    return false;
 }
 
 static bool is_alone(gri_worker *worker)
@@ -271,7 +313,7 @@ void gri_task_yield(gri_task *task)
         }
     }
     /* GR_ENOMEM: no stack to give way on; going on is as good. */
-    (void)gri_task_park(task, commit_yield);
+    (void)gri_task_park(task, NULL, 0);
 }
 
 /* The loop's stack is left for good: it is cached as soon as we stand on the next one. */
@@ -307,6 +349,14 @@ static void run_task(gri_worker *worker, gri_task *task)
     task->run(task);
 }
 
+/* Has it come from a task, not from searching, and is it to stay? */
+GRI_INLINE bool is_busy(gri_worker *worker)
+{
+    /* relaxed: a request, and its own writes */
+    return !gri_load_relaxed(&worker->retire) && !worker->searching &&
+           gri_load_relaxed(&worker->phase) == GRI_WORKER_BUSY;
+}
+
 /* Every stack but a thread's own begins here. The frame keeps nothing across a task: it may come back on another thread. */
 void gri_worker_loop(void *arg)
 {
@@ -319,8 +369,9 @@ void gri_worker_loop(void *arg)
             gri_store_relaxed(&worker->current, NULL); /* relaxed: for reports */
             if (worker->simulated)
                 task = gri_simulation_next(&worker, true);
-            else
-                task = gri_worker_next(worker);
+            else if (GRI_LIKELY(is_busy(worker)))
+                task = next_local(worker);
+            if (!task) task = gri_worker_next(worker);
         }
         if (!task) break;
         run_task(worker, task);

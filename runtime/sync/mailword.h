@@ -131,6 +131,19 @@ static inline gri_mail gri_mailword_push(gri_mailword *mb, uint32_t generation, 
     return gri_mailword_push_chain(mb, generation, node, node, urgent, ret_chain);
 }
 
+/* Any thread. The most usual push in one comparison: if the owner waits for anything, and has nothing, it is woken as by push with
+ * this node, and true is returned: GRI_MAIL_WOKE. False: nothing has happened, push. */
+static inline bool gri_mailword_wake(gri_mailword *mb, uint32_t generation, gri_mailnode *node)
+{
+    const uint64_t tag = gri_mailword_tag(generation);
+    /* relaxed: a guess that the swap checks */
+    uint64_t seen = gri_load_relaxed(&mb->word);
+    if (seen != (tag | GRI_MAIL_WAIT_ANY)) return false;
+    gri_plain_write(&node->link, NULL);
+    /* mo:mailword.wake acquire <- mailword.park release: takes over the owner. There is no chain but the node */
+    return gri_cas_strong_acquire(&mb->word, &seen, tag | GRI_MAIL_RUNNING);
+}
+
 /* Any thread. Sets flags (one or more of GRI_MAIL_KILL, KILL_NOW, NOTIFY): the owner finds them in its next take, and its
  * next park fails. A waiting owner is woken, whatever it waits for: *ret_chain is what the word held (NULL if nothing),
  * and the flags other than NOTIFY stay in the word for the owner's first take. */

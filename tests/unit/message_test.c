@@ -158,11 +158,11 @@ TEST(message, embedded_in_a_record)
 
 static gr_message *held;
 
-static bool leave_list(gr_message *m)
+static void leave_list(gr_message *m)
 {
     CHECK(m == held);
     held = NULL;
-    return false;
+    gri_message_release(m);
 }
 
 TEST(message, held_messages_leave_their_list_when_shared)
