@@ -43,6 +43,10 @@ static void schedule_owner(gri_mailnode *chain)
 
 static gri_mail send(unsigned i, bool urgent)
 {
+    if (!urgent && gri_mailword_wake(&box, GENERATION, &letters[i].node)) { /* as senders do: the short way first */
+        schedule_owner(&letters[i].node);
+        return GRI_MAIL_WOKE;
+    }
     gri_mailnode *chain = NULL;
     const gri_mail mail = gri_mailword_push(&box, GENERATION, &letters[i].node, urgent, &chain);
     if (mail == GRI_MAIL_WOKE) schedule_owner(chain);

@@ -56,6 +56,24 @@ TEST(mailword, push_onto_waiting_wakes_and_hands_over)
     CHECK(chain == NULL);
 }
 
+TEST(mailword, wake_is_a_push_for_who_waits_for_anything_and_nothing_else)
+{
+    gri_mailword mb;
+    gri_mailword_init(&mb, 7);
+    CHECK(!gri_mailword_wake(&mb, 7, node(0)) && !gri_mailword_peek(&mb)); /* runs */
+    CHECK(gri_mailword_park(&mb, GRI_MAIL_WAIT_URGENT));
+    CHECK(!gri_mailword_wake(&mb, 7, node(0)));
+    CHECK_EQ(gri_mailword_notify(&mb, 7, &chain), GRI_MAIL_WOKE);
+    CHECK(gri_mailword_park(&mb, GRI_MAIL_WAIT_ANY));
+    CHECK(!gri_mailword_wake(&mb, 9, node(0))); /* another life */
+    node(0)->link = node(1);
+    CHECK(gri_mailword_wake(&mb, 7, node(0)));
+    CHECK(node(0)->link == NULL && !gri_mailword_peek(&mb));
+    CHECK(!gri_mailword_wake(&mb, 7, node(1))); /* runs again */
+    (void)gri_mailword_close(&mb);
+    CHECK(!gri_mailword_wake(&mb, 7, node(1)));
+}
+
 TEST(mailword, ordinary_push_does_not_wake_who_waits_for_urgent)
 {
     gri_mailword mb;
