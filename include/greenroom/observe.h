@@ -49,6 +49,13 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_observe_exits(size_t max, gr_message **ret_ex
  * be NULL) is its length without the NUL. Errors: GR_ENOTRUNNING, GR_EFORKED, GR_ENOMEM. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_metrics(char **ret_text, size_t *ret_bytes);
 
+/* All of it as text for people: the runtime, its workers, and a line for each actor alive: address, names, behaviour, what it is,
+ * where it runs or what it waits for and since when, its mailbox, what it has received, its memory. In pieces of some kilobytes, whole
+ * lines, to a descriptor, or to a function that returns 0 to go on. Not from signal handlers: it allocates.
+ * Errors: GR_ENOTRUNNING, GR_EFORKED, GR_ENOMEM, GR_ESYSTEM (writing failed); or what the function has returned. */
+GR_ANY_THREAD int gr_dump(int descriptor);
+GR_ANY_THREAD int gr_dump_to(int (*put)(void *arg, const char *text, size_t bytes), void *arg);
+
 GR_END_DECLS
 
 #endif

@@ -85,10 +85,15 @@ struct gr_self {
     /* The owner. */
     GRI_ALIGNED(GRI_CACHE_LINE) gr_message *inbox; /* oldest first; what receive looks at */
     gr_message *inbox_last;
-    gr_message *held;         /* received and not freed, newest first: freed at the end */
-    gr_message *reply;        /* the answer to `awaited`, arrived */
-    uint64_t awaited;         /* reference of the call, wait or blocking operation under way; 0: none */
-    gri_serving *serving;     /* server: the message being served, on the stack that serves it */
+    gr_message *held;  /* received and not freed, newest first: freed at the end */
+    gr_message *reply; /* the answer to `awaited`, arrived */
+    uint64_t awaited;  /* reference of the call, wait or blocking operation under way; 0: none */
+    union {
+        gri_serving *serving; /* server: the message being served, on the stack that serves it */
+        struct {
+            uint32_t number, ms;
+        } idle; /* a server without a stack: what a stack has of its park */
+    };
     gri_atomic_u64 published; /* state.c: the snapshot that gr_state reads; readers pin it here */
     gri_atomic_u32 attention; /* set by others after a flag went into the word; cleared by the owner */
     uint16_t flags;           /* enum gri_actor_flag */

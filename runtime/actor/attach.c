@@ -11,12 +11,15 @@
 
 #include "actor/finish.h"
 #include "actor/runtime.h"
+#include "os/clock.h"
 
 #include <greenroom/runtime.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 typedef struct attached {
+    gri_attached_mark mark; /* first */
+    uint32_t waits;         /* how often it has waited; wraps */
     gri_parker parker;
     gr_self *self;
     gri_heap *heap;
@@ -123,6 +126,9 @@ void gri_attached_wait(gr_self *self, uint64_t wait, gri_instant deadline)
 {
     attached *a = self->state;
     gri_heap_flush();
+    /* relaxed, both: the park publishes them */
+    gri_store_relaxed(&a->mark.parked_ms, (uint32_t)(gri_clock_monotonic() / GRI_NS_PER_MS));
+    gri_store_relaxed(&a->mark.parked_number, ++a->waits);
     if (!gri_mailword_park(&self->mailbox, wait)) return;
     if (gri_parker_wait(&a->parker, deadline)) return;
     gri_mailnode *chain = NULL;

@@ -6,6 +6,7 @@
 #include "actor/finish.h"
 #include "actor/runtime.h"
 #include "actor/serve.h"
+#include "actor/waiting.h"
 #include "actor/watch.h"
 #include "message/call_form.h"
 #include "message/copy.h"
@@ -104,6 +105,8 @@ GRI_INLINE int ask(gr_self *self, gr_address to, gr_message *request, const aski
     request->kind = GRI_MESSAGE_CALL;
     request->reference = a->reference;
     self->awaited = a->reference;
+    const gri_waiting waiting = {.kind = GRI_WAITING_CALL, .reference = a->reference, .address = to, .what = a->method};
+    gri_waiting_set(self, &waiting);
     int code = gri_deliver(self, to, &request);
     if (GRI_UNLIKELY(code != 0)) {
         self->awaited = 0;

@@ -15,6 +15,7 @@
 #include "actor/runtime.h"
 #include "actor/serve.h"
 #include "actor/state.h"
+#include "actor/waiting.h"
 #include "actor/watch.h"
 
 #include <stdio.h>
@@ -40,6 +41,7 @@ void gri_unwind(gr_self *self, enum gri_outcome outcome)
         gri_panic("%s on an attached thread outside gr_protect",
                   outcome == GRI_RAISED ? "gr_raise" : "an unwinding kill");
     frame->outcome = outcome;
+    gri_waiting_set(self, NULL); /* of what is jumped over */
     leave_sections(self, frame->no_suspend, frame->kill_holds);
     if (!frame->outer) gri_serve_unwound(self);
     gri_jump_to(&frame->jump, 1);
@@ -232,6 +234,7 @@ void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
     self->flags |= GRI_ENDING | GRI_KILL_HELD;
     self->frame = NULL;
     self->serving = NULL; /* after an overflow its stack is gone */
+    gri_waiting_set(self, NULL);
     leave_sections(self, 0, 0);
     gri_heap_beyond_limit(true); /* whoever watches it learns how it ended, however much is on its way */
     gr_message *report = outcome == GRI_RETURNED ? NULL : gri_report_take(self, outcome);

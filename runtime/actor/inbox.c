@@ -8,6 +8,7 @@
 #include "actor/actor.h"
 #include "actor/call.h"
 #include "actor/runtime.h"
+#include "actor/waiting.h"
 #include "actor/watch.h"
 #include "message/hold.h"
 #include "message/shape.h"
@@ -297,6 +298,7 @@ int gr_select(gr_self *self, const gr_pattern *patterns, size_t count, gr_messag
     for (size_t i = 0; i < count; i++)
         if (!patterns[i].shape) return gri_fail(self, GR_EINVAL, "pattern %zu has no shape", i);
     if (!scans_of(self)) return gri_fail(self, GR_ENOMEM, "no memory to remember what was looked at");
+    const gri_waiting waiting = {.kind = GRI_WAITING_SELECT, .number = (int32_t)count, .what = patterns};
     uint64_t wanted = fingerprint(patterns, count);
     for (;;) {
         gri_inbox_collect(self);
@@ -314,7 +316,9 @@ int gr_select(gr_self *self, const gr_pattern *patterns, size_t count, gr_messag
             gri_give_way(self);
             return GR_ETIMEOUT;
         }
+        gri_waiting_set(self, &waiting);
         code = gri_suspend_here(self, GRI_MAIL_WAIT_ANY, deadline);
+        gri_waiting_set(self, NULL);
         if (code == GR_ETIMEOUT && (self->handed || gri_mailword_peek(&self->mailbox))) {
             /* Looks at what came meanwhile once more, without waiting again. */
             deadline = GR_NOW;

@@ -8,7 +8,7 @@
 #ifndef GRI_ACTOR_LOOK_H
 #define GRI_ACTOR_LOOK_H
 
-#include "actor/actor.h"
+#include "actor/waiting.h"
 
 typedef struct gri_look {
     gr_address address;
@@ -23,6 +23,21 @@ typedef struct gri_look {
 
 /* GR_EDEAD. */
 GR_MUST_CHECK int gri_look_at(gr_address address, gri_look *ret_look);
+
+/* What a parked actor waits for. Addresses are as they were given; texts are cut to fit. */
+#define GRI_LOOK_SHAPES 3
+typedef struct gri_look_waiting {
+    enum gri_waiting_kind kind;
+    int64_t since_ms;     /* how long it has been parked */
+    int64_t left_ms;      /* until its deadline; -1: it has none */
+    int32_t number;       /* SELECT: shapes in all; SOCKET: the descriptor */
+    gr_address address;   /* CALL, END, STATE */
+    const void *function; /* BLOCKING */
+    char text[128];       /* CALL: method; SOCKET, OTHER */
+    char shapes[GRI_LOOK_SHAPES][128];
+} gri_look_waiting;
+/* False: it is not parked, or too busy to be seen so. */
+bool gri_look_waiting_of(gr_address address, gri_look_waiting *ret_waiting);
 
 /* How many messages wait there, of whatever kind: what the actor has sorted already and what it has not taken in yet, which is
  * counted message by message, at most GRI_LOOK_MESSAGES. While it takes them in the result may be too small. */

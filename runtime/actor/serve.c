@@ -206,7 +206,9 @@ GRI_NOINLINE static void serve_all(gr_self *self, gri_serving *serving)
         }
         gri_frame *frame = self->frame;
         self->frame = NULL;
-        self->serving = NULL;
+        /* In the place of `serving`, for who looks at an idle server. relaxed: ours */
+        self->idle.number = (uint32_t)gri_load_relaxed(&self->task.worker->counters.runs);
+        self->idle.ms = gri_runtime_tick();
         const bool any = self->inbox || self->handed;
         if (GRI_LIKELY(!any) && gri_mailword_park(&self->mailbox, GRI_MAIL_WAIT_ANY)) return;
         if (any || slice_is_over) {

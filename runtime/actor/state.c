@@ -4,6 +4,7 @@
 #include "actor/state.h"
 
 #include "actor/runtime.h"
+#include "actor/waiting.h"
 #include "actor/watch.h"
 #include "os/thread.h"
 
@@ -265,6 +266,7 @@ static enum look look(gr_address address, uint64_t *version)
 /* Until something has changed. A kill is left for the caller to act on: this frame has an entry in a bucket. */
 static int wait_for_change(gr_self *self, waiter *w, uint64_t *version, gr_deadline deadline)
 {
+    const gri_waiting waiting = {.kind = GRI_WAITING_STATE, .address = w->watched};
     for (int code = 0;;) {
         enter(w);
         switch (look(w->watched, version)) {
@@ -274,7 +276,9 @@ static int wait_for_change(gr_self *self, waiter *w, uint64_t *version, gr_deadl
         }
         if (code == GR_ETIMEOUT) return gri_fail(self, code, "the deadline passed");
         if (code != 0) return code;
+        gri_waiting_set(self, &waiting);
         code = gri_suspend(self, GRI_MAIL_WAIT_URGENT, deadline);
+        gri_waiting_set(self, NULL);
         gri_inbox_collect(self);
         if (gri_kill_check_keeping(self) != 0) return GR_EKILLED;
     }

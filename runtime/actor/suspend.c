@@ -12,6 +12,7 @@
 #include "actor/overflow.h"
 #include "actor/registry.h"
 #include "actor/runtime.h"
+#include "actor/waiting.h"
 #include "os/clock.h"
 
 #include <errno.h>
@@ -219,9 +220,12 @@ int gr_cooperate(gr_self *self)
 int gr_sleep(gr_self *self, gr_deadline deadline)
 {
     int code = gri_suspend_enter(self);
+    const gri_waiting waiting = {.kind = GRI_WAITING_SLEEP};
     if (code == 0) gri_give_way(self);
     while (code == 0) {
+        gri_waiting_set(self, &waiting);
         code = gri_suspend(self, GRI_MAIL_WAIT_URGENT, deadline);
+        gri_waiting_set(self, NULL);
         gri_inbox_collect(self);
         int killed = gri_kill_check(self);
         if (killed != 0) return killed;

@@ -4,6 +4,7 @@
 
 #include "actor/call.h"
 #include "actor/runtime.h"
+#include "actor/waiting.h"
 
 #include <greenroom/link.h>
 
@@ -485,6 +486,8 @@ static int wait_record(gr_self *self, gr_address address, bool keep, gr_message 
     if (code != 0)
         return gri_fail(self, code, code == GR_EDEAD ? "it is dead and was not retained" : "no memory to wait");
     self->awaited = reference;
+    const gri_waiting waiting = {.kind = GRI_WAITING_END, .reference = reference, .address = address};
+    gri_waiting_set(self, &waiting);
     code = gri_await(self, deadline, ret_exit);
     if (*ret_exit) {
         gri_list_remove(&watch->own);

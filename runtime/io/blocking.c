@@ -16,6 +16,7 @@
 #include "actor/attach.h"
 #include "actor/log.h"
 #include "actor/runtime.h"
+#include "actor/waiting.h"
 #include "base/list.h"
 #include "os/clock.h"
 
@@ -231,9 +232,12 @@ static bool give_up(job *j)
 
 static void wait_for_return(gr_self *self, job *j)
 {
+    const gri_waiting wait = {.kind = GRI_WAITING_BLOCKING, .what = (const void *)(uintptr_t)j->fn};
     while (!is_done(j)) {
+        gri_waiting_set(self, &wait);
         if (gri_suspend(self, GRI_MAIL_WAIT_URGENT, GR_FOREVER) != 0)
             gri_thread_yield(); /* no memory to wait properly */
+        gri_waiting_set(self, NULL);
         gri_inbox_collect(self);
     }
     free(j);
@@ -242,8 +246,11 @@ static void wait_for_return(gr_self *self, job *j)
 /* Until it has returned, or there is a reason not to wait any longer. j is gone afterwards. */
 static int await(gr_self *self, job *j, gr_deadline deadline)
 {
+    const gri_waiting wait = {.kind = GRI_WAITING_BLOCKING, .what = (const void *)(uintptr_t)j->fn};
     for (;;) {
+        gri_waiting_set(self, &wait);
         int code = gri_suspend(self, GRI_MAIL_WAIT_URGENT, deadline);
+        gri_waiting_set(self, NULL);
         gri_inbox_collect(self);
         int killed = gri_kill_check_keeping(self);
         if (killed != 0) code = killed;

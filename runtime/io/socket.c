@@ -4,6 +4,7 @@
 #include "io/socket.h"
 
 #include "actor/runtime.h"
+#include "actor/waiting.h"
 #include "io/active.h"
 #include "io/signal_watch.h"
 #include "os/clock.h"
@@ -302,10 +303,17 @@ int gri_socket_wait(gr_self *self, gri_socket_record *record, gri_atomic_u32 *re
     if (code != 0) return code;
     /* mo:socket.wait seq_cst <-> socket.report seq_cst: see there */
     gri_store_seq_cst(&record->waiter, gri_actor_address(self).id);
+    const gri_waiting waiting = {.kind = GRI_WAITING_SOCKET,
+                                 .number = record->fd,
+                                 .what = ready == &record->writable ? "write"
+                                         : record->is_listener      ? "accept"
+                                                                    : "read"};
     /* mo:socket.wait seq_cst <-> socket.report seq_cst: see there */
     while (!gri_load_seq_cst(ready)) {
         if (deadline.ns == GRI_INSTANT_PAST) return GR_ETIMEOUT;
+        gri_waiting_set(self, &waiting);
         code = gri_suspend(self, GRI_MAIL_WAIT_URGENT, deadline);
+        gri_waiting_set(self, NULL);
         gri_inbox_collect(self);
         if (gri_kill_check_keeping(self) != 0) return GR_EKILLED;
         /* mo:socket.wait seq_cst <-> socket.report seq_cst: see there */
@@ -320,9 +328,12 @@ int gri_socket_pause(gr_self *self, int64_t ns, gr_deadline deadline)
     gr_deadline end = {gri_instant_add(gri_clock_now(), ns)};
     bool beyond = end.ns >= deadline.ns;
     if (beyond) end = deadline;
+    const gri_waiting waiting = {.kind = GRI_WAITING_OTHER, .what = "time to pass before the next try on a socket"};
     int code = 0;
     while (code == 0) {
+        gri_waiting_set(self, &waiting);
         code = gri_suspend(self, GRI_MAIL_WAIT_URGENT, end);
+        gri_waiting_set(self, NULL);
         gri_inbox_collect(self);
         if (gri_kill_check_keeping(self) != 0) return GR_EKILLED;
     }

@@ -550,7 +550,7 @@ void gri_stack_give(gri_stack_cache *cache, gri_stack *stack)
 {
     if (GRI_UNLIKELY(!stack->taken)) gri_panic("stack %u given back twice", stack->slot);
     stack->taken = 0;
-    stack->owner = NULL;
+    gri_store_relaxed(&stack->waiting, NULL); /* relaxed: nobody parks on it */
     if (GRI_UNLIKELY(gri_stack_is_yellow_open(stack))) gri_stack_close_yellow(stack);
     if (stack->guard == GRI_GUARDED_CANARY) canary_renew(stack);
     unsigned size_class = stack->size_class;

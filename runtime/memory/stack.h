@@ -67,8 +67,10 @@ typedef enum gri_stack_zone {
 } gri_stack_zone;
 
 typedef struct gri_stack {
-    gri_context context;    /* who suspends on this stack saves it here */
-    void *owner;            /* the holder's: whose frames are on the stack */
+    gri_context context; /* who suspends on this stack saves it here */
+    gri_atomic_u32 parked_ms,
+        parked_number;      /* the holder's: when it suspended, and which time that was: see gri_task_park */
+    gri_atomic_ptr waiting; /* the holder's: what for (actor/waiting.h); NULL in a stack that was given back */
     struct gri_stack *next; /* the holder's while taken, then the cache's */
     char *low;              /* lowest usable byte: the end of yellow */
     char *yellow_low;       /* the end of red */

@@ -7,6 +7,7 @@
 #include "actor/runtime.h"
 #include "actor/state.h"
 #include "actor/watch.h"
+#include "observe/waits.h"
 
 #include <greenroom/build.h>
 #include <greenroom/observe.h>
@@ -50,6 +51,24 @@ static void put_watchers(gr_builder *b, gr_address address)
     put_number(b, "monitors", others);
 }
 
+static void put_waiting(gr_builder *b, gr_address address)
+{
+    gri_look_waiting waiting;
+    gri_text text;
+    char *words = NULL;
+    bool is_parked = gri_look_waiting_of(address, &waiting);
+    gri_text_begin(&text);
+    if (is_parked) gri_waits_print(&text, &waiting);
+    if (gri_text_end(&text, &words, NULL) != 0) words = NULL;
+    put_text(b, "waits_for", words);
+    gr_put_key(b, "waits_since_ms");
+    if (is_parked)
+        gr_put_int(b, waiting.since_ms);
+    else
+        gr_put_null(b);
+    free(words);
+}
+
 int gr_observe_actor(gr_address address, gr_message **ret_info)
 {
     if (gri_runtime_forked()) return GR_EFORKED;
@@ -70,8 +89,7 @@ int gr_observe_actor(gr_address address, gr_message **ret_info)
     put_text(&b, "behaviour", behaviour ? behaviour->name : NULL);
     put_text(&b, "kind", look.is_attached ? "attached" : look.is_server ? "server" : "thread");
     put_text(&b, "state", look.state);
-    put_text(&b, "waits_for", NULL);
-    gr_put_key(&b, "waits_since_ms"), gr_put_null(&b);
+    put_waiting(&b, address);
     put_number(&b, "mailbox", look.mailbox);
     put_number(&b, "mailbox_max", look.mailbox_max);
     put_number(&b, "messages", look.received);

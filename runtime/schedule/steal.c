@@ -213,8 +213,10 @@ static void become_busy(gri_worker *worker)
     gri_store_relaxed(&worker->phase, GRI_WORKER_BUSY); /* relaxed: the fence orders it */
     /* mo:worker.busy seq_cst <-> monitor.sleep seq_cst: the monitor sees a busy worker, or the worker a sleeping monitor */
     gri_fence_seq_cst();
-    if (GRI_UNLIKELY(gri_load_relaxed(&worker->scheduler->monitor_asleep))) /* relaxed: the fence orders it */
-        gri_parker_notify(&worker->scheduler->monitor_parker);
+    if (GRI_LIKELY(!gri_load_relaxed(&worker->scheduler->monitor_asleep))) return; /* relaxed: the fence orders it */
+    /* It keeps the coarse time, which has stood still meanwhile. relaxed: coarse time */
+    gri_store_relaxed(&worker->scheduler->tick_ms, (uint32_t)(gri_clock_monotonic() / GRI_NS_PER_MS));
+    gri_parker_notify(&worker->scheduler->monitor_parker);
 }
 
 /* A worker that was sent away, and a spare that has nothing to do, wait outside the idle protocol until the monitor wants

@@ -288,7 +288,11 @@ GRI_NOINLINE int gri_task_park(gri_task *task, gri_mailword *word, uint64_t stat
     task->stack = stack;
     worker->leaving_task = task;
     worker->stack = target;
-    gri_count_owner(&worker->counters.switches, 1u); /* relaxed: a counter */
+    const uint64_t number = gri_load_relaxed(&worker->counters.switches) + 1; /* relaxed, both: a counter */
+    gri_store_relaxed(&worker->counters.switches, number);
+    /* Names this park for who looks at it. relaxed, all: the commit publishes them; coarse time */
+    gri_store_relaxed(&stack->parked_ms, gri_load_relaxed(&worker->scheduler->tick_ms));
+    gri_store_relaxed(&stack->parked_number, (uint32_t)number);
     gri_context_switch(&stack->context, &target->context);
     after_switch(task->worker);
     return 0;

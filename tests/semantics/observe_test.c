@@ -4,6 +4,7 @@
 #include "support/desk.h"
 
 #include <greenroom/observe.h>
+#include <sched.h>
 
 static gr_message *stats(void)
 {
@@ -277,4 +278,240 @@ TEST(metrics, say_what_the_counters_say)
     free(text);
     END(self);
     CHECK_EQ(gr_metrics(&text, &bytes), GR_ENOTRUNNING);
+}
+
+/* ---- what they wait for ---- */
+
+/* What the actor waits for, to be freed; "" if it does not wait. */
+static char *waits_for(gr_address address, int64_t *ret_since)
+{
+    gr_message *m = NULL;
+    *ret_since = -1;
+    if (gr_observe_actor(address, &m) != 0) return strdup("");
+    char *text = strdup(gr_string(gr_get(gr_body(m), "waits_for"), ""));
+    *ret_since = gr_int(gr_get(gr_body(m), "waits_since_ms"), -1);
+    FREE(m);
+    return text;
+}
+
+static bool waits_like(gr_address address, const char *begins, const char *contains)
+{
+    int64_t since = -1;
+    char *text = waits_for(address, &since);
+    bool like = strncmp(text, begins, strlen(begins)) == 0 && strstr(text, contains) && since >= 0;
+    free(text);
+    return like;
+}
+
+static void calls_out(gr_self *self, gr_value args)
+{
+    gr_message *reply = NULL;
+    int code = gr_call(self, &reply, gr_address_in(gr_get(args, "to")), "no_hurry", gr_after_s(3600), "n");
+    CHECK(code == GR_EKILLED || code == GR_EDEAD);
+    gr_message_free(&reply);
+}
+
+static void waits_out(gr_self *self, gr_value args)
+{
+    if (gr_wait(self, gr_address_in(gr_get(args, "to")), NULL, GR_FOREVER) != GR_EKILLED) abort();
+}
+
+static void watches_state(gr_self *self, gr_value args)
+{
+    uint64_t version = 0;
+    if (gr_state_wait(self, gr_address_in(gr_get(args, "to")), &version, GR_FOREVER) != GR_EKILLED) abort();
+}
+
+static void sleeps(gr_self *self, gr_value args)
+{
+    (void)args;
+    (void)gr_sleep(self, gr_after_s(7200));
+}
+
+TEST(waits, each_wait_is_told_in_words)
+{
+    gr_self *self = BEGIN();
+    gr_address quiet, caller, waiter, watcher, selector, sleeper;
+    gr_address desk = desk_new(self);
+    CHECK_OK(gr_spawn_with(self, &quiet, deaf, OPTIONS(.name = "quiet"), "n"));
+    CHECK_OK(gr_spawn(self, &caller, calls_out, "{s:A}", "to", quiet));
+    CHECK_OK(gr_spawn(self, &waiter, waits_out, "{s:A}", "to", quiet));
+    CHECK_OK(gr_spawn(self, &watcher, watches_state, "{s:A}", "to", quiet));
+    CHECK_OK(gr_spawn(self, &selector, fussy, "n"));
+    CHECK_OK(gr_spawn(self, &sleeper, sleeps, "n"));
+    WAIT_FOR(self, waits_like(desk, "a message", ""));
+    WAIT_FOR(self, waits_like(quiet, "time to pass", ""));
+    WAIT_FOR(self, waits_like(caller, "the answer of ", " \"quiet\" to no_hurry, 3"));
+    WAIT_FOR(self, waits_like(caller, "the answer of ", text_of(quiet)));
+    WAIT_FOR(self, waits_like(waiter, "the end of ", " \"quiet\""));
+    WAIT_FOR(self, waits_like(watcher, "the next publication of ", " \"quiet\""));
+    WAIT_FOR(self, waits_like(selector, "a message like {\"go\":any}", ""));
+    WAIT_FOR(self, waits_like(sleeper, "time to pass, 7", " ms more"));
+    END(self);
+}
+
+static void looks_at_itself(gr_self *self, gr_value args)
+{
+    gr_message *m = NULL;
+    CHECK_OK(gr_observe_actor(gr_self_address(self), &m));
+    CHECK_OK(gr_cast_value(self, gr_address_in(gr_get(args, "to")), gr_body(m)));
+    gr_message_free(&m);
+}
+
+TEST(waits, who_runs_does_not_wait)
+{
+    gr_self *self = BEGIN();
+    gr_address address;
+    CHECK_OK(gr_spawn(self, &address, looks_at_itself, "{s:A}", "to", gr_self_address(self)));
+    gr_message *m = RECEIVE(self);
+    CHECK_STR(gr_string(gr_get(gr_body(m), "state"), NULL), "running");
+    CHECK_EQ(gr_type_of(gr_get(gr_body(m), "waits_for")), GR_NULL);
+    CHECK_EQ(gr_type_of(gr_get(gr_body(m), "waits_since_ms")), GR_NULL);
+    CHECK_EQ(gr_type_of(gr_get(gr_body(m), "worker")), GR_INT);
+    FREE(m);
+    END(self);
+}
+
+/* After a wait that was unwound, the next one is not mistaken for it. */
+static void selects(gr_self *self, void *arg)
+{
+    gr_message *m;
+    gr_pattern pattern = {.shape = arg};
+    if (gr_select(self, &pattern, 1, &m, GR_FOREVER) >= 0) gr_message_free(&m);
+}
+
+static void receives_after_unwinding(gr_self *self, gr_value args)
+{
+    (void)args;
+    gr_shape *shape = harness_shape("{\"go\":any}");
+    int code = gr_protect(self, selects, shape, NULL);
+    gr_shape_free(&shape);
+    if (code != GR_EKILLED) return;
+    gr_kill_clear(self);
+    gr_message *m;
+    if (gr_receive(self, &m, SOON) == 0) gr_message_free(&m);
+}
+
+TEST(waits, one_that_was_unwound_is_forgotten)
+{
+    gr_self *self = BEGIN();
+    gr_address address;
+    CHECK_OK(gr_spawn_with(self, &address, receives_after_unwinding, OPTIONS(.kill = GR_KILL_RAISES), "n"));
+    WAIT_FOR(self, waits_like(address, "a message like", ""));
+    CHECK_OK(gr_kill(address));
+    WAIT_FOR(self, waits_like(address, "a message, ", " ms more"));
+    END(self);
+}
+
+static void accepts(gr_self *self, gr_value args)
+{
+    gr_socket listener, socket;
+    char text[GR_SOCKET_TEXT_BYTES], byte;
+    CHECK_OK(gr_listen(self, &listener, "127.0.0.1:0", NULL));
+    CHECK_OK(gr_socket_local(self, listener, text));
+    CHECK_OK(gr_cast(self, gr_address_in(gr_get(args, "to")), "s", text));
+    CHECK_OK(gr_accept(self, listener, &socket, GR_FOREVER));
+    size_t bytes;
+    int code = gr_read(self, socket, &byte, 1, &bytes, GR_FOREVER);
+    CHECK(code == 0 || code == GR_EKILLED);
+}
+
+static void blocks(void *arg)
+{
+    while (!__atomic_load_n((bool *)arg, __ATOMIC_ACQUIRE)) sched_yield();
+}
+
+static void waits_blocking(gr_self *self, gr_value args)
+{
+    bool *done = (bool *)(uintptr_t)gr_int(args, 0);
+    CHECK_OK(gr_blocking(self, blocks, done, NULL, GR_FOREVER));
+}
+
+TEST(waits, on_sockets_and_blocking_calls_are_told)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    gr_address server, blocked;
+    static bool done;
+    CHECK_OK(gr_spawn(self, &server, accepts, "{s:A}", "to", gr_self_address(self)));
+    CHECK_OK(gr_spawn(self, &blocked, waits_blocking, "I", (int64_t)(uintptr_t)&done));
+    gr_message *m = RECEIVE(self);
+    const char *where = gr_string(gr_body(m), "");
+    WAIT_FOR(self, waits_like(server, "accept at 127.0.0.1:", where));
+    gr_socket socket;
+    CHECK_OK(gr_connect(self, &socket, where, SOON));
+    WAIT_FOR(self, waits_like(server, "read with 127.0.0.1:", " (descriptor "));
+    WAIT_FOR(self, waits_like(blocked, "the blocking call of blocks", ""));
+    __atomic_store_n(&done, true, __ATOMIC_RELEASE);
+    WAIT_GONE(self, blocked);
+    gr_close(self, socket);
+    FREE(m);
+    END(self);
+}
+
+/* ---- the dump ---- */
+
+typedef struct pieces {
+    char *text;
+    size_t bytes, count;
+} pieces;
+
+static int collect(void *arg, const char *text, size_t bytes)
+{
+    pieces *p = arg;
+    p->text = realloc(p->text, p->bytes + bytes + 1);
+    CHECK(p->text);
+    memcpy(p->text + p->bytes, text, bytes);
+    p->bytes += bytes;
+    p->text[p->bytes] = '\0';
+    p->count++;
+    return 0;
+}
+
+static int refuse(void *arg, const char *text, size_t bytes)
+{
+    (void)arg, (void)text, (void)bytes;
+    return 17;
+}
+
+TEST(dump, has_a_line_for_each_actor)
+{
+    gr_self *self = BEGIN_WITH(.workers = 2);
+    gr_address quiet, caller;
+    char line[256];
+    CHECK_OK(gr_spawn_with(self, &quiet, deaf, OPTIONS(.name = "quiet"), "n"));
+    CHECK_OK(gr_register(quiet, "also"));
+    CHECK_OK(gr_spawn(self, &caller, calls_out, "{s:A}", "to", quiet));
+    WAIT_FOR(self, harness_waits(caller) && harness_waits(quiet));
+    pieces p = {0};
+    CHECK_OK(gr_dump_to(collect, &p));
+    CHECK(strncmp(p.text, "greenroom 0.", 12) == 0);
+    CHECK(strstr(p.text, "\nworker 0  ") && strstr(p.text, "\nworker 1  "));
+    snprintf(line, sizeof line, "\nactor %s \"quiet\" \"also\", green thread, waits for time to pass, since ",
+             text_of(quiet));
+    CHECK(strstr(p.text, line));
+    CHECK(strstr(p.text, "; 1 in the mailbox, 0 received, "));
+    snprintf(line, sizeof line, "\nactor %s, green thread, waits for the answer of ", text_of(caller));
+    CHECK(strstr(p.text, line));
+    CHECK(strstr(p.text, "\n3 actors\n"));
+    free(p.text);
+    CHECK_EQ(gr_dump_to(refuse, NULL), 17);
+    CHECK_EQ(gr_dump_to(NULL, NULL), GR_EINVAL);
+    CHECK_EQ(gr_dump(-1), GR_ESYSTEM);
+    END(self);
+    CHECK_EQ(gr_dump(2), GR_ENOTRUNNING);
+}
+
+TEST(dump, comes_in_pieces)
+{
+    gr_self *self = BEGIN();
+    gr_address address;
+    for (int i = 0; i < 1000; i++)
+        CHECK_OK(gr_spawn_server(self, &address, &desk_server, NULL, "{s:A}", "host", gr_self_address(self)));
+    pieces p = {0};
+    CHECK_OK(gr_dump_to(collect, &p));
+    CHECK(strstr(p.text, "\n1001 actors\n"));
+    CHECK(p.count > 1);
+    free(p.text);
+    END(self);
 }

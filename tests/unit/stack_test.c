@@ -448,8 +448,8 @@ static void *move_stacks(void *arg)
     gri_stack_cache_init(&cache, 8);
     for (int i = 0; i < MOVES; i++) {
         gri_stack *stack = gri_stack_take(&cache, default_class() + (unsigned)gri_rng_below(&rng, 2));
-        if (!stack || stack->owner) abort();
-        stack->owner = arg;
+        if (!stack || gri_load_relaxed(&stack->waiting)) abort(); /* relaxed, both: ours */
+        gri_store_relaxed(&stack->waiting, arg);
         ((char *)stack)[-100] = 1;
         /* mo:shelf.put acq_rel <-> shelf.put acq_rel: the stack */
         gri_stack *old = gri_exchange_acq_rel(&shelf[gri_rng_below(&rng, SHELF)], stack);

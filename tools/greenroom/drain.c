@@ -15,7 +15,6 @@
 enum {
     TICK_MS = 5,
     LOOK_UP_MS = 1500,
-    LIST_MAX = 1000,
     KILL_MS = 500,     /* at least so long for killed actors to clean up */
     OVERTIME_MS = 3000 /* after that the process ends, even if an actor holds its worker */
 };
@@ -93,28 +92,23 @@ int serving_drain(serving *s)
     return late ? EXIT_DEADLINE : EXIT_CLEAN;
 }
 
-static int list_one(void *arg, gr_address address)
+/* A log line for each line of the dump: its pieces are whole lines. */
+static int log_lines(void *arg, const char *text, size_t bytes)
 {
-    uint64_t *listed = arg;
-    gr_actor_info info;
-    char text[512];
-    if (gr_inspect(address, &info) != 0) return 0;
-    if (++*listed > LIST_MAX) return 0;
-    snprintf(text, sizeof text, "actor %s: %s %s, %s, %llu messages", info.name[0] ? info.name : "without a name",
-             info.behaviour[0] ? info.behaviour : "-", info.is_server ? "server" : "thread", info.state,
-             (unsigned long long)info.messages);
-    logger_write(NULL, GR_LOG_INFO, address, text);
+    (void)arg;
+    for (const char *end = text + bytes; text < end;) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        char line[2048];
+        size_t length = (size_t)((newline ? newline : end) - text);
+        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        logger_write(NULL, GR_LOG_INFO, GR_NO_ADDRESS, line);
+        text += length + 1;
+    }
     return 0;
 }
 
-void serving_list(void)
+void serving_dump(void)
 {
-    uint64_t listed = 0;
-    gr_counters c;
-    if (gr_counters_read(&c) != 0) return;
-    (void)gr_each(list_one, &listed);
-    if (listed > LIST_MAX) logger_print(GR_LOG_INFO, "and %llu more actors", (unsigned long long)(listed - LIST_MAX));
-    logger_print(GR_LOG_INFO, "%llu actors on %llu workers; %llu messages, %llu spawned, %llu ended",
-                 (unsigned long long)c.actors, (unsigned long long)c.workers, (unsigned long long)c.messages,
-                 (unsigned long long)c.spawned, (unsigned long long)c.ended);
+    int code = gr_dump_to(log_lines, NULL);
+    if (code != 0) logger_print(GR_LOG_ERROR, "the actors could not be dumped: %s", gr_error_text(code));
 }

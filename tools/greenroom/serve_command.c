@@ -120,7 +120,7 @@ static int start(serving *s)
     if (code == EXIT_CLEAN) code = probe(s);
     if (code != EXIT_CLEAN) return code;
     the_one = s;
-    int error = signals_start(serving_list, last_act);
+    int error = signals_start(serving_dump, last_act);
     if (error == 0) return EXIT_CLEAN;
     logger_print(GR_LOG_ERROR, "no thread for signals: %s", strerror(error));
     return EXIT_FAILED;

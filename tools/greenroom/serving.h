@@ -51,7 +51,7 @@ void token_remove(const serving *s);
 /* Lets requests and actors finish until the deadline and stops everything. An exit code. */
 int serving_drain(serving *s);
 
-/* A log line per actor. */
-void serving_list(void);
+/* Log lines about all workers and actors (gr_dump), whatever the log level. */
+void serving_dump(void);
 
 #endif
