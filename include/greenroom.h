@@ -22,6 +22,7 @@
 #include <greenroom/server.h>
 #include <greenroom/shape.h>
 #include <greenroom/signal_watch.h>
+#include <greenroom/supervisor.h>
 #include <greenroom/text.h>
 #include <greenroom/time.h>
 #include <greenroom/tls.h>

@@ -22,11 +22,12 @@ GR_IN_ACTOR GR_MUST_CHECK int gr_rename(gr_self *self, const char *name);
 /* Who has the name: GR_ENOTFOUND. The text form of an address is looked up too. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_lookup(const char *name, gr_address *ret_address);
 
-/* A behaviour: what PUT and gr_spawn_behaviour may spawn. Exactly one of entry and server is set. */
+/* A behaviour: what PUT and gr_spawn_behaviour may spawn. Exactly one of entry, server and supervisor is set. */
 typedef struct gr_behaviour {
     const char *name; /* letters, digits, '_', '-', '.'; 1 to 64 bytes */
     gr_entry entry;
     const gr_server *server;
+    const struct gr_supervisor *supervisor; /* supervisor.h; its arguments are not looked at */
     const char *arguments;    /* shape that the arguments must have (shape.h); NULL: any */
     const char *text;         /* one line for people */
     gr_spawn_options options; /* defaults; name, link and monitor must be zero */

@@ -57,7 +57,7 @@ GR_IN_ACTOR GR_MUST_CHECK int gr_reply_value(gr_self *self, gr_value value);
 /* In a method: takes the call over, to be answered later with gr_respond and freed. NULL outside a method or if taken. */
 GR_IN_ACTOR gr_message *gr_call_take(gr_self *self);
 
-/* Ends the server normally when the method or on_message that is running returns. */
+/* Ends the server normally when the method or on_message that is running returns; if it raises instead, with that exception. */
 GR_IN_ACTOR void gr_server_end(gr_self *self);
 
 GR_END_DECLS

@@ -229,6 +229,19 @@ static void apply_options(gr_self *child, const gr_spawn_options *options)
     gri_store_relaxed(&child->mailbox_max, bound); /* relaxed: published with the address */
 }
 
+/* Prepares what will tell its supervisor that it is up, so that telling cannot fail. */
+static int supervise_child(gr_self *self, gr_self *child, const gri_spawn *what)
+{
+    gri_more *more = gri_actor_more(child);
+    int code = more ? gri_registry_note_supervisor(gri_actor_address(child), what->supervisor) : GR_ENOMEM;
+    if (code == 0 && what->ready != GRI_READY_AT_ONCE) code = gr_pack(&more->ready, "{s:b}", "ready", true);
+    if (code != 0) return gri_fail(self, code, "no memory for a supervised actor");
+    more->supervisor = what->supervisor;
+    more->ready_when_started = what->ready == GRI_READY_STARTED;
+    if (more->ready) more->ready->reference = what->options->monitor->id;
+    return 0;
+}
+
 static int watch_child(gr_self *self, gr_address address, const gr_spawn_options *options)
 {
     if (!options) return 0;
@@ -259,7 +272,8 @@ static void undo(gr_self *self, gr_self *child)
     gri_watch_tell_all(child, GRI_WAS_KILLED, gr_body(report));
     gr_message_free(&report);
     gri_block_free(child->state);
-    if (child->more) gri_block_free(child->more);
+    if (child->more) gr_message_free(&child->more->ready);
+    gri_block_free(child->more);
     gri_spinlock *lock = gri_watch_lock(gri_actor_address(child));
     gri_spinlock_lock(lock);
     end_life_locked(child);
@@ -292,6 +306,7 @@ int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *wha
                 code = gri_fail(self, GR_ENOMEM, "no memory for the server's state");
             else
                 memset(child->state, 0, what->server->state_bytes);
+            if (child->state && what->given) memcpy(child->state, &what->given, sizeof what->given);
         }
     } else {
         child->entry = what->entry;
@@ -305,6 +320,7 @@ int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *wha
             code = gri_fail(self, GR_ENOMEM, "no memory for another actor");
     }
     if (code == 0) code = watch_child(self, address, options);
+    if (code == 0 && what->supervisor.id) code = supervise_child(self, child, what);
     if (code == 0 && options && options->name) {
         code = gr_register(address, options->name);
         if (code != 0) code = gri_registry_explain(self, code, options->name);

@@ -142,6 +142,13 @@ struct gri_more {
     const gr_behaviour *behaviour;
     gri_list sockets; /* io: what to close at the end */
     void (*sockets_close)(gr_self *self);
+    /* Supervised: what tells the supervisor that it is up, until it has; see supervisor.h. */
+    gr_address supervisor;
+    gr_message *ready;
+    bool ready_when_started; /* a server: as soon as start has succeeded */
+    /* A server that goes on when it is killed: called once, and what it does ends with gr_server_end. Must not raise. */
+    void (*on_kill)(gr_self *self, void *state);
+    bool kill_taken; /* it was called */
 };
 
 /* ---- finding actors ---- */
@@ -167,14 +174,21 @@ uint64_t gri_actor_reference(gr_self *self); /* a new one; 0 when out of memory 
 
 /* ---- spawning and ending ---- */
 
+enum gri_ready { GRI_READY_AT_ONCE, GRI_READY_STARTED, GRI_READY_SAYS };
+
 typedef struct gri_spawn {
     gr_entry entry; /* or */
     const gr_server *server;
     const gr_spawn_options *options;
     const gr_behaviour *behaviour;
-    gr_message *args; /* moved in on success */
+    gr_message *args;      /* moved in on success */
+    const void *given;     /* the first pointer of the server's state; NULL: zero */
+    gr_address supervisor; /* options.monitor is set */
+    enum gri_ready ready;  /* when a supervised one is up */
 } gri_spawn;
 GR_MUST_CHECK int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *what);
+/* The behaviour of this name, with how->args, options, supervisor; how->ready is set by what it turns out to be. */
+GR_MUST_CHECK int gri_behaviour_spawn(gr_self *self, gr_address *ret_address, const char *name, gri_spawn *how);
 
 /* A block for an attached thread, alive and not queued. */
 GR_MUST_CHECK int gri_actor_new_attached(gr_self **ret_self);

@@ -4,6 +4,7 @@
  * gr_start or after, once. Nothing is ever removed, so what was looked up stays. Any thread, under a lock. */
 #include "actor/registry.h"
 #include "actor/runtime.h"
+#include "actor/supervisor.h"
 
 #include <ctype.h>
 #include <pthread.h>
@@ -79,8 +80,9 @@ static int check(const gr_behaviour *b, gr_detail *ret_detail)
     if (!b) return refuse(ret_detail, GR_EINVAL, "no behaviour");
     int code = check_name(b->name, ret_detail);
     if (code != 0) return code;
-    if (!b->entry == !b->server)
-        return refuse(ret_detail, GR_EINVAL, "behaviour %s: exactly one of entry and server must be set", b->name);
+    if (!!b->entry + !!b->server + !!b->supervisor != 1)
+        return refuse(ret_detail, GR_EINVAL, "behaviour %s: exactly one of entry, server and supervisor must be set",
+                      b->name);
     if (b->options.name || b->options.link || b->options.monitor)
         return refuse(ret_detail, GR_EINVAL, "behaviour %s: options.name, link and monitor must be zero", b->name);
     return 0;
@@ -134,29 +136,42 @@ static gr_spawn_options merged(const gr_spawn_options *defaults, const gr_spawn_
     return all;
 }
 
+int gri_behaviour_spawn(gr_self *self, gr_address *ret_address, const char *name, gri_spawn *how)
+{
+    const gr_shape *shape = NULL;
+    const gr_behaviour *behaviour = find_behaviour(name, &shape);
+    if (!behaviour) return gri_fail(self, GR_ENOTFOUND, "there is no behaviour %.64s", name ? name : "(null)");
+    gr_value args = how->args ? gr_body(how->args) : gri_runtime_null();
+    gr_detail detail;
+    if (shape && gr_shape_explain(shape, args, (gr_value){NULL}, &detail) != 0)
+        return gri_fail(self, GR_ETYPE, "arguments of %s: %s", behaviour->name, detail.text);
+    gr_spawn_options all = merged(&behaviour->options, how->options);
+    gri_spawn what = *how;
+    what.entry = behaviour->entry;
+    what.server = behaviour->server;
+    what.options = &all;
+    what.behaviour = behaviour;
+    if (how->supervisor.id && how->ready == GRI_READY_AT_ONCE && behaviour->server) what.ready = GRI_READY_STARTED;
+    if (how->supervisor.id && behaviour->supervisor) what.ready = GRI_READY_SAYS;
+    gr_address address;
+    int code = behaviour->supervisor ? gri_supervisor_spawn(self, &address, behaviour->supervisor, &what)
+                                     : gri_actor_spawn(self, &address, &what);
+    if (code != 0) return code;
+    how->ready = what.ready;
+    (void)gri_registry_note_behaviour(address, behaviour); /* dead already, or no memory: then nobody is shown it */
+    if (ret_address) *ret_address = address;
+    return 0;
+}
+
 int gr_spawn_behaviour(gr_self *self, gr_address *ret_address, const char *name, const gr_spawn_options *options,
                        gr_value args)
 {
     int code = gri_acting(self);
     if (code != 0) return code;
-    const gr_shape *shape = NULL;
-    const gr_behaviour *behaviour = find_behaviour(name, &shape);
-    if (!behaviour) return gri_fail(self, GR_ENOTFOUND, "there is no behaviour %.64s", name ? name : "(null)");
-    if (gr_type_of(args) == GR_MISSING) args = gri_runtime_null();
-    gr_detail detail;
-    if (shape && gr_shape_explain(shape, args, (gr_value){NULL}, &detail) != 0)
-        return gri_fail(self, GR_ETYPE, "arguments of %s: %s", behaviour->name, detail.text);
-    gr_spawn_options all = merged(&behaviour->options, options);
-    gri_spawn what = {.entry = behaviour->entry, .server = behaviour->server, .options = &all, .behaviour = behaviour};
-    code = gr_message_copy(args, &what.args);
+    gri_spawn how = {.options = options};
+    if (gr_type_of(args) != GR_MISSING) code = gr_message_copy(args, &how.args);
     if (code != 0) return gri_fail(self, code, "no memory for arguments");
-    gr_address address;
-    code = gri_actor_spawn(self, &address, &what);
-    if (code != 0) {
-        gr_message_free(&what.args);
-        return code;
-    }
-    (void)gri_registry_note_behaviour(address, behaviour); /* dead already, or no memory: then nobody is shown it */
-    if (ret_address) *ret_address = address;
-    return 0;
+    code = gri_behaviour_spawn(self, ret_address, name, &how);
+    if (code != 0) gr_message_free(&how.args);
+    return code;
 }

@@ -215,6 +215,7 @@ static void release_memory(gr_self *self)
     if (!more) return;
     gri_own_release(self);
     gr_message_free(&more->report);
+    gr_message_free(&more->ready);
     gri_block_free(more->detail);
     gri_block_free(more->scans);
     self->more = NULL;

@@ -9,6 +9,7 @@
 #include "message/siphash.h"
 #include "os/random.h"
 
+#include <greenroom/supervisor.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,9 @@ typedef struct name {
 } name;
 
 typedef struct aside {
-    gri_atomic_ptr names;     /* name: the first; written under the lock, read by the actor when it ends */
-    gri_atomic_ptr behaviour; /* const gr_behaviour; the same */
+    gri_atomic_ptr names;      /* name: the first; written under the lock, read by the actor when it ends */
+    gri_atomic_ptr behaviour;  /* const gr_behaviour; the same */
+    gri_atomic_u64 supervisor; /* an address; the same */
 } aside;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -309,10 +311,12 @@ static void remove_all_locked(aside *a)
 static void release(aside *a)
 {
     /* relaxed: whoever adds to them later finds the mailbox closed, or is seen by release_last */
-    if (!a || (!gri_load_relaxed(&a->names) && !gri_load_relaxed(&a->behaviour))) return;
+    if (!a || (!gri_load_relaxed(&a->names) && !gri_load_relaxed(&a->behaviour) && !gri_load_relaxed(&a->supervisor)))
+        return;
     pthread_mutex_lock(&lock);
     remove_all_locked(a);
     gri_store_relaxed(&a->behaviour, NULL); /* relaxed: under the lock */
+    gri_store_relaxed(&a->supervisor, 0);   /* relaxed: under the lock */
     unlock_and_free();
 }
 
@@ -440,6 +444,26 @@ int gri_registry_note_behaviour(gr_address address, const gr_behaviour *behaviou
     }
     pthread_mutex_unlock(&lock);
     return code;
+}
+
+int gri_registry_note_supervisor(gr_address address, gr_address supervisor)
+{
+    pthread_mutex_lock(&lock);
+    aside *a = aside_locked(address);
+    if (a) gri_store_relaxed(&a->supervisor, supervisor.id); /* relaxed: under the lock */
+    pthread_mutex_unlock(&lock);
+    return a ? 0 : GR_ENOMEM;
+}
+
+gr_address gr_supervisor_of(gr_address address)
+{
+    if (gri_runtime_forked()) return GR_NO_ADDRESS;
+    pthread_mutex_lock(&lock);
+    aside *a = aside_find(address);
+    gr_address supervisor = GR_NO_ADDRESS;
+    if (a && will_release(address)) supervisor.id = gri_load_relaxed(&a->supervisor); /* relaxed: under the lock */
+    pthread_mutex_unlock(&lock);
+    return supervisor;
 }
 
 void gri_registry_count(size_t *ret_names, size_t *ret_waiting)

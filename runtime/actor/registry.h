@@ -44,6 +44,9 @@ void gri_registry_each_name(gr_address address, void (*visit)(void *arg, const c
 /* Notes the behaviour of an actor; kept until it ends. GR_EDEAD, GR_ENOMEM. */
 int gri_registry_note_behaviour(gr_address address, const gr_behaviour *behaviour);
 
+/* Notes who supervises an actor that has not run yet; kept until it ends. GR_ENOMEM. */
+GR_MUST_CHECK int gri_registry_note_supervisor(gr_address address, gr_address supervisor);
+
 /* 0, or GR_EINVAL and what is wrong with the name. */
 GR_MUST_CHECK int gri_name_check(const char *name, gr_detail *ret_detail);
 

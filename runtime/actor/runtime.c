@@ -22,6 +22,7 @@
 #include "os/clock.h"
 #include "os/random.h"
 
+#include <greenroom/supervisor.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -486,9 +487,11 @@ static bool drained(gri_instant deadline)
     return true;
 }
 
+/* What is supervised is left to its supervisor, which takes it down in order, as long as nobody is in a hurry. */
 static int visit_kill(void *arg, gr_address address)
 {
     bool now = *(bool *)arg;
+    if (!now && gr_alive(gr_supervisor_of(address))) return 0;
     (void)(now ? gr_kill_now(address) : gr_kill(address)); /* GR_EDEAD: it has gone by itself */
     return 0;
 }

@@ -17,6 +17,7 @@
 #include "message/call_form.h"
 #include "message/hold.h"
 
+#include <greenroom/supervisor.h>
 #include <string.h>
 
 static gr_value args_of(gr_self *self)
@@ -127,19 +128,29 @@ static void serve_message(gr_self *self, gri_serving *serving)
     }
 }
 
-/* A method has raised: its caller learns why, and the server goes on. */
+/* A method has raised: its caller learns why, and the server goes on, or ends with it. */
 static void answer_raise(gr_self *self, gri_serving *serving)
 {
     gr_message *report = gri_report_take(self, GRI_RAISED);
     if (serving->is_call && serving->call && serving->call->kind == GRI_MESSAGE_CALL && report)
         (void)gr_respond_exception(self, serving->call, gr_body(report)); /* GR_EDEAD: the caller has gone */
-    gr_message_free(&report);
+    if ((self->flags & GRI_ENDING) && self->more)
+        self->more->report = report;
+    else
+        gr_message_free(&report);
 }
 
 /* True if the server has to end: killed inside a method (its caller gets GR_EDEAD), or by gr_server_end. */
 static bool is_over(gr_self *self)
 {
-    return (self->flags & (GRI_ENDING | GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED)) != 0;
+    if (GRI_LIKELY(!(self->flags & (GRI_ENDING | GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED)))) return false;
+    gri_more *more = self->more;
+    if ((self->flags & (GRI_ENDING | GRI_KILLED_NOW | GRI_OVERFLOWED)) || !more || !more->on_kill) return true;
+    if (!more->kill_taken) {
+        more->kill_taken = true;
+        more->on_kill(self, self->state);
+    }
+    return (self->flags & GRI_ENDING) != 0;
 }
 
 static void start(gr_self *self)
@@ -149,6 +160,7 @@ static void start(gr_self *self)
         gr_raise(self, "start_failed", "the server's start function refused");
     self->flags |= GRI_STARTED;
     describe(self);
+    if (self->more && self->more->ready_when_started) gr_ready(self);
 }
 
 /* The next message; NULL: there is none, or the server has to end. */
@@ -233,8 +245,12 @@ void gri_serve_run(gri_task *task)
             end(self, &serving, frame.outcome);
             return;
         }
-        frame.outcome = GRI_RETURNED;
         answer_raise(self, &serving);
+        if (self->flags & GRI_ENDING) { /* raised after gr_server_end */
+            end(self, &serving, GRI_RAISED);
+            return;
+        }
+        frame.outcome = GRI_RETURNED;
         drop_serving(self, &serving);
         gri_inbox_collect(self); /* a kill that came meanwhile */
     }

@@ -5,6 +5,7 @@
  *   counter  args {"start": n}   messages {"add": n}   methods add (n or {"add": n}), get       state {"count": n}
  *   echo     args any            methods echo (anything), fail (raises its argument), sleep ({"ms": n})
  *   chat     args any, {"port": n} to be reached by nc; a room, see chat.c: methods join, leave, say   state {"members", "said"}
+ *   tree     no args; a supervisor, see tree.c: methods which_children, start_child, …; its child tree/worker crashes when told
  *
  * Each is a gr_server in a file of its own, written as a user would write it. */
 #ifndef GREENROOM_DEMOS_H
@@ -12,7 +13,7 @@
 
 #include <greenroom.h>
 
-extern const gr_behaviour demo_counter, demo_echo, demo_chat;
+extern const gr_behaviour demo_counter, demo_echo, demo_chat, demo_tree;
 
 /* Registers them all, before or after gr_start. Errors: those of gr_behaviour_register. */
 int demos_register(gr_detail *ret_detail);
