@@ -28,9 +28,9 @@ typedef struct gr_behaviour {
     gr_entry entry;
     const gr_server *server;
     const struct gr_supervisor *supervisor; /* supervisor.h; its arguments are not looked at */
-    const char *arguments;    /* shape that the arguments must have (shape.h); NULL: any */
-    const char *text;         /* one line for people */
-    gr_spawn_options options; /* defaults; name, link and monitor must be zero */
+    const char *arguments;                  /* shape that the arguments must have (shape.h); NULL: any */
+    const char *text;                       /* one line for people */
+    gr_spawn_options options;               /* defaults; name, link and monitor must be zero */
 } gr_behaviour;
 
 /* behaviour must outlive the runtime. Works before gr_start. Errors: GR_EEXISTS, GR_EINVAL, GR_ESYNTAX (the shape). */

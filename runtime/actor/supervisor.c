@@ -341,6 +341,7 @@ static int start(gr_self *self, void *state, gr_value args)
     s->backoff_ns = table->backoff_ms < 0 ? 0 : ns_or(table->backoff_ms, BACKOFF_MS);
     s->backoff_max_ns = ns_or(table->backoff_max_ms, BACKOFF_MAX_MS);
     const gri_settings *settings = &gri_runtime_now.settings;
+    /* relaxed: ours, and constant */
     gri_rng_seed(&s->rng, settings->simulate ? settings->seed ^ gri_load_relaxed(&self->task.id) : gri_random_seed());
     if (s->intensity) s->times = gr_alloc(self, s->intensity * sizeof *s->times);
     if (s->intensity && !s->times) return GR_ENOMEM;

@@ -23,8 +23,17 @@ static const char *const phase_names[] = {"starting", "running", "ending"};
 
 /* ---- answering ---- */
 
+/* Who has the answer reads a state at least as new. */
+static void publish_now(gr_self *self)
+{
+    gri_supervisor *s = self->state;
+    s->published = GRI_INSTANT_PAST;
+    gri_supervisor_publish(self, s);
+}
+
 static void answer(gr_self *self, gr_message **call, gr_message **value)
 {
+    publish_now(self);
     if (*call && *value) (void)gr_respond_value(self, *call, gr_body(*value)); /* GR_EDEAD: the caller has gone */
     gr_message_free(value);
     gr_message_free(call);
@@ -33,6 +42,7 @@ static void answer(gr_self *self, gr_message **call, gr_message **value)
 void gri_answer_null(gr_self *self, gr_message **call)
 {
     if (!*call) return;
+    publish_now(self);
     (void)gr_respond_value(self, *call, gri_runtime_null()); /* GR_EDEAD: the caller has gone */
     gr_message_free(call);
 }
@@ -48,6 +58,7 @@ void gri_answer_child(gr_self *self, gr_message **call, const gri_child *c)
 void gri_answer_error(gr_self *self, gr_message **call, const char *error, gr_value description, const char *text)
 {
     if (!*call) return;
+    publish_now(self);
     gr_message *report = gri_report_new(NULL, error, description, text, false);
     if (report) (void)gr_respond_exception(self, *call, gr_body(report)); /* GR_EDEAD: the caller has gone */
     gr_message_free(&report);
@@ -177,7 +188,7 @@ void gri_supervisor_publish(gr_self *self, gri_supervisor *s)
     if (!s->dirty || (self->flags & GRI_ENDING)) return;
     gri_instant now = gri_clock_now();
     /* While more is to be done the next one publishes: a storm costs what it costs, not a list of the children each time. */
-    if ((self->inbox || gri_mailword_peek(&self->mailbox)) && now - s->published < PUBLISH_NS) return;
+    if ((self->inbox || gri_mailword_peek(&self->mailbox)) && now < gri_instant_add(s->published, PUBLISH_NS)) return;
     s->dirty = false;
     s->published = now;
     gr_builder b;

@@ -528,11 +528,13 @@ static void deaths_without_memory(gr_self *self, int full, const char *told)
         CHECK_OK(gr_spawn_with(self, &all[i], victim, &options, "n"));
         WAIT_FOR(self, harness_waits(all[i]));
     }
+    gr_shape *shape = harness_shape(told);
+    gr_message *m = NULL;
+    CHECK_EQ(gr_select(self, &(gr_pattern){.shape = shape}, 1, &m, GR_NOW),
+             GR_ETIMEOUT);                      /* what it remembers is allocated */
     gri_store_relaxed(&dry, full == GR_ENOMEM); /* relaxed: as above */
     int64_t filled = fill_up(self, full);
     for (int i = 0; i < VICTIMS; i++) CHECK_OK(gr_kill(all[i]));
-    gr_shape *shape = harness_shape(told);
-    gr_message *m = NULL;
     int downs = 0;
     for (int i = 0; i < 2 * VICTIMS; i++) {
         CHECK_EQ(gr_select(self, &(gr_pattern){.shape = shape}, 1, &m, SOON), 0);
