@@ -10,8 +10,18 @@
  *   GET    /NAME                                200 304 404      the state it published, {} if none; ETag
  *   HEAD   /NAME                                200 404
  *   DELETE /NAME                                200 202 404      kills; 202 if that takes more than a second
- *   GET    /                                    200              the actors, as JSON (limit, offset, sort) or as a page
- *   GET    /-/livez, /-/readyz                  200
+ *   GET    /NAME/-/wait?timeout=SECONDS         200 204 404      {"exit": …}, {"exception": …} or {"killed": true}; 204: not
+ *                                                                yet, within 30 s or as asked for
+ *   GET    /NAME/-/events                       200 404          server-sent events: "state" for each state it publishes, and
+ *                                                                at last "exit", as /-/wait
+ *   GET    /                                    200              the actors, as JSON (limit, offset or after, sort, search,
+ *                                                                behaviour, kind, state) or as a page
+ *   GET    /-/behaviours                        200              what PUT can spawn
+ *   GET    /-/openapi.json                      200 304          all of this as OpenAPI 3.0.3
+ *   GET    /-/livez, /-/readyz                  200, 200 503
+ *
+ * HEAD answers as GET, without the body; OPTIONS answers Allow. 503 comes with Retry-After: how long the messages that wait
+ * in the actor's mailbox will take, as far as can be told.
  *
  * Errors are application/problem+json (RFC 9457). A name is what gr_register takes; an actor without one answers under the
  * text of its address. The runtime's own actors (behaviours "greenroom.…") cannot be reached.
@@ -42,7 +52,7 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_rest_token_file(const char *path, char ret_to
 typedef struct gr_mount {
     const char *prefix; /* "/app": begins with '/', does not end with it, no "-" segment */
     gr_application application;
-    bool open; /* no token for any method; else GET and HEAD are reading, everything else is changing */
+    bool open; /* no token for any method; else GET, HEAD and OPTIONS are reading, everything else is changing */
 } gr_mount;
 
 /* Zero is the default everywhere. Strings and arrays are copied. */
@@ -56,6 +66,7 @@ typedef struct gr_rest_options {
     const gr_mount *mounts; /* the longest prefix wins */
     size_t mount_count;
     unsigned json_depth; /* containers inside each other in a request; 64, at most 512 */
+    unsigned streams;    /* event streams at once; beyond: 503; half of http.connections, each of which they take one of */
 } gr_rest_options;
 
 typedef struct gr_rest gr_rest;
@@ -66,7 +77,11 @@ GR_SUSPENDS GR_MUST_CHECK int gr_rest_start(gr_self *self, const gr_rest_options
                                             gr_detail *ret_detail);
 /* Where it listens: "127.0.0.1:7580". */
 GR_ANY_THREAD const char *gr_rest_address(const gr_rest *rest);
-/* As gr_http_stop. */
+/* Lets /-/readyz answer 503 with this reason (at most 127 bytes; copied) from now on, so that a load balancer sends its
+ * requests elsewhere while those that come are still served; NULL: it answers for itself again. By itself it answers 503 when
+ * the server is stopping, when the runtime has no workers, and when there is no memory for messages. */
+GR_ANY_THREAD void gr_rest_ready(gr_rest *rest, const char *why_not);
+/* As gr_http_stop. Event streams and long polls end at once. */
 GR_SUSPENDS int gr_rest_stop(gr_self *self, gr_rest **rest, gr_deadline deadline);
 
 /* The same application without a server, to put behind middleware of your own: give gr_rest_application's result to

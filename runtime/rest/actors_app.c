@@ -3,30 +3,17 @@
 /* PUT, GET, HEAD, DELETE and the casting half of POST; calls.c has the calling half. */
 #include "rest/actors_app.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include <greenroom/runtime.h>
 #include <greenroom/text.h>
 
+#include "rest/ending.h"
 #include "rest/http_target.h"
+#include "rest/negotiate.h"
 #include "rest/requests.h"
 
 enum { TAG_BYTES = GR_ADDRESS_TEXT_BYTES + 24 };
-
-int gri_livez(const gri_request *r)
-{
-    return gr_response_send(r->respond, 200, GRI_JSON, "{\"status\":\"alive\"}\n", 19);
-}
-
-int gri_readyz(const gri_request *r)
-{
-    gr_counters counters;
-    if (gr_counters_read(&counters) != 0 || counters.workers == 0)
-        return gri_answer_problem_header(r->respond, 503, "Retry-After", "1", "the runtime has no workers");
-    return gr_response_send(r->respond, 200, GRI_JSON, "{\"status\":\"ready\"}\n", 19);
-}
 
 /* Audit: who changed what. status: of HTTP, or 0 for accepted, or the error that kept it from happening. */
 static void note(const gri_request *r, int status)
@@ -45,6 +32,11 @@ int gri_request_json(const gri_request *r, bool optional, gr_message **ret_messa
     size_t bytes = 0;
     gr_detail detail = {0};
     gr_parse_options options = {.depth_max = r->json_depth};
+    const char *refusal = gri_content_refusal(r->env);
+    if (refusal) {
+        int refused = gri_answer_problem_header(r->respond, 415, "Accept-Post", GRI_JSON, refusal);
+        return refused != 0 ? refused : GRI_ANSWERED;
+    }
     int code = gr_input_all(r->env, &text, &bytes);
     if (code != 0) return code;
     if (optional && bytes == 0) return gr_pack(ret_message, "n");
@@ -153,7 +145,7 @@ static int cast(const gri_request *r, gr_address address, gr_message **message)
 {
     int code = gr_send(r->env->self, address, message);
     if (code == GR_EDEAD) return gri_answered(gri_request_nobody(r));
-    if (code != 0) return gri_answer_code(r->respond, code, "the message was not taken");
+    if (code != 0) return gri_answer_refused(r, address, code, "the message was not taken");
     return gr_response_send(r->respond, 202, GRI_JSON, "{\"accepted\":true}\n", 18);
 }
 
@@ -168,23 +160,6 @@ int gri_post_actor(const gri_request *r)
         gri_is_remotecall(gr_body(message)) ? gri_remotecall(r, address, gr_body(message)) : cast(r, address, &message);
     gr_message_free(&message);
     return code;
-}
-
-/* Is the tag among those of If-None-Match? Weak comparison: W/ does not matter. */
-static bool has_tag(const gr_environ *env, const char *tag)
-{
-    size_t bytes = strlen(tag);
-    if (!gr_environ_header(env, "if-none-match")) return false;
-    for (size_t i = 0; i < env->header_count; i++) {
-        if (strcasecmp(env->headers[i].name, "if-none-match") != 0) continue;
-        const char *at = env->headers[i].value;
-        if (strcmp(at, "*") == 0) return true;
-        for (; *at; at += strcspn(at, ","), at += strspn(at, ", \t")) {
-            if (strncmp(at, "W/", 2) == 0) at += 2;
-            if (strncmp(at, tag, bytes) == 0 && strchr(", \t", at[bytes])) return true;
-        }
-    }
-    return false;
 }
 
 /* "ADDRESS-VERSION", quotes included. */
@@ -222,29 +197,37 @@ int gri_get_actor(const gri_request *r)
     }
     if (code != 0) return gri_answer_code(r->respond, code, "the state was not read");
     print_tag(address, version, tag);
-    gr_header header = {"ETag", tag};
-    if (has_tag(r->env, tag)) {
-        code = gr_response_start(r->respond, 304, &header, 1, 0);
+    /* May be kept, and has to be asked about each time: that is what the tag is for. */
+    const gr_header headers[] = {{"ETag", tag}, {"Cache-Control", "private, no-cache"}, {"Vary", "Accept"}};
+    if (gri_tag_known(r->env, tag)) {
+        code = gr_response_start(r->respond, 304, headers, 3, 0);
     } else {
-        code = gri_answer_json(r->env, r->respond, 200, GRI_JSON, value, &header, 1);
+        code = gri_answer_json(r->env, r->respond, 200, GRI_JSON, value, headers, 3);
     }
     gr_message_free(&state);
     return code;
 }
 
-int gri_delete_actor(const gri_request *r)
+/* 200 when it has ended in time. */
+static int kill_and_wait(const gri_request *r, gr_address address)
 {
-    gr_address address;
-    gr_self *self = r->env->self;
-    int code = gri_request_actor(r, &address);
-    if (code != 0) return gri_answered(code);
-    code = gr_kill(address);
-    if (code == GR_EDEAD) return gri_answered(gri_request_nobody(r));
+    gri_ending ending;
+    int code = gri_ending_init(&ending, r->env->self, address);
     if (code != 0) return gri_answer_code(r->respond, code, "not killed");
-    code = gr_wait(self, address, NULL, gr_after_ms(GRI_DELETE_WAIT_MS));
-    if (code == GR_EKILLED && gr_alive(address)) return code; /* this actor was killed, not that one */
+    code = gr_kill(address);
+    if (code == 0) code = gri_ending_wait(&ending, gr_after_ms(GRI_DELETE_WAIT_MS));
+    gri_ending_fini(&ending);
+    if (code == GR_EDEAD) return gri_answered(gri_request_nobody(r));
+    if (code != 0 && code != GR_ETIMEOUT) return gri_answer_code(r->respond, code, "killed, but not waited for");
     int status = code == GR_ETIMEOUT ? 202 : 200;
     note(r, status);
     return status == 202 ? gr_response_send(r->respond, 202, GRI_JSON, "{\"killed\":false}\n", 17)
                          : gr_response_send(r->respond, 200, GRI_JSON, "{\"killed\":true}\n", 16);
+}
+
+int gri_delete_actor(const gri_request *r)
+{
+    gr_address address;
+    int code = gri_request_actor(r, &address);
+    return code != 0 ? gri_answered(code) : kill_and_wait(r, address);
 }

@@ -8,6 +8,7 @@
 #include <greenroom/text.h>
 
 #include "rest/actors_app.h"
+#include "rest/shared.h"
 
 enum { SMALL_BYTES = 1024, HEADERS_MAX = 4, DETAIL_BYTES = 320 };
 
@@ -96,12 +97,24 @@ int gri_answer_problem_header(gr_responder *respond, int status, const char *nam
     return send_text(respond, status, GRI_PROBLEM, text, bytes, &header, 1);
 }
 
-int gri_answer_code(gr_responder *respond, int code, const char *what)
+static int answer_failure(gr_responder *respond, int code, const char *what, unsigned retry_s)
 {
-    char detail[DETAIL_BYTES];
+    char detail[DETAIL_BYTES], seconds[16];
     if (code == GR_EKILLED || code == GR_ECLOSED) return code;
     snprintf(detail, sizeof detail, "%s: %s", what, gr_error_text(code));
+    snprintf(seconds, sizeof seconds, "%u", retry_s);
     if (code == GR_EFULL || code == GR_ENOMEM || code == GR_ENOTRUNNING)
-        return gri_answer_problem_header(respond, 503, "Retry-After", "1", detail);
+        return gri_answer_problem_header(respond, 503, "Retry-After", seconds, detail);
     return gr_response_problem(respond, 500, "%s", detail);
+}
+
+int gri_answer_code(gr_responder *respond, int code, const char *what)
+{
+    return answer_failure(respond, code, what, 1);
+}
+
+int gri_answer_refused(const gri_request *r, gr_address address, int code, const char *what)
+{
+    unsigned retry_s = code == GR_EFULL ? gri_retry_after_s(r->shared, address) : 1;
+    return answer_failure(r->respond, code, what, retry_s);
 }

@@ -111,7 +111,7 @@ int gri_remotecall(const gri_request *r, gr_address address, gr_value body)
     case GR_EEXCEPTION: code = answer_remotecall(r, 406, id, "exception", gr_body(reply)); break;
     case GR_EMETHOD: code = answer_remotecall(r, 404, id, "invalid_method", gr_get(body, "method")); break;
     case GR_ETIMEOUT: code = answer_timeout(r, timeout); break;
-    default: code = gri_answer_code(r->respond, code, "the call was not taken");
+    default: code = gri_answer_refused(r, address, code, "the call was not taken");
     }
     gr_message_free(&reply);
     return code;
@@ -139,10 +139,10 @@ static int answer_call(const gri_request *r, int code, gr_value reply, long wait
     switch (code) {
     case 0: return gri_answer_json(r->env, r->respond, 200, GRI_JSON, reply, &header, wait >= 0);
     case GR_EEXCEPTION:
-        return gri_answer_problem(r->env, r->respond, 422, NULL, reply, "%s raised %s", r->method,
+        return gri_answer_problem(r->env, r->respond, 422, NULL, reply, "%s raised %s", r->parameter,
                                   gr_string(gr_get(reply, "error"), "an exception"));
     case GR_EMETHOD:
-        return gri_answer_problem(r->env, r->respond, 404, NULL, none, "%s has no method %s", r->name, r->method);
+        return gri_answer_problem(r->env, r->respond, 404, NULL, none, "%s has no method %s", r->name, r->parameter);
     case GR_ETIMEOUT:
         return gri_answer_problem(r->env, r->respond, 504, NULL, none, "no answer within %ld s",
                                   wait < 0 ? (long)GRI_CALL_WAIT_S : wait);
@@ -158,7 +158,7 @@ int gri_call_actor(const gri_request *r)
     if (code == 0) code = gri_request_json(r, true, &argument);
     if (code != 0) return gri_answered(code);
     long wait = preferred_wait(r->env);
-    code = gr_call_value(r->env->self, &reply, address, r->method, gr_body(argument),
+    code = gr_call_value(r->env->self, &reply, address, r->parameter, gr_body(argument),
                          gr_after_ms((wait < 0 ? GRI_CALL_WAIT_S : wait) * 1000));
     gr_message_free(&argument);
     if (code == GR_EDEAD && dead_report(&reply) == 0) code = GR_EEXCEPTION;

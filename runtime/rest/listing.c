@@ -1,45 +1,45 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* GET /: the actors, sorted and in pages, as JSON or as a plain page for browsers. One pass over all actors keeps the first
- * offset + limit of the wanted order in a heap, so memory does not grow with their number. */
-#include <stdio.h>
+#include "rest/listing.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "rest/actors_app.h"
-#include "rest/http_target.h"
+#include "rest/negotiate.h"
+#include "rest/query.h"
 #include "rest/requests.h"
 
-enum sort { BY_ADDRESS, BY_NAME, BY_BEHAVIOUR, BY_MESSAGES };
+enum { COOPERATE_EVERY = 1024, HEAP_FIRST = 64, AFTER_BYTES = GR_NAME_BYTES_MAX + GR_ADDRESS_TEXT_BYTES + 2 };
 
-enum { COOPERATE_EVERY = 1024 }; /* actors looked at between letting others run */
-
-typedef struct listing {
-    gr_self *self;
-    uint32_t seen;
-    enum sort sort;
-    bool descending;
-    size_t offset, limit;
-    gr_actor_info *heap; /* the worst of the kept ones on top */
-    size_t kept;
-    uint64_t total;
-} listing;
-
-static int compare(const listing *l, const gr_actor_info *a, const gr_actor_info *b)
+const char *gri_actor_kind(const gr_actor_info *info)
 {
-    int order = 0;
+    return info->is_server ? "server" : strcmp(info->state, "attached") == 0 ? "attached" : "thread";
+}
+
+/* The order ------------------------------------------------------------------------------------------------------------- */
+
+static int by_number(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int by_key(const gri_listing *l, const gr_actor_info *a, const gr_actor_info *b)
+{
     switch (l->sort) {
-    case BY_NAME: /* those without a name come last */
-        order = (!a->name[0] - !b->name[0]) ? (!a->name[0] - !b->name[0]) : strcmp(a->name, b->name);
-        break;
-    case BY_BEHAVIOUR: order = strcmp(a->behaviour, b->behaviour); break;
-    case BY_MESSAGES: order = (a->messages > b->messages) - (a->messages < b->messages); break;
-    case BY_ADDRESS: break;
+    case GRI_BY_NAME: return strcmp(a->name, b->name);
+    case GRI_BY_BEHAVIOUR: return strcmp(a->behaviour, b->behaviour);
+    case GRI_BY_MESSAGES: return by_number(a->messages, b->messages);
+    case GRI_BY_STATE: return strcmp(a->state, b->state);
+    default: return 0;
     }
-    if (order == 0) {
-        uint32_t left = (uint32_t)a->address.id, right = (uint32_t)b->address.id;
-        order = (left > right) - (left < right);
-    }
+}
+
+static int compare(const gri_listing *l, const gr_actor_info *a, const gr_actor_info *b)
+{
+    if (l->sort == GRI_BY_NAME && !a->name[0] != !b->name[0]) return !a->name[0] - !b->name[0]; /* always last */
+    if (l->sort == GRI_BY_BEHAVIOUR && !a->behaviour[0] != !b->behaviour[0]) return !a->behaviour[0] - !b->behaviour[0];
+    int order = by_key(l, a, b);
+    if (order == 0) order = by_number((uint32_t)a->address.id, (uint32_t)b->address.id);
     return l->descending ? -order : order;
 }
 
@@ -50,7 +50,7 @@ static void swap(gr_actor_info *a, gr_actor_info *b)
     *b = kept;
 }
 
-static void sink(listing *l, size_t at, size_t count)
+static void sink(gri_listing *l, size_t at, size_t count)
 {
     for (;;) {
         size_t child = 2 * at + 1;
@@ -62,26 +62,58 @@ static void sink(listing *l, size_t at, size_t count)
     }
 }
 
-static int visit(void *arg, gr_address address)
+static int grow(gri_listing *l)
 {
-    listing *l = arg;
-    gr_actor_info info;
-    if (++l->seen % COOPERATE_EVERY == 0 && gr_cooperate(l->self) != 0) return GR_EKILLED;
-    if (gr_inspect(address, &info) != 0 || strncmp(info.behaviour, "greenroom.", 10) == 0) return 0;
-    l->total++;
+    size_t most = l->offset + l->limit, capacity = l->capacity ? l->capacity * 2 : HEAP_FIRST;
+    if (capacity > most) capacity = most;
+    gr_actor_info *heap = gr_alloc(l->self, capacity * sizeof *heap);
+    if (!heap) return GR_ENOMEM;
+    if (l->kept) memcpy(heap, l->heap, l->kept * sizeof *heap);
+    if (l->heap) gr_free(l->self, l->heap);
+    l->heap = heap;
+    l->capacity = capacity;
+    return 0;
+}
+
+static int keep(gri_listing *l, const gr_actor_info *info)
+{
     if (l->kept < l->offset + l->limit) {
+        if (l->kept == l->capacity && grow(l) != 0) return GR_ENOMEM;
         size_t at = l->kept++;
-        l->heap[at] = info;
+        l->heap[at] = *info;
         for (; at && compare(l, &l->heap[at], &l->heap[(at - 1) / 2]) > 0; at = (at - 1) / 2)
             swap(&l->heap[at], &l->heap[(at - 1) / 2]);
-    } else if (l->kept && compare(l, &info, &l->heap[0]) < 0) {
-        l->heap[0] = info;
+    } else if (l->kept && compare(l, info, &l->heap[0]) < 0) {
+        l->heap[0] = *info;
         sink(l, 0, l->kept);
     }
     return 0;
 }
 
-static int collect(listing *l)
+static bool is_wanted(const gri_listing *l, const gr_actor_info *info)
+{
+    char address[GR_ADDRESS_TEXT_BYTES];
+    if (strncmp(info->behaviour, "greenroom.", 10) == 0) return false; /* the runtime's own */
+    if (l->state[0] && strcmp(l->state, info->state) != 0) return false;
+    if (l->behaviour[0] && strcmp(l->behaviour, info->behaviour) != 0) return false;
+    if (l->kind[0] && strcmp(l->kind, gri_actor_kind(info)) != 0) return false;
+    if (!l->search[0] || strcasestr(info->name, l->search) || strcasestr(info->behaviour, l->search)) return true;
+    return strcasestr(gr_address_print(info->address, address), l->search) != NULL;
+}
+
+static int visit(void *arg, gr_address address)
+{
+    gri_listing *l = arg;
+    gr_actor_info info;
+    if (++l->seen % COOPERATE_EVERY == 0 && gr_cooperate(l->self) != 0) return GR_EKILLED;
+    if (gr_inspect(address, &info) != 0 || !is_wanted(l, &info)) return 0;
+    l->total++;
+    if (l->resumed && compare(l, &info, &l->mark) <= 0) return 0;
+    l->following++;
+    return keep(l, &info);
+}
+
+int gri_listing_collect(gri_listing *l)
 {
     int code = gr_each(visit, l);
     for (size_t count = l->kept; count > 1; count--) {
@@ -91,176 +123,175 @@ static int collect(listing *l)
     return code;
 }
 
-/* The value of a parameter of the query, decoded; NULL if it is not there or too long. */
-static const char *parameter(const char *query, const char *name, char *value, size_t bytes)
+void gri_listing_fini(gri_listing *l)
 {
-    size_t name_bytes = strlen(name);
-    for (const char *at = query; at && *at; at += strcspn(at, "&"), at += *at == '&') {
-        size_t length = strcspn(at, "&");
-        if (length <= name_bytes || strncmp(at, name, name_bytes) != 0 || at[name_bytes] != '=') continue;
-        length -= name_bytes + 1;
-        if (length >= bytes) return NULL;
-        value[gri_http_percent_decode(at + name_bytes + 1, length, value)] = '\0';
-        return value;
+    if (l->heap) gr_free(l->self, l->heap);
+    l->heap = NULL;
+}
+
+/* The query ---------------------------------------------------------------------------------------------------------- */
+
+static const char *const sorts[] = {
+#define SORT(name, symbol) name,
+    GRI_LIST_SORTS(SORT)
+#undef SORT
+};
+
+static bool read_sort(gri_listing *l, const char *query)
+{
+    char text[24];
+    enum gri_found found = gri_query_text(query, "sort", text, sizeof text);
+    if (found != GRI_FOUND) return found == GRI_MISSING;
+    l->descending = text[0] == '-';
+    for (size_t i = 0; i < GRI_LIST_SORT_COUNT; i++) {
+        if (strcmp(text + l->descending, sorts[i]) != 0) continue;
+        l->sort = (enum gri_list_sort)i;
+        return true;
     }
+    return false;
+}
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+    while (*words && strcmp(text, *words) != 0) words++;
+    return *words || !text[0];
+}
+
+/* "KEY~ADDRESS": the key is what was sorted by, empty where that is the address. */
+static void print_after(const gri_listing *l, const gr_actor_info *info, char text[AFTER_BYTES])
+{
+    char digits[24] = "";
+    const char *key = "";
+    uint64_t number = info->messages;
+    size_t at = sizeof digits - 1;
+    switch (l->sort) {
+    case GRI_BY_NAME: key = info->name; break;
+    case GRI_BY_BEHAVIOUR: key = info->behaviour; break;
+    case GRI_BY_STATE: key = info->state; break;
+    case GRI_BY_MESSAGES:
+        do digits[--at] = (char)('0' + number % 10);
+        while (number /= 10);
+        key = digits + at;
+        break;
+    default: break;
+    }
+    size_t bytes = strlen(key);
+    memcpy(text, key, bytes);
+    text[bytes++] = '~';
+    (void)gr_address_print(info->address, text + bytes);
+}
+
+/* Into the mark. What was made up is no mark; a name that is over is one: the order knows where it would stand. */
+static bool read_after(gri_listing *l, const char *query)
+{
+    static const char *const states[] = {"running", "waiting", "ending", "attached", NULL};
+    char text[AFTER_BYTES];
+    enum gri_found found = gri_query_text(query, "after", text, sizeof text);
+    if (found != GRI_FOUND) return found == GRI_MISSING;
+    char *tilde = strrchr(text, '~');
+    if (!tilde) return false;
+    *tilde = '\0';
+    l->resumed = true;
+    l->mark.state = "";
+    l->mark.address = gr_address_parse(tilde + 1, strlen(tilde + 1));
+    if (gr_address_equal(l->mark.address, GR_DEAD_ADDRESS)) return false;
+    switch (l->sort) {
+    case GRI_BY_NAME:
+        if (strlen(text) >= sizeof l->mark.name) return false;
+        memcpy(l->mark.name, text, strlen(text) + 1);
+        return true;
+    case GRI_BY_BEHAVIOUR:
+        if (strlen(text) >= sizeof l->mark.behaviour) return false;
+        memcpy(l->mark.behaviour, text, strlen(text) + 1);
+        return true;
+    case GRI_BY_STATE:
+        for (size_t i = 0; states[i]; i++)
+            if (strcmp(text, states[i]) == 0) l->mark.state = states[i];
+        return l->mark.state[0] != '\0';
+    case GRI_BY_MESSAGES:
+        l->mark.messages = strtoull(text, NULL, 10);
+        return text[0] >= '0' && text[0] <= '9';
+    default: return !text[0];
+    }
+}
+
+const char *gri_listing_read(gri_listing *l, const char *query)
+{
+    static const char *const states[] = {"running", "waiting", "ending", "attached", NULL};
+    static const char *const kinds[] = {"server", "thread", "attached", NULL};
+    if (!gri_query_number(query, "limit", GRI_LIST_LIMIT, 0, GRI_LIST_LIMIT_MAX, &l->limit)) return "limit: 0 to 1000";
+    if (!gri_query_number(query, "offset", 0, 0, GRI_LIST_OFFSET_MAX, &l->offset))
+        return "offset: 0 to 9000; further pages begin after the \"next\" of the page before: after=NEXT";
+    if (!read_sort(l, query))
+        return "sort: address, name, behaviour, messages or state, with - in front for the reverse";
+    if (!read_after(l, query)) return "after: the \"next\" of an answer with the same sort";
+    if (l->resumed && l->offset) return "offset and after exclude each other";
+    if (gri_query_text(query, "search", l->search, sizeof l->search) == GRI_BAD) return "search: at most 255 bytes";
+    if (gri_query_text(query, "behaviour", l->behaviour, sizeof l->behaviour) == GRI_BAD)
+        return "behaviour: the whole name of one";
+    if (gri_query_text(query, "state", l->state, sizeof l->state) == GRI_BAD || !is_one_of(l->state, states))
+        return "state: running, waiting, ending or attached";
+    if (gri_query_text(query, "kind", l->kind, sizeof l->kind) == GRI_BAD || !is_one_of(l->kind, kinds))
+        return "kind: server, thread or attached";
     return NULL;
 }
 
-static bool number_parameter(const char *query, const char *name, size_t fallback, size_t max, size_t *ret_number)
-{
-    char text[24], *end = NULL;
-    const char *value = parameter(query, name, text, sizeof text);
-    *ret_number = fallback;
-    if (!value) return true;
-    if (*value < '0' || *value > '9') return false;
-    *ret_number = strtoul(value, &end, 10);
-    return *end == '\0' && *ret_number <= max;
-}
+/* The answer --------------------------------------------------------------------------------------------------------- */
 
-/* What is wrong with the query, or NULL. */
-static const char *read_query(listing *l, const char *query)
+static void put_text(gr_builder *b, const char *key, const char *text)
 {
-    static const char *const names[] = {"address", "name", "behaviour", "messages"};
-    char text[24];
-    const char *sort = parameter(query, "sort", text, sizeof text);
-    if (!number_parameter(query, "limit", GRI_LIST_LIMIT, GRI_LIST_LIMIT_MAX, &l->limit)) return "limit: 0 to 1000";
-    if (!number_parameter(query, "offset", 0, GRI_LIST_OFFSET_MAX, &l->offset)) return "offset: 0 to 9000";
-    if (!sort) return NULL;
-    l->descending = *sort == '-';
-    sort += l->descending;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(sort, names[i]) != 0) continue;
-        l->sort = (enum sort)i;
-        return NULL;
-    }
-    return "sort: address, name, behaviour or messages, with - in front for the reverse";
+    gr_put_key(b, key);
+    text[0] ? gr_put_string(b, text) : gr_put_null(b);
 }
 
 static void put_actor(gr_builder *b, const gr_actor_info *info)
 {
     char text[GR_ADDRESS_TEXT_BYTES];
     gr_put_object(b);
-    gr_put_key(b, "address"), gr_put_string(b, gr_address_print(info->address, text));
-    gr_put_key(b, "name");
-    info->name[0] ? gr_put_string(b, info->name) : gr_put_null(b);
-    gr_put_key(b, "behaviour");
-    info->behaviour[0] ? gr_put_string(b, info->behaviour) : gr_put_null(b);
-    gr_put_key(b, "kind"), gr_put_string(b, info->is_server ? "server" : "thread");
-    gr_put_key(b, "state"), gr_put_string(b, info->state);
+    put_text(b, "address", gr_address_print(info->address, text));
+    put_text(b, "name", info->name);
+    put_text(b, "behaviour", info->behaviour);
+    put_text(b, "kind", gri_actor_kind(info));
+    put_text(b, "state", info->state);
     gr_put_key(b, "messages"), gr_put_int(b, (int64_t)info->messages);
     gr_put_key(b, "publications"), gr_put_int(b, (int64_t)info->publications);
     gr_put_end(b);
 }
 
-static int answer_json(const gri_request *r, const listing *l)
+static int answer_json(const gri_request *r, const gri_listing *l)
 {
+    const gr_header vary = {"Vary", "Accept"};
     gr_builder b;
     gr_message *message = NULL;
+    char after[AFTER_BYTES] = "";
+    bool more = l->kept > l->offset && l->following > l->kept;
+    if (more) print_after(l, &l->heap[l->kept - 1], after);
     gr_build(&b);
     gr_put_object(&b);
     gr_put_key(&b, "total"), gr_put_int(&b, (int64_t)l->total);
     gr_put_key(&b, "offset"), gr_put_int(&b, (int64_t)l->offset);
     gr_put_key(&b, "limit"), gr_put_int(&b, (int64_t)l->limit);
+    put_text(&b, "next", after);
     gr_put_key(&b, "actors"), gr_put_array(&b);
     for (size_t i = l->offset; i < l->kept; i++) put_actor(&b, &l->heap[i]);
     gr_put_end(&b), gr_put_end(&b);
     int code = gr_build_message(&b, &message);
-    if (code == 0) code = gri_answer_json(r->env, r->respond, 200, GRI_JSON, gr_body(message), NULL, 0);
+    if (code != 0) return gri_answer_code(r->respond, code, "the list");
+    code = gri_answer_json(r->env, r->respond, 200, GRI_JSON, gr_body(message), &vary, 1);
     gr_message_free(&message);
-    return code;
-}
-
-/* A page in the making; out of memory sticks. */
-typedef struct page {
-    gr_self *self;
-    char *text;
-    size_t bytes, capacity;
-    bool failed;
-} page;
-
-static void put(page *p, const char *text, size_t bytes)
-{
-    if (p->capacity - p->bytes < bytes && !p->failed) {
-        size_t capacity = (p->capacity + bytes) * 2;
-        char *grown = gr_alloc(p->self, capacity);
-        p->failed = !grown;
-        if (!grown) return;
-        if (p->bytes) memcpy(grown, p->text, p->bytes);
-        if (p->text) gr_free(p->self, p->text);
-        p->text = grown;
-        p->capacity = capacity;
-    }
-    if (p->failed) return;
-    memcpy(p->text + p->bytes, text, bytes);
-    p->bytes += bytes;
-}
-
-#define PUT(page, literal) put((page), (literal), sizeof(literal) - 1)
-
-static void put_escaped(page *p, const char *text)
-{
-    for (;;) {
-        size_t plain = strcspn(text, "&<>\"'");
-        char entity[8];
-        put(p, text, plain);
-        if (!text[plain]) return;
-        put(p, entity, (size_t)snprintf(entity, sizeof entity, "&#%d;", text[plain]));
-        text += plain + 1;
-    }
-}
-
-static void put_row(page *p, const gr_actor_info *info)
-{
-    char address[GR_ADDRESS_TEXT_BYTES], path[GR_NAME_BYTES_MAX * 3 + 1], messages[24];
-    const char *name = info->name[0] ? info->name : gr_address_print(info->address, address);
-    path[gri_http_percent_encode(name, strlen(name), path)] = '\0';
-    snprintf(messages, sizeof messages, "%llu", (unsigned long long)info->messages);
-    PUT(p, "<tr><td><a href=\"/");
-    put_escaped(p, path);
-    PUT(p, "\">");
-    put_escaped(p, name);
-    PUT(p, "</a><td>");
-    put_escaped(p, info->behaviour);
-    PUT(p, "<td>");
-    put_escaped(p, info->state);
-    PUT(p, "<td>");
-    put_escaped(p, messages);
-    PUT(p, "\n");
-}
-
-static int answer_page(const gri_request *r, const listing *l)
-{
-    const gr_header headers[] = {
-        {"Content-Type", "text/html; charset=utf-8"},
-        {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"},
-    };
-    char count[96];
-    page p = {.self = r->env->self};
-    PUT(&p, "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Greenroom</title>\n"
-            "<style>body{font:16px sans-serif;margin:2em}td,th{text-align:left;padding:.2em 1em .2em 0}</style>\n"
-            "<h1>Actors</h1>\n");
-    put(&p, count,
-        (size_t)snprintf(count, sizeof count, "<p>%llu in all, %zu from number %zu on\n", (unsigned long long)l->total,
-                         l->kept > l->offset ? l->kept - l->offset : 0, l->offset));
-    PUT(&p, "<table><tr><th>name<th>behaviour<th>state<th>messages\n");
-    for (size_t i = l->offset; i < l->kept; i++) put_row(&p, &l->heap[i]);
-    PUT(&p, "</table>\n");
-    int code = p.failed ? GR_ENOMEM : gr_response_start(r->respond, 200, headers, 2, (int64_t)p.bytes);
-    if (code == 0) code = gr_response_write(r->respond, p.text, p.bytes);
-    if (p.text) gr_free(r->env->self, p.text);
     return code;
 }
 
 int gri_list_actors(const gri_request *r)
 {
-    listing l = {.self = r->env->self};
-    const char *why = read_query(&l, r->env->query);
+    gri_listing l = {.self = r->env->self};
+    const char *why = gri_listing_read(&l, r->env->query);
     if (why) return gr_response_problem(r->respond, 400, "%s", why);
-    l.heap = gr_alloc(r->env->self, (l.offset + l.limit + 1) * sizeof *l.heap);
-    if (!l.heap) return gri_answer_code(r->respond, GR_ENOMEM, "the list");
-    int code = collect(&l);
-    const char *accept = gr_environ_header(r->env, "accept");
-    if (code == 0) code = accept && strstr(accept, "text/html") ? answer_page(r, &l) : answer_json(r, &l);
-    gr_free(r->env->self, l.heap);
+    int code = gri_listing_collect(&l);
+    if (code != 0)
+        code = gri_answer_code(r->respond, code, "the list");
+    else
+        code = gri_accept_page(r->env) ? gri_plain_page(r, &l) : answer_json(r, &l);
+    gri_listing_fini(&l);
     return code;
 }

@@ -7,9 +7,13 @@
 #include <string.h>
 
 #include "rest/guard.h"
+#include "rest/negotiate.h"
+#include "rest/openapi.h"
+#include "rest/shared.h"
 
 struct gr_rest {
     gri_guard guard;
+    gri_shared shared;
     unsigned json_depth;
     gr_mount *mounts;
     size_t mount_count;
@@ -53,32 +57,45 @@ static int run_mount(const gr_mount *mount, const gr_environ *env, gr_responder 
     return mount->application.run(mount->application.state, &inner, respond);
 }
 
+/* OPTIONS, a method that is not there, or nothing at all. */
 static int no_route(const gri_match *match, const gr_environ *env, gr_responder *respond)
 {
     char allow[96], detail[160];
+    const gr_header header = {"Allow", allow};
     if (match->pattern == GRI_PATH_UNKNOWN && strcmp(env->path, "*") != 0)
         return gr_response_problem(respond, 404, "nothing is here");
-    gri_route_allow(match->pattern == GRI_PATH_UNKNOWN ? GRI_PATH_ACTOR : match->pattern, allow, sizeof allow);
+    (void)gri_route_allow(match->pattern, allow, sizeof allow);
+    if (strcmp(env->method, "OPTIONS") == 0) return gr_response_start(respond, 204, &header, 1, 0);
     snprintf(detail, sizeof detail, "allowed here: %s", allow);
     return gri_answer_problem_header(respond, 405, "Allow", allow, detail);
 }
 
-static int run_route(const gr_rest *rest, const gri_match *match, const gr_environ *env, gr_responder *respond)
+/* Only reading is refused for want of an acceptable type: what changes something has an answer for people in any case. */
+static bool is_acceptable(const gri_route *route, const gr_environ *env)
+{
+    const char *media = gri_route_media(route);
+    if (strcmp(route->method, "GET") != 0 || !media || gri_accept_quality(env, media) > 0) return true;
+    return route->pattern == GRI_PATH_ROOT && gri_accept_quality(env, "text/html") > 0;
+}
+
+static int run_route(gr_rest *rest, const gri_match *match, const gr_environ *env, gr_responder *respond)
 {
     char name[GR_NAME_BYTES_MAX + 1];
     if (!match->route) return no_route(match, env, respond);
+    if (!is_acceptable(match->route, env))
+        return gr_response_problem(respond, 406, "only %s is to be had here", gri_route_media(match->route));
     if (match->name_bytes > GR_NAME_BYTES_MAX)
         return gr_response_problem(respond, strcmp(env->method, "PUT") == 0 ? 400 : 404, "a name has at most %d bytes",
                                    GR_NAME_BYTES_MAX);
     memcpy(name, env->path + match->name_at, match->name_bytes);
     name[match->name_bytes] = '\0';
-    gri_request request = {env, respond, name, match->method, rest->json_depth};
+    gri_request request = {env, respond, name, match->parameter, rest->json_depth, &rest->shared};
     return match->route->run(&request);
 }
 
 static int run(void *state, const gr_environ *env, gr_responder *respond)
 {
-    const gr_rest *rest = state;
+    gr_rest *rest = state;
     gri_guarded guarded;
     gri_guarded_init(&guarded, respond);
     const gr_mount *mount = find_mount(rest, env->path);
@@ -129,9 +146,17 @@ static int check(const gr_rest_options *options, gr_detail *ret_detail)
     return 0;
 }
 
+/* Streams are connections that stay: half of them, so that the others find room beside them. */
+static unsigned streams_of(const gr_rest_options *options)
+{
+    unsigned connections = options->http.connections ? options->http.connections : 1000;
+    return options->streams ? options->streams : connections / 2 ? connections / 2 : 1;
+}
+
 static int copy_options(gr_rest *rest, const gr_rest_options *options)
 {
     gri_guard *guard = &rest->guard;
+    gri_shared_init(&rest->shared, streams_of(options));
     guard->open = options->open;
     guard->exposed = !gri_is_local(options->http.listen ? options->http.listen : "127.0.0.1:7580");
     if (options->token) memcpy(guard->token, options->token, GR_REST_TOKEN_BYTES);
@@ -176,9 +201,19 @@ void gr_rest_free(gr_rest **rest)
     for (size_t i = 0; i < r->mount_count; i++) free((void *)(uintptr_t)r->mounts[i].prefix);
     free(r->guard.hosts);
     free(r->mounts);
+    gri_shared_fini(&r->shared);
     explicit_bzero(r->guard.token, sizeof r->guard.token);
     free(r);
     *rest = NULL;
+}
+
+void gr_rest_ready(gr_rest *rest, const char *why_not)
+{
+    gri_shared *shared = &rest->shared;
+    pthread_mutex_lock(&shared->lock);
+    shared->unready = why_not != NULL;
+    if (why_not) snprintf(shared->why, sizeof shared->why, "%s", why_not);
+    pthread_mutex_unlock(&shared->lock);
 }
 
 gr_application gr_rest_application(gr_rest *rest)
@@ -213,6 +248,7 @@ const char *gr_rest_address(const gr_rest *rest)
 int gr_rest_stop(gr_self *self, gr_rest **rest, gr_deadline deadline)
 {
     if (!rest || !*rest) return 0;
+    gr_rest_ready(*rest, "the server is stopping"); /* for who still comes on a connection that is at work */
     int code = gr_http_stop(self, &(*rest)->server, deadline);
     if (!(*rest)->server) gr_rest_free(rest);
     return code;

@@ -120,22 +120,32 @@ static void take(client *c, answer *a, size_t bytes)
     drop(c, bytes);
 }
 
-static void take_chunks(client *c, answer *a)
+/* Appends one chunk; false: it was the last. */
+static bool take_chunk(client *c, answer *a)
 {
-    for (;;) {
-        char *end;
-        while (!c->held || !strstr(c->buffer, "\r\n"))
-            if (!more(c)) fail("a chunk is cut off");
-        size_t bytes = strtoul(c->buffer, &end, 16);
-        if (strncmp(end, "\r\n", 2) != 0) fail("a malformed chunk");
-        drop(c, (size_t)(end - c->buffer) + 2);
-        take(c, a, bytes);
-        while (c->held < 2)
-            if (!more(c)) fail("a chunk's end is cut off");
-        if (strncmp(c->buffer, "\r\n", 2) != 0) fail("a malformed chunk end");
-        drop(c, 2);
-        if (bytes == 0) return;
+    char *end;
+    while (!c->held || !strstr(c->buffer, "\r\n"))
+        if (!more(c)) fail("a chunk is cut off");
+    size_t bytes = strtoul(c->buffer, &end, 16);
+    if (strncmp(end, "\r\n", 2) != 0) fail("a malformed chunk");
+    drop(c, (size_t)(end - c->buffer) + 2);
+    take(c, a, bytes);
+    while (c->held < 2)
+        if (!more(c)) fail("a chunk's end is cut off");
+    if (strncmp(c->buffer, "\r\n", 2) != 0) fail("a malformed chunk end");
+    drop(c, 2);
+    return bytes > 0;
+}
+
+char *client_chunk(client *c, size_t *ret_bytes)
+{
+    answer a = {.body = calloc(1, 1)};
+    if (take_chunk(c, &a)) {
+        *ret_bytes = a.body_bytes;
+        return a.body;
     }
+    free(a.body);
+    return NULL;
 }
 
 const char *answer_header(const answer *a, const char *name)
@@ -151,7 +161,7 @@ const char *answer_header(const answer *a, const char *name)
     return NULL;
 }
 
-bool client_answer(client *c, bool head_only, answer *ret_answer)
+bool client_head(client *c, answer *ret_answer)
 {
     answer *a = ret_answer;
     *a = (answer){.body = calloc(1, 1)};
@@ -174,9 +184,17 @@ bool client_answer(client *c, bool head_only, answer *ret_answer)
     a->chunked = value && strcmp(value, "chunked") == 0;
     value = answer_header(a, "Content-Length");
     if (a->chunked && value) fail("Content-Length and chunks");
+    return true;
+}
+
+bool client_answer(client *c, bool head_only, answer *ret_answer)
+{
+    answer *a = ret_answer;
+    if (!client_head(c, a)) return false;
+    const char *value = answer_header(a, "Content-Length");
     if (head_only || a->status == 304 || a->status == 204 || a->status < 200) return true;
     if (a->chunked) {
-        take_chunks(c, a);
+        while (take_chunk(c, a)) {}
     } else if (value) {
         take(c, a, strtoul(value, NULL, 10));
     } else {

@@ -31,6 +31,10 @@ bool client_send(client *c, const char *bytes, size_t count);
 void client_say(client *c, const char *text);
 /* The next answer; `head_only` for answers to HEAD. False: the server closed before the first byte. */
 bool client_answer(client *c, bool head_only, answer *ret_answer);
+/* The same without its body. */
+bool client_head(client *c, answer *ret_answer);
+/* One chunk of a body, malloc'd and NUL-terminated; NULL: it was the last. */
+char *client_chunk(client *c, size_t *ret_bytes);
 /* Has the server closed? Waits for it or for a byte. */
 bool client_closed(client *c);
 void client_close(client *c);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* The little that the requests of one gr_rest share: whether it is ready, how many event streams there are, and what refused
+ * sends have shown about the actors that refused them. Under one lock that nobody holds while suspended; requests that
+ * neither stream nor are refused do not take it. */
+#ifndef GRI_REST_SHARED_H
+#define GRI_REST_SHARED_H
+
+#include <pthread.h>
+
+#include <greenroom/actor.h>
+
+enum { GRI_RETRY_SLOTS = 64, GRI_RETRY_S_MAX = 60, GRI_READY_WHY_BYTES = 128 };
+
+/* An actor that refused a message: how many it had received by then. */
+typedef struct gri_sighting {
+    gr_address address;
+    uint64_t messages;
+    int64_t ns;
+} gri_sighting;
+
+typedef struct gri_shared {
+    pthread_mutex_t lock;
+    unsigned streams, streams_max;
+    bool unready;
+    char why[GRI_READY_WHY_BYTES];
+    gri_sighting sightings[GRI_RETRY_SLOTS];
+} gri_shared;
+
+void gri_shared_init(gri_shared *shared, unsigned streams_max);
+void gri_shared_fini(gri_shared *shared);
+
+/* One more event stream: false if there are too many. */
+bool gri_stream_begin(gri_shared *shared);
+void gri_stream_end(gri_shared *shared);
+
+/* Ready as far as was said (gr_rest_ready); if not, why. */
+bool gri_shared_ready(gri_shared *shared, char why[GRI_READY_WHY_BYTES]);
+
+/* When to come back to an actor whose mailbox is full: the messages that wait in it times what it has lately taken for one,
+ * in whole seconds, 1 to GRI_RETRY_S_MAX. What it takes is seen from one refusal to a later one; an actor that has refused
+ * nothing before is given a second. */
+unsigned gri_retry_after_s(gri_shared *shared, gr_address address);
+/* The same from what was seen: `waiting` messages, and `taken` of them in `ns`. Pure. */
+unsigned gri_retry_estimate_s(uint64_t waiting, uint64_t taken, int64_t ns);
+
+#endif
