@@ -66,7 +66,7 @@ typedef struct gr_rest_options {
     const gr_mount *mounts; /* the longest prefix wins */
     size_t mount_count;
     unsigned json_depth; /* containers inside each other in a request; 64, at most 512 */
-    unsigned streams;    /* event streams at once; beyond: 503; half of http.connections, each of which they take one of */
+    unsigned streams; /* event streams at once; beyond: 503; half of http.connections, each of which they take one of */
 } gr_rest_options;
 
 typedef struct gr_rest gr_rest;

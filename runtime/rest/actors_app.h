@@ -18,7 +18,9 @@ enum {
     GRI_LIST_OFFSET_MAX = 9000,
     GRI_LIST_SEARCH_BYTES = 256,
     GRI_EVENTS_MS = 20, /* between two states of one stream */
-    GRI_EVENTS_MS_MAX = 10000
+    GRI_EVENTS_MS_MAX = 10000,
+    GRI_STATS_MS = 1000, /* between two figures of the runtime's stream */
+    GRI_STATS_MS_MIN = 100
 };
 
 struct gri_shared;
@@ -40,6 +42,11 @@ int gri_delete_actor(const gri_request *request);
 int gri_call_actor(const gri_request *request);
 int gri_wait_actor(const gri_request *request);
 int gri_actor_events(const gri_request *request);
+int gri_actor_info(const gri_request *request);
+int gri_stats(const gri_request *request);
+int gri_exits(const gri_request *request);
+int gri_metrics(const gri_request *request);
+int gri_runtime_events(const gri_request *request);
 int gri_livez(const gri_request *request);
 int gri_readyz(const gri_request *request);
 int gri_list_behaviours(const gri_request *request);

@@ -23,14 +23,24 @@ static int by_number(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
+/* What the order is by, if that is a number. */
+static uint64_t number_of(const gri_listing *l, const gr_actor_info *info)
+{
+    switch (l->sort) {
+    case GRI_BY_MESSAGES: return info->messages;
+    case GRI_BY_MAILBOX: return info->mailbox;
+    case GRI_BY_MEMORY: return info->memory;
+    default: return 0;
+    }
+}
+
 static int by_key(const gri_listing *l, const gr_actor_info *a, const gr_actor_info *b)
 {
     switch (l->sort) {
     case GRI_BY_NAME: return strcmp(a->name, b->name);
     case GRI_BY_BEHAVIOUR: return strcmp(a->behaviour, b->behaviour);
-    case GRI_BY_MESSAGES: return by_number(a->messages, b->messages);
     case GRI_BY_STATE: return strcmp(a->state, b->state);
-    default: return 0;
+    default: return by_number(number_of(l, a), number_of(l, b));
     }
 }
 
@@ -162,18 +172,17 @@ static void print_after(const gri_listing *l, const gr_actor_info *info, char te
 {
     char digits[24] = "";
     const char *key = "";
-    uint64_t number = info->messages;
+    uint64_t number = number_of(l, info);
     size_t at = sizeof digits - 1;
     switch (l->sort) {
     case GRI_BY_NAME: key = info->name; break;
     case GRI_BY_BEHAVIOUR: key = info->behaviour; break;
     case GRI_BY_STATE: key = info->state; break;
-    case GRI_BY_MESSAGES:
+    case GRI_BY_ADDRESS: break;
+    default:
         do digits[--at] = (char)('0' + number % 10);
         while (number /= 10);
         key = digits + at;
-        break;
-    default: break;
     }
     size_t bytes = strlen(key);
     memcpy(text, key, bytes);
@@ -208,9 +217,7 @@ static bool read_after(gri_listing *l, const char *query)
         for (size_t i = 0; states[i]; i++)
             if (strcmp(text, states[i]) == 0) l->mark.state = states[i];
         return l->mark.state[0] != '\0';
-    case GRI_BY_MESSAGES:
-        l->mark.messages = strtoull(text, NULL, 10);
-        return text[0] >= '0' && text[0] <= '9';
+    case GRI_BY_MESSAGES: l->mark.messages = strtoull(text, NULL, 10); return text[0] >= '0' && text[0] <= '9';
     default: return !text[0];
     }
 }
@@ -223,7 +230,7 @@ const char *gri_listing_read(gri_listing *l, const char *query)
     if (!gri_query_number(query, "offset", 0, 0, GRI_LIST_OFFSET_MAX, &l->offset))
         return "offset: 0 to 9000; further pages begin after the \"next\" of the page before: after=NEXT";
     if (!read_sort(l, query))
-        return "sort: address, name, behaviour, messages or state, with - in front for the reverse";
+        return "sort: address, name, behaviour, state, messages, mailbox or memory, with - in front for the reverse";
     if (!read_after(l, query)) return "after: the \"next\" of an answer with the same sort";
     if (l->resumed && l->offset) return "offset and after exclude each other";
     if (gri_query_text(query, "search", l->search, sizeof l->search) == GRI_BAD) return "search: at most 255 bytes";
@@ -253,7 +260,9 @@ static void put_actor(gr_builder *b, const gr_actor_info *info)
     put_text(b, "behaviour", info->behaviour);
     put_text(b, "kind", gri_actor_kind(info));
     put_text(b, "state", info->state);
+    gr_put_key(b, "mailbox"), gr_put_int(b, (int64_t)info->mailbox);
     gr_put_key(b, "messages"), gr_put_int(b, (int64_t)info->messages);
+    gr_put_key(b, "memory"), gr_put_int(b, (int64_t)info->memory);
     gr_put_key(b, "publications"), gr_put_int(b, (int64_t)info->publications);
     gr_put_end(b);
 }

@@ -24,7 +24,8 @@ typedef struct schema {
 static const schema schemas[] = {
     {"Any", "application/json", "{'description':'Any JSON value: what the actor published or answered'}"},
     {"Message", "application/json",
-     "{'description':'Any JSON value. An object with remotecall, method, message and timeout is a call as the clients of "
+     "{'description':'Any JSON value. An object with remotecall, method, message and timeout is a call as the clients "
+     "of "
      "python-actors make it, where POST /{name} casts anything else'}"},
     {"Spawn", "application/json",
      "{'type':'object','required':['behaviour'],'additionalProperties':false,'properties':{'behaviour':" TEXT
@@ -34,13 +35,15 @@ static const schema schemas[] = {
      "{'type':'object','description':'accepted: a cast; response and message: the answer to a remotecall',"
      "'properties':{'accepted':{'type':'boolean'}," REMOTE ",'message':{}}}"},
     {"RemoteUnknown", "application/json",
-     "{'type':'object','description':'A remotecall of a method that the actor does not have; or a problem report, where "
+     "{'type':'object','description':'A remotecall of a method that the actor does not have; or a problem report, "
+     "where "
      "there is no such actor','properties':{" REMOTE ",'invalid_method':" TEXT "}}"},
     {"RemoteException", "application/json",
      "{'type':'object','required':['response','exception'],'properties':{" REMOTE ",'exception':" REPORT "}}"},
     {"RemoteTimeout", "application/json", "{'type':'object','required':['timeout'],'properties':{'timeout':{}}}"},
     {"Killed", "application/json",
-     "{'type':'object','required':['killed'],'properties':{'killed':{'type':'boolean','description':'Has it ended?'}}}"},
+     "{'type':'object','required':['killed'],'properties':{'killed':{'type':'boolean','description':'Has it "
+     "ended?'}}}"},
     {"Exit", "application/json",
      "{'type':'object','description':'One of the three','minProperties':1,'maxProperties':1,'properties':{"
      "'exit':{'description':'What it returned'},'exception':" REPORT ",'killed':{'type':'boolean'}}}"},
@@ -55,9 +58,29 @@ static const schema schemas[] = {
     {"Actor", "application/json",
      "{'type':'object','required':['address','name','behaviour','kind','state'],'properties':{'address':" TEXT
      ",'name':{'type':'string','nullable':true},'behaviour':{'type':'string','nullable':true},"
-     "'kind':{'type':'string','enum':['server','thread']},"
-     "'state':{'type':'string','enum':['running','waiting','ending','attached']},'messages':" COUNT
-     ",'publications':" COUNT "}}"},
+     "'kind':{'type':'string','enum':['server','thread','attached']},"
+     "'state':{'type':'string','enum':['running','waiting','ending','attached']},'mailbox':" COUNT ",'messages':" COUNT
+     ",'memory':" COUNT ",'publications':" COUNT "}}"},
+    {"Info", "application/json",
+     "{'type':'object','required':['address','names','behaviour','kind','state'],'properties':{'address':" TEXT
+     ",'names':{'type':'array','items':" TEXT "},'behaviour':{'type':'string','nullable':true},'kind':" TEXT
+     ",'state':" TEXT ",'waits_for':{'type':'string','nullable':true},'waits_since_ms':{'type':'number','nullable':"
+                      "true},'mailbox':" COUNT ",'mailbox_max':" COUNT ",'messages':" COUNT ",'publications':" COUNT
+     ",'memory':" COUNT ",'stack':" COUNT ",'links':{'type':'array','items':" TEXT "},'monitors':" COUNT
+     ",'worker':{'type':'integer','nullable':true}}}"},
+    {"Stats", "application/json",
+     "{'type':'object','required':['time','uptime','version','workers','actors','messages','mailbox','memory','http'],"
+     "'properties':{'time':{'type':'number'},'uptime':{'type':'number'},'version':" TEXT
+     ",'workers':{'type':'array','items':{'type':'object'}},'actors':{'type':'object'},'messages':{'type':'object'},"
+     "'mailbox':{'type':'object'},'memory':{'type':'object'},'http':{'type':'object','nullable':true}}}"},
+    {"Exits", "application/json",
+     "{'type':'array','items':{'type':'object','required':['time','address','name','behaviour','how','report'],"
+     "'properties':{'time':{'type':'number'},'address':" TEXT ",'name':{'type':'string','nullable':true},"
+     "'behaviour':{'type':'string','nullable':true},'how':{'type':'string','enum':['exception','killed','overflow']},"
+     "'report':{'type':'object','nullable':true}}}}"},
+    {"Metrics", "text/plain", "{'type':'string','description':'The text format of Prometheus, version 0.0.4'}"},
+    {"Outlook", "text/event-stream",
+     "{'type':'string','description':'Events: stats, whose data is Stats; exits, whose data is Exits'}"},
     {"Status", "application/json", "{'type':'object','required':['status'],'properties':{'status':" TEXT "}}"},
     {"Behaviours", "application/json",
      "{'type':'array','items':{'type':'object','required':['name','kind','arguments','text','methods'],'properties':{"
@@ -66,8 +89,9 @@ static const schema schemas[] = {
      "'text':{'type':'string','nullable':true},'methods':{'type':'array','items':" TEXT "}}}}"},
     {"Description", "application/json", "{'type':'object','description':'An OpenAPI document'}"},
     {"Problem", "application/problem+json",
-     "{'type':'object','description':'RFC 9457','required':['type','title','status','detail'],'properties':{'type':" TEXT
-     ",'title':" TEXT ",'status':{'type':'integer'},'detail':" TEXT ",'line':" COUNT ",'column':" COUNT ",'byte':" COUNT
+     "{'type':'object','description':'RFC "
+     "9457','required':['type','title','status','detail'],'properties':{'type':" TEXT ",'title':" TEXT
+     ",'status':{'type':'integer'},'detail':" TEXT ",'line':" COUNT ",'column':" COUNT ",'byte':" COUNT
      ",'exception':" REPORT "}}"},
 };
 
@@ -81,17 +105,20 @@ static const parameter parameters[] = {
      "Actors before the page; for more than 9000 go on with after"},
     {"after", "after", "query", TEXT, "The next of the page before, in the same order"},
     {"sort", "sort", "query",
-     "{'type':'string','pattern':'^-?(address|name|behaviour|messages|state)$','default':'address'}",
+     "{'type':'string','pattern':'^-?(address|name|behaviour|state|messages|mailbox|memory)$','default':'address'}",
      "The order; a minus turns it round"},
     {"search", "search", "query", "{'type':'string','maxLength':255}",
      "Only actors whose name, behaviour or address contains the text; the case of ASCII letters does not matter"},
     {"state", "state", "query", "{'type':'string','enum':['running','waiting','ending','attached']}", "Only these"},
     {"behaviour", "behaviour", "query", TEXT, "Only actors with exactly this behaviour"},
-    {"kind", "kind", "query", "{'type':'string','enum':['server','thread']}", "Only these"},
+    {"kind", "kind", "query", "{'type':'string','enum':['server','thread','attached']}", "Only these"},
     {"timeout", "timeout", "query", "{'type':'number','minimum':0,'maximum':3600,'default':30}",
      "Seconds to wait; then 204"},
     {"interval", "interval", "query", "{'type':'integer','minimum':0,'maximum':10000,'default':20}",
      "Milliseconds between two states at least; what comes faster is left out, the newest never"},
+    {"period", "interval", "query", "{'type':'integer','minimum':100,'maximum':10000,'default':1000}",
+     "Milliseconds between two figures"},
+    {"count", "limit", "query", "{'type':'integer','minimum':0,'maximum':256,'default':256}", "At most so many"},
     {"LastEventId", "Last-Event-ID", "header", TEXT, "The id of the last event that was received: not sent again"},
     {"IfNoneMatch", "If-None-Match", "header", TEXT, "Entity tags that are known; 304 if it is one of them"},
     {"Prefer", "Prefer", "header", TEXT, "wait=SECONDS, at most 3600: how long the call may take; 30 without"},
@@ -233,8 +260,8 @@ static void put_parameters(gri_buffer *b, const gri_route *route)
 
 static void put_operation(gri_buffer *b, const gri_route *route)
 {
-    static const char *const verbs[][2] = {{"GET", "'get':{"}, {"PUT", "'put':{"}, {"POST", "'post':{"},
-                                           {"DELETE", "'delete':{"}};
+    static const char *const verbs[][2] = {
+        {"GET", "'get':{"}, {"PUT", "'put':{"}, {"POST", "'post':{"}, {"DELETE", "'delete':{"}};
     for (size_t i = 0; i < COUNT_OF(verbs); i++)
         if (strcmp(route->method, verbs[i][0]) == 0) put(b, verbs[i][1]);
     put(b, "'operationId':");
@@ -248,7 +275,8 @@ static void put_operation(gri_buffer *b, const gri_route *route)
         put_reference(b, "schemas", route->body);
         put(b, "}}},");
     }
-    if (route->scope == GRI_SCOPE_READ) put(b, "'security':[{'token':[]},{}],"); /* {}: where only this machine can connect */
+    if (route->scope == GRI_SCOPE_READ)
+        put(b, "'security':[{'token':[]},{}],"); /* {}: where only this machine can connect */
     if (route->scope == GRI_SCOPE_CHANGE) put(b, "'security':[{'token':[]}],");
     put_answers(b, route);
     put(b, "}");
@@ -305,7 +333,8 @@ void gri_openapi_write(gri_buffer *b)
 {
     put(b, "{'openapi':'3.0.3','info':{'title':'Greenroom','version':");
     put_string(b, gr_version());
-    put(b, ",'description':'The actors of one process. HEAD answers as GET, without the body; OPTIONS answers Allow.'},");
+    put(b,
+        ",'description':'The actors of one process. HEAD answers as GET, without the body; OPTIONS answers Allow.'},");
     put_paths(b);
     put_components(b);
     put(b, "}\n");

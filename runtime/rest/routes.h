@@ -27,9 +27,14 @@ enum gri_scope {
     X(GRI_PATH_CALL, "/{name}/-/call/{method}") \
     X(GRI_PATH_WAIT, "/{name}/-/wait") \
     X(GRI_PATH_EVENTS, "/{name}/-/events") \
+    X(GRI_PATH_INFO, "/{name}/-/info") \
     X(GRI_PATH_LIVEZ, "/-/livez") \
     X(GRI_PATH_READYZ, "/-/readyz") \
     X(GRI_PATH_BEHAVIOURS, "/-/behaviours") \
+    X(GRI_PATH_STATS, "/-/stats") \
+    X(GRI_PATH_EXITS, "/-/exits") \
+    X(GRI_PATH_METRICS, "/-/metrics") \
+    X(GRI_PATH_OUTLOOK, "/-/events") \
     X(GRI_PATH_OPENAPI, "/-/openapi.json")
 
 #define GRI_PATTERN_ENUMERATOR(pattern, text) pattern,
@@ -51,21 +56,32 @@ enum gri_pattern { GRI_PATTERNS(GRI_PATTERN_ENUMERATOR) GRI_PATH_UNKNOWN };
     X(GRI_PATH_ACTOR, "POST", GRI_SCOPE_CHANGE, gri_post_actor, "castToActor", \
       "Casts the body, or calls if it is a remotecall", "", "Message", \
       "202=Taken 400 404=RemoteUnknown 406=RemoteException 408=RemoteTimeout 413 415 422 503") \
-    X(GRI_PATH_ACTOR, "GET", GRI_SCOPE_READ, gri_get_actor, "readActor", "Reads the published state", "IfNoneMatch", "", \
-      "200=Any 304 404 503") \
+    X(GRI_PATH_ACTOR, "GET", GRI_SCOPE_READ, gri_get_actor, "readActor", "Reads the published state", "IfNoneMatch", \
+      "", "200=Any 304 404 503") \
     X(GRI_PATH_ACTOR, "DELETE", GRI_SCOPE_CHANGE, gri_delete_actor, "killActor", \
       "Kills, and waits a second for the end", "", "", "200=Killed 202=Killed 404 503") \
-    X(GRI_PATH_CALL, "POST", GRI_SCOPE_CHANGE, gri_call_actor, "callActor", "Calls the method with the body", "Prefer", \
-      "Message", "200=Any 400 404 413 415 422 503 504") \
+    X(GRI_PATH_CALL, "POST", GRI_SCOPE_CHANGE, gri_call_actor, "callActor", "Calls the method with the body", \
+      "Prefer", "Message", "200=Any 400 404 413 415 422 503 504") \
     X(GRI_PATH_WAIT, "GET", GRI_SCOPE_READ, gri_wait_actor, "waitForActor", "Waits until the actor has ended", \
       "timeout", "", "200=Exit 204 400 404 503") \
     X(GRI_PATH_EVENTS, "GET", GRI_SCOPE_READ, gri_actor_events, "watchActor", \
-      "Server-sent events: each published state, and the end", "LastEventId", "", "200=Events 404 503") \
+      "Server-sent events: each published state, and the end", "interval LastEventId", "", "200=Events 400 404 503") \
+    X(GRI_PATH_INFO, "GET", GRI_SCOPE_READ, gri_actor_info, "inspectActor", \
+      "What the runtime knows of one actor: what it waits for, its mailbox, memory, links", "", "", \
+      "200=Info 404 503") \
     X(GRI_PATH_LIVEZ, "GET", GRI_SCOPE_OPEN, gri_livez, "isAlive", "Is the process alive?", "", "", "200=Status") \
     X(GRI_PATH_READYZ, "GET", GRI_SCOPE_OPEN, gri_readyz, "isReady", "May requests be sent here?", "", "", \
       "200=Status 503") \
     X(GRI_PATH_BEHAVIOURS, "GET", GRI_SCOPE_READ, gri_list_behaviours, "listBehaviours", "What PUT can spawn", "", "", \
-      "200=Behaviours") \
+      "200=Behaviours 503") \
+    X(GRI_PATH_STATS, "GET", GRI_SCOPE_READ, gri_stats, "readStats", "The runtime in figures", "", "", \
+      "200=Stats 503") \
+    X(GRI_PATH_EXITS, "GET", GRI_SCOPE_READ, gri_exits, "listExits", \
+      "The actors that ended last without having returned, newest first", "count", "", "200=Exits 400 503") \
+    X(GRI_PATH_METRICS, "GET", GRI_SCOPE_READ, gri_metrics, "readMetrics", \
+      "The same figures, and more, for Prometheus", "", "", "200=Metrics 503") \
+    X(GRI_PATH_OUTLOOK, "GET", GRI_SCOPE_READ, gri_runtime_events, "watchRuntime", \
+      "Server-sent events: figures, and the ends that come meanwhile", "period", "", "200=Outlook 400 503") \
     X(GRI_PATH_OPENAPI, "GET", GRI_SCOPE_READ, gri_describe, "describe", "This description", "IfNoneMatch", "", \
       "200=Description 304")
 
@@ -79,8 +95,8 @@ typedef struct gri_route {
 
 typedef struct gri_match {
     enum gri_pattern pattern;
-    const gri_route *route; /* NULL: unknown path, or method not allowed, or OPTIONS */
-    enum gri_scope scope;   /* of the route; without one by the method alone */
+    const gri_route *route;     /* NULL: unknown path, or method not allowed, or OPTIONS */
+    enum gri_scope scope;       /* of the route; without one by the method alone */
     size_t name_at, name_bytes; /* in the path */
     const char *parameter;      /* the other one of the path: what is called */
 } gri_match;

@@ -38,6 +38,14 @@ void gri_stream_end(gri_shared *shared)
     pthread_mutex_unlock(&shared->lock);
 }
 
+unsigned gri_shared_streams(gri_shared *shared)
+{
+    pthread_mutex_lock(&shared->lock);
+    unsigned streams = shared->streams;
+    pthread_mutex_unlock(&shared->lock);
+    return streams;
+}
+
 bool gri_shared_ready(gri_shared *shared, char why[GRI_READY_WHY_BYTES])
 {
     pthread_mutex_lock(&shared->lock);
@@ -57,13 +65,6 @@ unsigned gri_retry_estimate_s(uint64_t waiting, uint64_t taken, int64_t ns)
     return whole + ((double)whole < all);
 }
 
-/* Messages that wait in the actor's mailbox. */
-static uint64_t waiting(const gr_actor_info *info)
-{
-    (void)info;
-    return 1;
-}
-
 unsigned gri_retry_after_s(gri_shared *shared, gr_address address)
 {
     gr_actor_info info;
@@ -77,5 +78,5 @@ unsigned gri_retry_after_s(gri_shared *shared, gr_address address)
     if (!known || ns >= SIGHTING_NS_MIN) *slot = now;
     pthread_mutex_unlock(&shared->lock);
     if (!known || ns < SIGHTING_NS_MIN) return 1;
-    return gri_retry_estimate_s(waiting(&info), now.messages - before.messages, ns);
+    return gri_retry_estimate_s(info.mailbox, now.messages - before.messages, ns);
 }

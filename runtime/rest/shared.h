@@ -33,6 +33,7 @@ void gri_shared_fini(gri_shared *shared);
 /* One more event stream: false if there are too many. */
 bool gri_stream_begin(gri_shared *shared);
 void gri_stream_end(gri_shared *shared);
+unsigned gri_shared_streams(gri_shared *shared); /* at this moment */
 
 /* Ready as far as was said (gr_rest_ready); if not, why. */
 bool gri_shared_ready(gri_shared *shared, char why[GRI_READY_WHY_BYTES]);

@@ -99,8 +99,9 @@ const char *fake_answer_header(const fake_answer *a, const char *name)
 int fake_run(gr_application application, const fake_request *request, fake_answer *ret_answer)
 {
     fake_answer_init(ret_answer);
-    gr_kill_hold(request->env.self); /* as a server does */
+    gr_self *self = request->env.self;
+    if (self) gr_kill_hold(self); /* as a server does */
     int code = application.run(application.state, &request->env, &ret_answer->respond);
-    gr_kill_release(request->env.self);
+    if (self) gr_kill_release(self);
     return code;
 }

@@ -537,6 +537,20 @@ TEST(rest, the_operators_routes_need_no_token)
     stop(&f);
 }
 
+TEST(rest, readiness_is_what_the_process_says)
+{
+    fixture f = start();
+    expect(&f, "GET", "/-/readyz", "", NULL, 200, "{\"status\":\"ready\"}\n");
+    gr_rest_ready(f.rest, "the cache is cold");
+    expect_problem(&f, "GET", "/-/readyz", "", NULL, 503, "the cache is cold");
+    expect(&f, "HEAD", "/-/readyz", "", NULL, 503, NULL);
+    expect(&f, "GET", "/-/livez", "", NULL, 200, NULL); /* alive, and at work */
+    expect(&f, "PUT", "/c", "", "{\"behaviour\": \"counter\", \"args\": {\"start\": 5}}", 202, NULL);
+    gr_rest_ready(f.rest, NULL);
+    expect(&f, "GET", "/-/readyz", "", NULL, 200, NULL);
+    stop(&f);
+}
+
 /* Route by method by credential: nothing happens without the right to it. */
 TEST(rest, nothing_changes_without_the_token)
 {

@@ -135,7 +135,8 @@ gr_address scene_spawn(scene *s, const char *behaviour, const char *name, int64_
     return address;
 }
 
-answer scene_ask(const scene *s, const char *method, const char *path, const char *headers, const char *body, int status)
+answer scene_ask(const scene *s, const char *method, const char *path, const char *headers, const char *body,
+                 int status)
 {
     char all[2048];
     snprintf(all, sizeof all, SCENE_AUTH "%s", headers);
@@ -165,7 +166,8 @@ events events_open(const scene *s, const char *path, const char *headers)
 {
     events e = {.client = client_open(s->address)};
     char text[2048];
-    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n%s\r\n", path, headers);
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n%s\r\n", path,
+             headers);
     client_say(&e.client, text);
     CHECK(client_head(&e.client, &e.head));
     return e;

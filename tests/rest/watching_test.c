@@ -3,17 +3,34 @@
 /* Waiting for an actor's end and watching what it publishes, over real sockets. */
 #include "rest/scene.h"
 
+#include <greenroom/observe.h>
+
 #include <pthread.h>
+#include <sched.h>
 
 /* Waiting ------------------------------------------------------------------------------------------------------------ */
 
-/* Begins GET /NAME/-/wait and returns when the server waits. */
+/* Until so many requests wait for its end. */
+static void wait_for_monitors(gr_address address, int64_t count)
+{
+    for (int64_t seen = -1; seen != count; sched_yield()) {
+        gr_message *info = NULL;
+        CHECK_OK(gr_observe_actor(address, &info));
+        seen = gr_int(gr_get(gr_body(info), "monitors"), -1);
+        gr_message_free(&info);
+    }
+}
+
+/* Begins GET /NAME/-/wait, the first request of its kind, and returns when the server waits. */
 static client ask_to_wait(scene *s, const char *name, const char *query)
 {
     client c = client_open(s->address);
     char text[256];
+    gr_address address;
+    CHECK_OK(gr_lookup(name, &address));
     snprintf(text, sizeof text, "GET /%s/-/wait%s HTTP/1.1\r\nHost: localhost\r\n\r\n", name, query);
     client_say(&c, text);
+    wait_for_monitors(address, 1);
     return c;
 }
 
@@ -254,19 +271,20 @@ TEST(watching, a_drain_ends_streams_and_waits_in_order)
     scene s = scene_begin((gr_rest_options){0});
     pthread_t thread;
     event none;
-    (void)scene_spawn(&s, "script", "a", 0);
+    gr_address address = scene_spawn(&s, "script", "a", 0);
     events e = events_open(&s, "/a/-/events", ""), sleeping = events_open(&s, "/a/-/events?interval=10000", "");
-    client c = ask_to_wait(&s, "a", "?timeout=3600");
     events_expect(&e, "state", "{}"), events_expect(&sleeping, "state", "{}");
+    client c = client_open(s.address);
+    client_say(&c, "GET /a/-/wait?timeout=3600 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    wait_for_monitors(address, 3);
     CHECK_OK(pthread_create(&thread, NULL, stop_server, &s));
     CHECK(!events_next(&e, &none));
     CHECK(!events_next(&sleeping, &none));
     answer a;
-    if (client_answer(&c, false, &a)) { /* unless it had not begun when the server stopped */
-        CHECK_EQ(a.status, 204);
-        CHECK(a.closes);
-        answer_free(&a);
-    }
+    CHECK(client_answer(&c, false, &a));
+    CHECK_EQ(a.status, 204);
+    CHECK(a.closes);
+    answer_free(&a);
     CHECK_OK(pthread_join(thread, NULL));
     CHECK(client_closed(&e.client));
     client_close(&c), events_close(&e), events_close(&sleeping);
