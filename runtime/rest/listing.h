@@ -12,8 +12,8 @@
 /* X(in queries, in C) */
 #define GRI_LIST_SORTS(X) \
     X("address", ADDRESS) \
-    X("name", NAME) X("behaviour", BEHAVIOUR) X("state", STATE) X("messages", MESSAGES) X("mailbox", MAILBOX) \
-        X("memory", MEMORY)
+    X("name", NAME) \
+    X("behaviour", BEHAVIOUR) X("state", STATE) X("messages", MESSAGES) X("mailbox", MAILBOX) X("memory", MEMORY)
 #define GRI_LIST_SORT(name, symbol) GRI_BY_##symbol,
 enum gri_list_sort { GRI_LIST_SORTS(GRI_LIST_SORT) GRI_LIST_SORT_COUNT };
 #undef GRI_LIST_SORT

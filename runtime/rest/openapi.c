@@ -65,8 +65,8 @@ static const schema schemas[] = {
      "{'type':'object','required':['address','names','behaviour','kind','state'],'properties':{'address':" TEXT
      ",'names':{'type':'array','items':" TEXT "},'behaviour':{'type':'string','nullable':true},'kind':" TEXT
      ",'state':" TEXT ",'waits_for':{'type':'string','nullable':true},'waits_since_ms':{'type':'number','nullable':"
-                      "true},'mailbox':" COUNT ",'mailbox_max':" COUNT ",'messages':" COUNT ",'publications':" COUNT
-     ",'memory':" COUNT ",'stack':" COUNT ",'links':{'type':'array','items':" TEXT "},'monitors':" COUNT
+     "true},'mailbox':" COUNT ",'mailbox_max':" COUNT ",'messages':" COUNT ",'publications':" COUNT ",'memory':" COUNT
+     ",'stack':" COUNT ",'links':{'type':'array','items':" TEXT "},'monitors':" COUNT
      ",'worker':{'type':'integer','nullable':true}}}"},
     {"Stats", "application/json",
      "{'type':'object','required':['time','uptime','version','workers','actors','messages','mailbox','memory','http'],"
