@@ -71,20 +71,31 @@ enum gr_access_format {
 typedef void (*gr_access_sink)(void *arg, const char *line, size_t bytes);
 
 /* What came from the client cannot forge lines: quotes, backslashes, control characters and what is no UTF-8 are escaped.
- * Bytes are those of the body as this layer passed it on: compressed, if gzip is below. An answer that the server gives for
- * the application has the status the server will use; a client that went before it got one, 499. Requests that the server
- * refused to read (400, 431, …) never come here. Targets contain the query: no place for secrets. */
+ * Targets contain the query: no place for secrets. */
 typedef struct gr_access_options {
     enum gr_access_format format;
     gr_access_sink sink; /* NULL: stderr */
     void *arg;
-    void (*drop)(void *arg);        /* called once by gr_middleware_free; may be NULL; not after a failed call */
+    void (*drop)(void *arg);        /* called once when layer or log is freed; may be NULL; not after a failed call */
     const char *const *paths_quiet; /* not logged: probes */
     unsigned proxies;               /* as in gr_limit_options */
 } gr_access_options;
 
+/* As a layer: bytes are those of the body as this layer passed it on, compressed if gzip is below. An answer that the server
+ * gives for the application has the status the server will use; a client that went before it got one, 499. Requests that the
+ * server refused to read (400, 431, …) never come here. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_middleware_access(gr_middleware **layers, gr_application *application,
                                                      const gr_access_options *options, gr_detail *ret_detail);
+
+/* The same log of all that a server answers, what it refused to read included (in JSON with "refused": why):
+ *     http.observe = gr_access_log_observe, http.observe_state = log
+ * To be freed when that server has stopped. */
+typedef struct gr_access_log gr_access_log;
+GR_ANY_THREAD GR_MUST_CHECK int gr_access_log_new(const gr_access_options *options, gr_access_log **ret_log,
+                                                  gr_detail *ret_detail);
+GR_ANY_THREAD void gr_access_log_observe(void *log, const gr_exchange *exchange);
+/* *log becomes NULL; NULL is fine. */
+GR_ANY_THREAD void gr_access_log_free(gr_access_log **log);
 
 /* ---- how much one may ask ---- */
 

@@ -119,10 +119,10 @@ static void print_text(out *o, const gri_access_line *l)
     gmtime_r(&l->when.tv_sec, &utc);
     strftime(when, sizeof when, "%d/%b/%Y:%H:%M:%S +0000", &utc);
     print(o, "%s - - [%s] \"", l->remote, when);
-    put(o, env->method, GRI_ACCESS_SHORT_BYTES);
-    print(o, " ");
+    put_or_dash(o, env->method, GRI_ACCESS_SHORT_BYTES);
+    if (*env->target) print(o, " ");
     put(o, env->target, GRI_ACCESS_TARGET_BYTES);
-    print(o, " %s\" %d ", env->protocol, l->status);
+    print(o, "%s%s\" %d ", *env->protocol ? " " : "", env->protocol, l->status);
     if (l->bytes) {
         print(o, "%lld", (long long)l->bytes);
     } else {
@@ -161,6 +161,7 @@ static void print_json(out *o, const gri_access_line *l)
     print(o, ",\"status\":%d,\"bytes\":%lld,\"duration_us\":%lld", l->status, (long long)l->bytes,
           (long long)(l->duration_ns / 1000));
     if (l->aborted) print(o, ",\"aborted\":true");
+    put_member(o, "refused", l->refusal, GRI_ACCESS_FIELD_BYTES);
     put_member(o, "host", env->host, GRI_ACCESS_FIELD_BYTES);
     put_member(o, "referer", gr_environ_header(env, "referer"), GRI_ACCESS_FIELD_BYTES);
     put_member(o, "agent", gr_environ_header(env, "user-agent"), GRI_ACCESS_FIELD_BYTES);

@@ -11,12 +11,13 @@
 
 typedef struct gri_access_line {
     enum gr_access_format format;
-    const gr_environ *env;
-    struct timespec when; /* wall clock at the end of the answer */
+    const gr_environ *env; /* what is not known of a request is "" in it */
+    struct timespec when;  /* wall clock at the end of the answer */
     char remote[GRI_CLIENT_BYTES];
     int status;
     int64_t bytes, duration_ns;
     bool aborted;
+    const char *refusal; /* why the server refused it; NULL if it did not */
 } gri_access_line;
 
 enum { GRI_ACCESS_TARGET_BYTES = 1024, GRI_ACCESS_FIELD_BYTES = 400, GRI_ACCESS_SHORT_BYTES = 128 };

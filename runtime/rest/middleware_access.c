@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* The access log: a line a request. What comes from a client is escaped in here and nowhere else (access_line.c). */
+/* The access log: a line a request, from a layer around an application or from the server's observer. What comes from a client is
+ * escaped where lines are made, in access_line.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,22 +13,26 @@
 #include "rest/access_line.h"
 #include "rest/layer.h"
 
-typedef struct access_log {
-    gr_middleware layer; /* first */
+struct gr_access_log {
     enum gr_access_format format;
     gr_access_sink sink;
     void *arg;
     void (*drop)(void *arg);
     char **paths_quiet;
     unsigned proxies;
-} access_log;
+};
+
+typedef struct access_layer {
+    gr_middleware layer; /* first */
+    gr_access_log log;
+} access_layer;
 
 /* A request that is being answered: the responder the application sees. Memory of the actor: a line is written also when the
  * actor is ended in there, which leaves no stack. */
 typedef struct record {
     gr_responder respond; /* first */
     gr_responder *next;
-    const access_log *log;
+    const gr_access_log *log;
     const gr_environ *env;
     int64_t begun_ns, bytes;
     int status; /* 0: not answered */
@@ -85,21 +90,16 @@ static int status_for(int code)
     }
 }
 
-static void write_line(const record *r)
+static void write_line(const gr_access_log *log, gri_access_line *facts)
 {
     char line[GR_ACCESS_LINE_BYTES];
-    gri_access_line facts = {
-        .format = r->log->format,
-        .env = r->env,
-        .status = r->status,
-        .bytes = r->bytes,
-        .duration_ns = gr_now_ns() - r->begun_ns,
-        .aborted = r->aborted,
-    };
-    clock_gettime(CLOCK_REALTIME, &facts.when);
-    gri_client_text(r->env, r->log->proxies, facts.remote);
-    r->log->sink(r->log->arg, line, gri_access_line_print(&facts, line, sizeof line));
+    facts->format = log->format;
+    clock_gettime(CLOCK_REALTIME, &facts->when);
+    gri_client_text(facts->env, log->proxies, facts->remote);
+    log->sink(log->arg, line, gri_access_line_print(facts, line, sizeof line));
 }
+
+/* ---- a layer ---- */
 
 /* The actor ends in the application: its environment lies on the stack that has gone, all but the line is lost. */
 static void ended(gr_self *self, void *arg)
@@ -110,40 +110,67 @@ static void ended(gr_self *self, void *arg)
            (long long)r->bytes);
 }
 
-static int run_logged(const access_log *log, const gr_environ *env, record *r)
+static int run_logged(const access_layer *layer, const gr_environ *env, record *r)
 {
-    int code = gri_layer_run(&log->layer, env, &r->respond);
-    if (code < 0 && r->started) r->aborted = true;
-    if (!r->started) r->status = status_for(code);
-    write_line(r);
+    int code = gri_layer_run(&layer->layer, env, &r->respond);
+    gri_access_line facts = {
+        .env = env,
+        .status = r->started ? r->status : status_for(code),
+        .bytes = r->bytes,
+        .duration_ns = gr_now_ns() - r->begun_ns,
+        .aborted = r->aborted || (code < 0 && r->started),
+    };
+    write_line(&layer->log, &facts);
     return code > 0 ? 0 : code;
 }
 
 static int run(void *state, const gr_environ *env, gr_responder *respond)
 {
-    const access_log *log = state;
-    if (gri_paths_have(log->paths_quiet, env)) return log->layer.inner.run(log->layer.inner.state, env, respond);
+    const access_layer *layer = state;
+    if (gri_paths_have(layer->log.paths_quiet, env))
+        return layer->layer.inner.run(layer->layer.inner.state, env, respond);
     record *r = gr_alloc(env->self, sizeof *r);
     if (!r) return GR_ENOMEM;
-    *r = (record){{start, write_body, gone}, respond, log, env, gr_now_ns(), 0, 0, false, false, false};
+    *r = (record){.respond = {start, write_body, gone}, .next = respond, .env = env, .begun_ns = gr_now_ns()};
     int code = gr_defer(env->self, ended, r);
     if (code == 0) {
-        code = run_logged(log, env, r);
+        code = run_logged(layer, env, r);
         (void)gr_defer_cancel(env->self, ended, r);
     }
     gr_free(env->self, r);
     return code;
 }
 
-static void fini(gr_middleware *layer)
+/* ---- the server's observer ---- */
+
+void gr_access_log_observe(void *state, const gr_exchange *exchange)
 {
-    access_log *log = (access_log *)layer;
-    if (log->drop) log->drop(log->arg);
-    gri_strings_free(log->paths_quiet);
+    static const gr_environ unknown = {.method = "",
+                                       .target = "",
+                                       .script_name = "",
+                                       .path = "",
+                                       .protocol = "",
+                                       .host = "",
+                                       .remote = "",
+                                       .local = ""};
+    const gr_access_log *log = state;
+    gr_environ env = exchange->env ? *exchange->env : unknown;
+    if (gri_paths_have(log->paths_quiet, &env)) return;
+    env.remote = exchange->remote;
+    gri_access_line facts = {
+        .env = &env,
+        .status = exchange->status ? exchange->status : 499,
+        .bytes = (int64_t)exchange->sent,
+        .duration_ns = exchange->duration_ns,
+        .aborted = !exchange->complete,
+        .refusal = exchange->refusal,
+    };
+    write_line(log, &facts);
 }
 
-int gr_middleware_access(gr_middleware **layers, gr_application *application, const gr_access_options *options,
-                         gr_detail *ret_detail)
+/* ---- options ---- */
+
+static int init(gr_access_log *log, const gr_access_options *options, gr_detail *ret_detail)
 {
     if ((unsigned)options->format > GR_ACCESS_JSON)
         return gri_layer_refuse(ret_detail, "access: format is %d: combined, common or json", (int)options->format);
@@ -151,16 +178,55 @@ int gr_middleware_access(gr_middleware **layers, gr_application *application, co
         return gri_layer_refuse(ret_detail, "access: proxies is %u: 0 to %d", options->proxies, GRI_PROXIES_MAX);
     int code = gri_paths_check(options->paths_quiet, "access: paths_quiet", ret_detail);
     if (code != 0) return code;
-    access_log *log = gri_layer_new(sizeof *log, fini);
-    if (!log || !gri_strings_copy(options->paths_quiet, &log->paths_quiet)) {
-        gri_layer_free((gr_middleware *)log);
-        return GR_ENOMEM;
-    }
+    if (!gri_strings_copy(options->paths_quiet, &log->paths_quiet)) return GR_ENOMEM;
     log->format = options->format;
     log->sink = options->sink ? options->sink : write_stderr;
     log->arg = options->arg;
     log->drop = options->drop;
     log->proxies = options->proxies;
-    gri_layer_add(&log->layer, run, layers, application);
     return 0;
+}
+
+static void fini(gr_access_log *log)
+{
+    if (log->drop) log->drop(log->arg);
+    gri_strings_free(log->paths_quiet);
+}
+
+static void fini_layer(gr_middleware *layer)
+{
+    fini(&((access_layer *)layer)->log);
+}
+
+int gr_middleware_access(gr_middleware **layers, gr_application *application, const gr_access_options *options,
+                         gr_detail *ret_detail)
+{
+    access_layer *layer = gri_layer_new(sizeof *layer, fini_layer);
+    int code = layer ? init(&layer->log, options, ret_detail) : GR_ENOMEM;
+    if (code != 0) {
+        gri_layer_free((gr_middleware *)layer);
+        return code;
+    }
+    gri_layer_add(&layer->layer, run, layers, application);
+    return 0;
+}
+
+int gr_access_log_new(const gr_access_options *options, gr_access_log **ret_log, gr_detail *ret_detail)
+{
+    gr_access_log *log = calloc(1, sizeof *log);
+    int code = log ? init(log, options, ret_detail) : GR_ENOMEM;
+    if (code == 0) {
+        *ret_log = log;
+    } else {
+        free(log);
+    }
+    return code;
+}
+
+void gr_access_log_free(gr_access_log **log)
+{
+    if (!log || !*log) return;
+    fini(*log);
+    free(*log);
+    *log = NULL;
 }

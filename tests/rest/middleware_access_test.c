@@ -264,6 +264,35 @@ TEST(access, options_that_make_no_sense)
     CHECK(layers == NULL && l.drops == 0);
 }
 
+/* The server's observer sees also what never reached an application. */
+TEST(access, by_the_server)
+{
+    static lines l;
+    gr_self *self = BEGIN();
+    gr_access_log *log = NULL;
+    gr_access_options options = {.sink = keep, .arg = &l, .drop = count_drop};
+    CHECK_OK(gr_access_log_new(&options, &log, NULL));
+    gr_http_options http = {
+        .listen = "127.0.0.1:0", .application = {moody, NULL}, .observe = gr_access_log_observe, .observe_state = log};
+    gr_http_server *server = NULL;
+    CHECK_OK(gr_http_start(self, &http, &server));
+    answer a = client_request(gr_http_address(server), "GET", "/missing", "", NULL);
+    CHECK_EQ(a.status, 404);
+    answer_free(&a);
+    a = client_request(gr_http_address(server), "GET", "/", "Bad Name: x\r\n", NULL);
+    CHECK_EQ(a.status, 400);
+    answer_free(&a);
+    CHECK_OK(gr_http_stop(self, &server, SOON));
+    CHECK_EQ(l.count, 2);
+    CHECK(strstr(l.text[0], "\"GET /missing HTTP/1.1\" 404 6 ") != NULL);
+    CHECK(strstr(l.text[1], "\"-\" 400 ") != NULL);
+    CHECK_EQ(l.drops, 0);
+    gr_access_log_free(&log);
+    CHECK_EQ(l.drops, 1);
+    CHECK(log == NULL);
+    END(self);
+}
+
 /* Over the wire: what the application raised is answered, the connection goes on, and all have their lines. */
 TEST(access, over_a_connection)
 {

@@ -84,11 +84,9 @@ int serving_drain(serving *s)
         gr_log(GR_LOG_WARN, "actors ignored that they were killed");
         late = true;
     }
-    gr_rest_free(&s->rest); /* now nobody can be in there */
-    gate_free(s->gate);
+    layers_free(s); /* now nobody can be in there */
     gr_tls_free(&s->tls);
     gr_tls_free(&s->tls_probe);
-    s->gate = NULL;
     return late ? EXIT_DEADLINE : EXIT_CLEAN;
 }
 

@@ -58,22 +58,17 @@ static int start_server(serving *s)
     const serve_options *o = s->options;
     gr_rest_options rest = {
         .http = {.listen = o->listen,
-                 .loopback_unbounded = true,
-                 .tls = s->tls}, /* a proxy on this machine is one address */
+                 .loopback_unbounded = true, /* a proxy on this machine is one address */
+                 .tls = s->tls},
         .token = o->open ? NULL : s->token,
         .open = o->open,
         .insecure = o->insecure,
         .hosts = o->hosts,
         .host_count = o->host_count,
     };
-    int code = gr_rest_new(&rest, &s->rest, &detail);
+    gr_http_options http;
+    int code = layers_build(s, &rest, &http, &detail);
     if (code == 0) {
-        s->gate = gate_new(gr_rest_application(s->rest));
-        code = s->gate ? 0 : GR_ENOMEM;
-    }
-    if (code == 0) {
-        gr_http_options http = rest.http;
-        http.application = gate_application(s->gate);
         code = gr_http_start(s->self, &http, &s->server);
         if (code != 0) detail = *gr_error_detail(s->self);
     }
@@ -131,8 +126,7 @@ static void give_up(serving *s)
 {
     if (s->server) (void)gr_http_stop(s->self, &s->server, GR_NOW);
     if (s->self) (void)gr_stop(GR_NOW);
-    gr_rest_free(&s->rest);
-    gate_free(s->gate);
+    layers_free(s);
     gr_tls_free(&s->tls);
     gr_tls_free(&s->tls_probe);
 }

@@ -16,6 +16,9 @@ enum {
     DRAIN_S_MAX = 86400
 };
 
+#define RATE_MIN 0.01
+#define RATE_MAX 100000.0
+
 /* X(name, option, argument or NULL, the words allowed as argument or NULL, text for --help) */
 #define SERVE_OPTIONS(X) \
     X(listen, "--listen", "ADDR", NULL, \
@@ -34,7 +37,16 @@ enum {
     X(log, "--log", "FORMAT", "text json", "text (the default) or json: how log lines on stderr look") \
     X(log_level, "--log-level", "LEVEL", "off error warn info debug", \
       "off, error, warn, info (the default) or debug; wins over GREENROOM_LOG") \
-    X(drain, "--drain", "SECONDS", NULL, "how long requests and actors may take to finish after a signal; 8")
+    X(drain, "--drain", "SECONDS", NULL, "how long requests and actors may take to finish after a signal; 8") \
+    X(access_log, "--access-log", "FORMAT", "off text json", \
+      "off (the default), text (combined format) or json: a line per request on stderr,\nbut for probes of livez and " \
+      "readyz") \
+    X(rate, "--rate", "N", NULL, \
+      "requests a second from one address, ten seconds' worth at once; beyond: 429 and\nRetry-After. 0 (the " \
+      "default): any") \
+    X(behind_proxy, "--behind-proxy", NULL, NULL, \
+      "--rate and --access-log mean the address that the proxy in front wrote last into\nX-Forwarded-For") \
+    X(gzip, "--gzip", "WHEN", "on off", "on (the default): large answers are compressed for those who take it")
 
 #define ENUMERATOR(name, option, argument, words, text) OPTION_##name,
 enum { OPTION_NONE, SERVE_OPTIONS(ENUMERATOR) };
@@ -149,6 +161,35 @@ static int read_drain(serve_options *o, const char *value)
     return 0;
 }
 
+static int read_access_log(serve_options *o, const char *value)
+{
+    o->access_log = value;
+    return 0;
+}
+
+static int read_rate(serve_options *o, const char *value)
+{
+    char *end = NULL;
+    double rate = strtod(value, &end);
+    if (end == value || *end || !(rate == 0 || (rate >= RATE_MIN && rate <= RATE_MAX)))
+        return cl_error(&serve_line, "--rate is '%s': %g to %g a second, or 0", value, RATE_MIN, RATE_MAX);
+    o->rate = rate;
+    return 0;
+}
+
+static int read_behind_proxy(serve_options *o, const char *value)
+{
+    (void)value;
+    o->behind_proxy = true;
+    return 0;
+}
+
+static int read_gzip(serve_options *o, const char *value)
+{
+    o->gzip = strcmp(value, "on") == 0;
+    return 0;
+}
+
 #define READER(name, option, argument, words, text) [OPTION_##name] = read_##name,
 static int (*const readers[])(serve_options *o, const char *value) = {SERVE_OPTIONS(READER)};
 #undef READER
@@ -182,7 +223,7 @@ int serve_options_read(int argc, char **argv, serve_options *ret_options)
     cl_parser parser = {&serve_line, argc, argv, 0};
     const char *value;
     int id;
-    *ret_options = (serve_options){.listen = "127.0.0.1:7580", .drain_ms = DRAIN_MS};
+    *ret_options = (serve_options){.listen = "127.0.0.1:7580", .drain_ms = DRAIN_MS, .access_log = "off", .gzip = true};
     while ((id = cl_next(&parser, &value)) > 0) {
         int code = readers[id](ret_options, value);
         if (code != 0) return code;

@@ -5,6 +5,7 @@
 #define GREENROOM_SERVING_H
 
 #include <greenroom.h>
+#include <greenroom/middleware.h>
 #include <greenroom/rest.h>
 
 #include "greenroom/gate.h"
@@ -21,6 +22,10 @@ typedef struct serve_options {
     bool exposed;          /* other machines may connect: then reading wants the token, too */
     const char *log_level; /* NULL: GREENROOM_LOG, or info */
     int64_t drain_ms;
+    const char *access_log; /* "off", "text" or "json" */
+    double rate;            /* requests a second of one address; 0: any */
+    bool behind_proxy;      /* a client's address is what the last proxy wrote into X-Forwarded-For */
+    bool gzip;
 } serve_options;
 
 /* CL_END, or what to give to cl_exit_code; the strings stay those of argv. */
@@ -31,12 +36,19 @@ typedef struct serving {
     gr_self *self; /* the main thread */
     gr_rest *rest;
     gate *gate;
+    gr_middleware *layers; /* between the gate and rest */
+    gr_access_log *access;
     gr_http_server *server;
     gr_tls *tls, *tls_probe; /* NULL: plain text */
     char token[GR_REST_TOKEN_BYTES];
     char token_path[PATH_BYTES];   /* the file it is in; empty if in none */
     char token_folder[PATH_BYTES]; /* made for it, removed at the end; empty if the file was asked for */
 } serving;
+
+/* What answers the requests: the actors application with these options and the layers around it. *ret_http gets the options
+ * for the server that is to run it. What was built stays in *s also after an error, for layers_free. */
+int layers_build(serving *s, const gr_rest_options *options, gr_http_options *ret_http, gr_detail *ret_detail);
+void layers_free(serving *s);
 
 /* Where to find the server and what to try, on stdout; the token itself only to a terminal. With JSON logs and no terminal a
  * log line says where. */
