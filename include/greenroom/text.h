@@ -9,7 +9,8 @@
  *     "string"                                 string: valid UTF-8; \u escapes, in pairs for surrogates, \u0000 too
  *     [...], {...}                             array, object; a key twice in one object is refused (GR_EINVAL)
  *     {"_pyact_binary": "base64"}              bytes; only canonical base64 with padding (GR_EINVAL)
- *     {"_pyact_address": "text"}               address; a text that this process did not print is a dead address
+ *     {"_pyact_address": "text"}               address; a text that this process did not print is a dead address. Between
+ *                                              processes the text is a URL: see `addresses` below
  *
  * A double is printed with the fewest digits that read back as the same double, and always with a '.' or an exponent, so
  * that it reads back as a double. Reading what was printed gives an equal value, and printing that the same text.
@@ -25,22 +26,29 @@
 
 GR_BEGIN_DECLS
 
+/* How addresses look in a text. NULL: the opaque text of this process (address.h). gr_remote_form() (remote.h): as URLs, for
+ * texts that come from other processes or go there. */
+typedef struct gr_address_form gr_address_form;
+
 /* Zero means default; a NULL pointer means all zero. */
 typedef struct gr_parse_options {
     unsigned depth_max; /* containers inside each other; 0 and more than 512: 512, what values can hold */
     size_t bytes_max;   /* length of the text; 0: only the size of values limits it */
+    const gr_address_form *addresses;
 } gr_parse_options;
 
 typedef struct gr_print_options {
     unsigned indent; /* spaces a level, a line per element; 0: one line without any space; at most 16 */
     bool sorted;     /* keys in the order of their bytes, else as in the object */
     bool ascii;      /* \u escapes for everything beyond ASCII */
+    const gr_address_form *addresses;
 } gr_print_options;
 
 /* Reads one value, with white space around it, from `bytes` bytes (no NUL needed) into a new message.
  * Errors, with line, column (in characters), byte and a text that names what was found and what is allowed, if `ret_detail`
  * is not NULL: GR_ESYNTAX: not JSON. GR_ERANGE: a number. GR_EINVAL: JSON, but a key twice, or an object whose only key is
- * one of the two above and whose value does not fit. GR_EDEPTH, GR_ETOOBIG: beyond the options, or what values can hold.
+ * one of the two above and whose value does not fit. GR_EDENIED: the URL of an address that is not allowed (remote.h).
+ * GR_EDEPTH, GR_ETOOBIG: beyond the options, or what values can hold.
  * GR_ENOMEM, GR_EFULL: no memory. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_parse(const char *text, size_t bytes, const gr_parse_options *options,
                                          gr_message **ret_message, gr_detail *ret_detail);

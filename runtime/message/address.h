@@ -11,7 +11,9 @@
 #ifndef GRI_MESSAGE_ADDRESS_H
 #define GRI_MESSAGE_ADDRESS_H
 
-#include <greenroom/address.h>
+#include <greenroom/text.h>
+
+#define GRI_ADDRESS_FORM_BYTES 1200 /* of a text that a form prints, at most */
 
 /* A new life: from 16 secret random bytes (gri_random_bytes), or from the seed of a simulation. Addresses printed before
  * are dead from here on. Before the first call the key is zero: fine for tests, not for a network. */
@@ -23,5 +25,13 @@ uint32_t gri_address_incarnation(void);
 
 /* Whether bytes have the form of an address text, whatever they decode to: a name of this form is better refused. */
 bool gri_address_is_text(const char *text, size_t bytes);
+
+/* Another form of addresses in JSON text (gr_address_form), for who knows more of addresses than this layer. Any thread. */
+struct gr_address_form {
+    /* 0 and the address, dead ones included; or why the whole text is refused, with a sentence of at most 239 bytes. */
+    int (*parse)(const gr_address_form *form, const char *text, size_t bytes, gr_address *ret_address, char why[240]);
+    /* Writes the text, which needs no escapes in JSON, without a NUL; returns its bytes. 0: the opaque text is to be used. */
+    size_t (*print)(const gr_address_form *form, gr_address address, char text[GRI_ADDRESS_FORM_BYTES]);
+};
 
 #endif

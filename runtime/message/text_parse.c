@@ -6,6 +6,7 @@
  * An object is opened late: a first key that is "_pyact_binary" or "_pyact_address" may make it a byte string or an address
  * instead, which takes a look at the value and the bracket behind it. */
 #include "base/check.h"
+#include "message/address.h"
 #include "message/base64.h"
 #include "message/build.h"
 #include "message/number.h"
@@ -21,6 +22,7 @@ enum { depth_max = 512 };
 typedef struct parser {
     const char *text, *at, *end;
     gr_builder *b;
+    const gr_address_form *addresses;
     unsigned depth, depth_allowed;
     bool is_object[depth_max];
     char *scratch; /* for decoded strings; malloc'ed if larger than small */
@@ -174,6 +176,16 @@ static bool put_binary(parser *p, text base64, const char *from)
     return true;
 }
 
+static bool put_address(parser *p, text content, const char *from)
+{
+    gr_address address = GR_DEAD_ADDRESS;
+    char why[240];
+    int code = p->addresses ? p->addresses->parse(p->addresses, content.at, content.bytes, &address, why) : 0;
+    if (GRI_UNLIKELY(code != 0)) return fail_saying(p, code, from, why);
+    gr_put_address(p->b, p->addresses ? address : gr_address_parse(content.at, content.bytes));
+    return true;
+}
+
 /* p->at is behind such a key's ':'. *ret_taken: it was a byte string or an address, and p->at is behind its '}'. If not
  * nothing has changed but the scratch memory. */
 static bool take_reserved(parser *p, enum reserved kind, bool *ret_taken)
@@ -192,8 +204,7 @@ static bool take_reserved(parser *p, enum reserved kind, bool *ret_taken)
     p->at++;
     *ret_taken = true;
     if (kind == RESERVED_BINARY) return put_binary(p, content, value + 1);
-    gr_put_address(p->b, gr_address_parse(content.at, content.bytes));
-    return true;
+    return put_address(p, content, value);
 }
 
 /* ---- containers ---- */
@@ -449,6 +460,7 @@ static int parse(gr_builder *b, const char *string, size_t bytes, const gr_parse
     p.detail = detail;
     p.depth = 0;
     p.error = 0;
+    p.addresses = options ? options->addresses : NULL;
     p.depth_allowed = options && options->depth_max && options->depth_max < depth_max ? options->depth_max : depth_max;
     p.scratch = p.small;
     p.scratch_bytes = sizeof p.small;

@@ -19,6 +19,7 @@ typedef struct printer {
     gri_text_sink out;
     unsigned indent, depth;
     bool ascii;
+    const gr_address_form *addresses;
 } printer;
 
 static void new_line(printer *p)
@@ -62,7 +63,7 @@ GRI_INLINE void print_scalar(printer *p, const unsigned char *at)
     case GRI_TAG_NULL: gri_text_put(s, "null", 4); break;
     case GRI_TAG_TRUE: gri_text_put(s, "true", 4); break;
     case GRI_TAG_FALSE: gri_text_put(s, "false", 5); break;
-    case GRI_TAG_ADDRESS: gri_text_put_address(s, gri_load64(at + 1)); break;
+    case GRI_TAG_ADDRESS: gri_text_put_address(s, gri_load64(at + 1), p->addresses); break;
     default: print_bytes(s, at); break;
     }
 }
@@ -218,6 +219,7 @@ static bool print(printer *p, gr_value value, const gr_print_options *options)
     if (!options) options = &defaults;
     p->indent = GRI_MIN(options->indent, (unsigned)indent_max);
     p->ascii = options->ascii;
+    p->addresses = options->addresses;
     p->depth = 0;
     if (GRI_UNLIKELY(options->sorted)) return print_sorted(p, value) && !p->out.failed;
     print_in_order(p, value.at);

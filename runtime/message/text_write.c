@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 #include "message/text_write.h"
 
+#include "base/compiler.h"
+#include "message/address.h"
 #include "message/base64.h"
 #include "message/text_scan.h"
 #include "message/utf8.h"
@@ -235,10 +237,20 @@ void gri_text_put_bytes(gri_text_sink *s, const void *data, size_t bytes)
     gri_text_put(s, "\"}", 2);
 }
 
-void gri_text_put_address(gri_text_sink *s, uint64_t id)
+/* In pieces: a sink has room for so much. False: the form has nothing to say of it. */
+static GRI_NOINLINE bool put_in_form(gri_text_sink *s, uint64_t id, const gr_address_form *form)
+{
+    char text[GRI_ADDRESS_FORM_BYTES];
+    const size_t bytes = form->print(form, (gr_address){id}, text);
+    for (size_t at = 0; at < bytes; at += piece_max) gri_text_put(s, text + at, GRI_MIN(bytes - at, (size_t)piece_max));
+    return bytes > 0;
+}
+
+void gri_text_put_address(gri_text_sink *s, uint64_t id, const gr_address_form *form)
 {
     char text[GR_ADDRESS_TEXT_BYTES];
     gri_text_put(s, "{\"_pyact_address\":\"", 19);
-    gri_text_put(s, gr_address_print((gr_address){id}, text), GR_ADDRESS_TEXT_BYTES - 1);
+    if (!form || !put_in_form(s, id, form))
+        gri_text_put(s, gr_address_print((gr_address){id}, text), GR_ADDRESS_TEXT_BYTES - 1);
     gri_text_put(s, "\"}", 2);
 }

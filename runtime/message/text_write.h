@@ -55,6 +55,7 @@ GRI_INLINE void gri_text_put_char(gri_text_sink *s, char c)
 void gri_text_put_string(gri_text_sink *s, const char *text, size_t bytes, bool ascii);
 /* {"_pyact_binary":"…"} and {"_pyact_address":"…"} */
 void gri_text_put_bytes(gri_text_sink *s, const void *data, size_t bytes);
-void gri_text_put_address(gri_text_sink *s, uint64_t id);
+struct gr_address_form;
+void gri_text_put_address(gri_text_sink *s, uint64_t id, const struct gr_address_form *form);
 
 #endif

@@ -72,7 +72,8 @@ static bool run_case(const gr_case *c)
     const gr_case_field *text = gr_case_get(c, "text"), *gives = gr_case_get(c, "gives"),
                         *fails = gr_case_get(c, "fails");
     const gr_case_field *depth = gr_case_get(c, "depth"), *bytes_max = gr_case_get(c, "bytes");
-    gr_parse_options options = {depth ? (unsigned)atoi(depth->text) : 0, bytes_max ? (size_t)atoi(bytes_max->text) : 0};
+    gr_parse_options options = {.depth_max = depth ? (unsigned)atoi(depth->text) : 0,
+                                .bytes_max = bytes_max ? (size_t)atoi(bytes_max->text) : 0};
     gr_message *m = NULL;
     gr_detail detail = {0};
     if (!text || !gives == !fails) return gr_case_wrong(c, "a case has text, and gives or fails");
