@@ -18,6 +18,7 @@
 #include <greenroom/observe.h>
 #include <greenroom/pack.h>
 #include <greenroom/registry.h>
+#include <greenroom/remote.h>
 #include <greenroom/runtime.h>
 #include <greenroom/server.h>
 #include <greenroom/shape.h>

@@ -38,7 +38,9 @@ GR_BEGIN_DECLS
     X(GR_ESYSTEM, -26, "a system call failed") \
     X(GR_ECLOSED, -27, "closed") \
     X(GR_EINUSE, -28, "in use") \
-    X(GR_ETLS, -29, "TLS failed: the peer is not trusted, or does not understand")
+    X(GR_ETLS, -29, "TLS failed: the peer is not trusted, or does not understand") \
+    X(GR_EUNREACHABLE, -30, "the other host cannot be reached: nothing has happened there") \
+    X(GR_EDENIED, -31, "not permitted")
 
 #define GR_ERROR_ENUMERATOR(name, number, text) name = number,
 enum gr_error { GR_OK = 0, GR_ERRORS(GR_ERROR_ENUMERATOR) };

@@ -48,6 +48,9 @@ GR_ANY_THREAD const char *gr_version(void);
     X(copy, TEXT, "GREENROOM_COPY", "packed", "packed, text or jansson", "how messages are serialized on their way") \
     X(simulate, TEXT, "GREENROOM_SIMULATE", "", "a seed, 0 to 18446744073709551615, or empty", \
       "one thread, virtual time, seeded scheduling") \
+    X(remote_allow, TEXT, "GREENROOM_REMOTE_ALLOW", "", \
+      "empty, *, or a list such as http://10.0.0.2:7580,https://*.example.org", \
+      "which URLs in messages from outside become remote addresses") \
     X(log, TEXT, "GREENROOM_LOG", "warn", "off, error, warn, info or debug", "what is logged")
 
 #define GR_FIELD_INT(field) int64_t field;

@@ -6,6 +6,7 @@
 #include "actor/call.h"
 #include "actor/finish.h"
 #include "actor/registry.h"
+#include "actor/remote.h"
 #include "actor/runtime.h"
 #include "actor/serve.h"
 #include "actor/watch.h"
@@ -26,7 +27,8 @@ gr_address gr_self_address(gr_self *self)
 bool gr_alive(gr_address address)
 {
     gr_self *self = gri_actor_find(address);
-    return self && gri_mailword_is_open(&self->mailbox, (uint32_t)(address.id >> 32));
+    if (GRI_UNLIKELY(!self)) return gri_remote_is_known(address);
+    return gri_mailword_is_open(&self->mailbox, (uint32_t)(address.id >> 32));
 }
 
 /* ---- the rare part ---- */
@@ -281,15 +283,13 @@ static void undo(gr_self *self, gr_self *child)
     give_slot(child);
 }
 
-int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *what)
+GRI_INLINE int spawn(gr_self *self, gr_address *ret_address, const gri_spawn *what)
 {
-    int code = gri_acting(self);
-    if (GRI_UNLIKELY(code != 0)) return code;
     if (GRI_UNLIKELY(!gri_runtime_is_up())) return gri_fail(self, GR_ENOTRUNNING, "the runtime is stopping");
     if (GRI_UNLIKELY(!what->entry && !what->server))
         return gri_fail(self, GR_EINVAL, "gr_spawn needs a function or a server");
     const gr_spawn_options *options = what->options;
-    code = check_options(self, options);
+    int code = check_options(self, options);
     if (code != 0) return code;
     gr_self *child = take_slot();
     if (!child) return gri_fail(self, GR_ENOMEM, "no room for another actor");
@@ -334,6 +334,17 @@ int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *wha
     if (ret_address) *ret_address = address;
     gri_task_ready(&child->task);
     return 0;
+}
+
+int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *what)
+{
+    int code = gri_acting(self);
+    return GRI_LIKELY(code == 0) ? spawn(self, ret_address, what) : code;
+}
+
+int gri_actor_spawn_alone(const gri_spawn *what)
+{
+    return spawn(NULL, NULL, what);
 }
 
 static int spawn_format(gr_self *self, gr_address *ret_address, gri_spawn *what, gr_site *site, const char *format,

@@ -189,6 +189,8 @@ typedef struct gri_spawn {
 GR_MUST_CHECK int gri_actor_spawn(gr_self *self, gr_address *ret_address, const gri_spawn *what);
 /* The behaviour of this name, with how->args, options, supervisor; how->ready is set by what it turns out to be. */
 GR_MUST_CHECK int gri_behaviour_spawn(gr_self *self, gr_address *ret_address, const char *name, gri_spawn *how);
+/* The same on behalf of nobody, from any thread: no link, no monitor. */
+GR_MUST_CHECK int gri_actor_spawn_alone(const gri_spawn *what);
 
 /* A block for an attached thread, alive and not queued. */
 GR_MUST_CHECK int gri_actor_new_attached(gr_self **ret_self);

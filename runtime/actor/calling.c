@@ -4,6 +4,7 @@
 
 #include "actor/attach.h"
 #include "actor/finish.h"
+#include "actor/remote.h"
 #include "actor/runtime.h"
 #include "actor/serve.h"
 #include "actor/waiting.h"
@@ -110,6 +111,7 @@ GRI_INLINE int ask(gr_self *self, gr_address to, gr_message *request, const aski
     int code = gri_deliver(self, to, &request);
     if (GRI_UNLIKELY(code != 0)) {
         self->awaited = 0;
+        if (code == GRI_IS_REMOTE) return gri_remote_call(self, to, &request, deadline, ret_reply);
         gr_message_free(&request);
         return code;
     }

@@ -3,6 +3,7 @@
 /* Looking at what is there: a moment's picture, taken without stopping anybody. Any thread. */
 #include "actor/look.h"
 #include "actor/registry.h"
+#include "actor/remote.h"
 #include "actor/runtime.h"
 #include "actor/state.h"
 
@@ -11,6 +12,7 @@
 int gr_inspect(gr_address address, gr_actor_info *ret_info)
 {
     if (gri_runtime_forked()) return GR_EFORKED;
+    if (gri_address_is_remote(address)) return GR_EUNSUPPORTED;
     gri_look look;
     int code = gri_look_at(address, &look);
     if (code != 0) return code;

@@ -4,6 +4,7 @@
 #include "actor/registry.h"
 
 #include "actor/attach.h"
+#include "actor/remote.h"
 #include "actor/runtime.h"
 #include "message/address.h"
 #include "message/siphash.h"
@@ -253,6 +254,7 @@ static bool will_release(gr_address address)
 static int add_locked(gr_address address, const char *text)
 {
     struct cds_lfht *in = table_locked();
+    if (gri_address_is_remote(address)) return GR_EUNSUPPORTED;
     if (!in || !gr_alive(address)) return GR_EDEAD;
     if (find(in, text, strlen(text))) return GR_EEXISTS;
     aside *a = aside_locked(address);
@@ -394,7 +396,7 @@ int gr_lookup(const char *text, gr_address *ret_address)
     if (bytes == 0 || bytes > GR_NAME_BYTES_MAX) return GR_ENOTFOUND;
     if (gri_address_is_text(text, bytes)) {
         address = gr_address_parse(text, bytes);
-        if (!gr_alive(address)) return GR_ENOTFOUND;
+        if (!gr_alive(address) || gri_address_is_remote(address)) return GR_ENOTFOUND;
     } else {
         address = reader_here() ? lookup_read_side(text, bytes) : lookup_locked(text, bytes);
     }

@@ -14,6 +14,7 @@
 #include "actor/log.h"
 #include "actor/overflow.h"
 #include "actor/registry.h"
+#include "actor/remote.h"
 #include "actor/symbol.h"
 #include "actor/timer.h"
 #include "message/address.h"
@@ -284,6 +285,10 @@ static int start_tables(gri_runtime *r, gr_detail *detail)
     if (code == 0) code = gri_timers_start();
     if (code == 0) {
         code = gri_registry_start();
+        if (code == 0) {
+            code = gri_remote_start();
+            if (code != 0) gri_registry_stop();
+        }
         if (code != 0) gri_timers_stop();
     }
     if (code != 0) {
@@ -313,6 +318,7 @@ static void stop_tables(gri_runtime *r)
 {
     end_addresses(r);
     gri_symbols_stop();
+    gri_remote_stop();
     gri_registry_stop();
     gri_timers_stop();
     gri_table_stop(&r->actors);

@@ -4,6 +4,7 @@
  * compare-and-swap on its word, and if that woke it, one store into the worker's slot. */
 #include "actor/actor.h"
 #include "actor/call.h"
+#include "actor/remote.h"
 #include "actor/runtime.h"
 #include "actor/serve.h"
 #include "message/copy.h"
@@ -104,8 +105,9 @@ GRI_INLINE int post(gri_worker *worker, gr_address to, gr_message *m)
     return 0;
 }
 
-GRI_COLD static int not_posted(gr_self *from, int code)
+GRI_COLD static int not_posted(gr_self *from, gr_address to, gr_message **message, int code)
 {
+    if (gri_address_is_remote(to)) return gri_remote_deliver(from, to, message);
     if (code != GR_EFULL) return dead_letter(from);
     gri_runtime_count_rejected();
     return gri_fail(from, GR_EFULL, "the receiver's mailbox bound is reached");
@@ -121,7 +123,7 @@ int gri_deliver(gr_self *from, gr_address to, gr_message **message)
     m->sender = from ? gri_actor_address(from) : GR_NO_ADDRESS;
     m->tick = gri_runtime_tick();
     int code = post(gri_worker_of_sender(from), to, m);
-    if (GRI_UNLIKELY(code != 0)) return not_posted(from, code);
+    if (GRI_UNLIKELY(code != 0)) return not_posted(from, to, message, code);
     *message = NULL;
     return 0;
 }
@@ -291,7 +293,7 @@ static int kill_with(gr_address address, uint64_t flags)
 {
     if (gri_runtime_forked()) return GR_EFORKED;
     gr_self *target = gri_actor_find(address);
-    if (!target) return GR_EDEAD;
+    if (!target) return gri_address_is_remote(address) ? gri_remote_kill(address) : GR_EDEAD;
     gri_mailnode *chain = NULL;
     gri_mail mail = gri_mailword_signal(&target->mailbox, (uint32_t)(address.id >> 32), flags, &chain);
     if (mail == GRI_MAIL_DEAD) return GR_EDEAD;

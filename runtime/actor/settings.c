@@ -4,6 +4,7 @@
 #include "actor/settings.h"
 
 #include "actor/log.h"
+#include "actor/remote_allow.h"
 #include "base/check.h"
 #include "os/topology.h"
 
@@ -31,7 +32,7 @@ static const setting rows[GR_SETTING_COUNT] = {GR_SETTINGS(SETTING_ROW)};
 #undef SETTING_ROW
 
 /* Variables that the command and the REST server may know of, and those of features to come: they have no effect. */
-static const char *const unbuilt[] = {"GREENROOM_REMOTE_ALLOW", "GREENROOM_TRACE"};
+static const char *const unbuilt[] = {"GREENROOM_TRACE"};
 
 static pthread_mutex_t in_force_lock = PTHREAD_MUTEX_INITIALIZER;
 static gri_settings in_force;
@@ -109,6 +110,12 @@ static bool store_text(gri_settings *settings, size_t index, const char *text)
         *field = bind != GRI_BIND_AUTO;
         return true;
     }
+    if (index == GR_FIXED_INDEX_remote_allow) {
+        if (strlen(text) >= sizeof settings->allow_text || !gri_allow_is_list(text)) return false;
+        strcpy(settings->allow_text, text);
+        *field = *text != '\0';
+        return true;
+    }
     if (index == GR_FIXED_INDEX_simulate) {
         if (*text == '\0') {
             *field = 0;
@@ -148,6 +155,11 @@ static size_t print_value(const gri_settings *settings, size_t index, char *text
     int length;
     if (index == GR_FIXED_INDEX_bind) {
         length = snprintf(text, bytes, "%s", settings->bind_text);
+    } else if (index == GR_FIXED_INDEX_remote_allow) {
+        const size_t all = strlen(settings->allow_text); /* shown as far as it fits, which is told by dots */
+        const bool whole = all < bytes || bytes < 4;
+        length =
+            snprintf(text, bytes, "%.*s%s", (int)(whole ? all : bytes - 4), settings->allow_text, whole ? "" : "...");
     } else if (index == GR_FIXED_INDEX_simulate) {
         length =
             value ? snprintf(text, bytes, "%llu", (unsigned long long)settings->seed) : snprintf(text, bytes, "%s", "");
@@ -270,6 +282,7 @@ int gri_settings_load(const gr_options *options, gri_settings *ret_settings, gr_
 static bool same_value(const gri_settings *a, const gri_settings *b, size_t index)
 {
     if (index == GR_FIXED_INDEX_bind) return strcmp(a->bind_text, b->bind_text) == 0;
+    if (index == GR_FIXED_INDEX_remote_allow) return strcmp(a->allow_text, b->allow_text) == 0;
     if (index == GR_FIXED_INDEX_simulate && a->seed != b->seed) return false;
     return *field_at((gri_settings *)(uintptr_t)a, index) == *field_at((gri_settings *)(uintptr_t)b, index);
 }

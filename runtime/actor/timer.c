@@ -8,6 +8,7 @@
  * Who moves the generation from odd to even has the message and gives the slot back: the wheel when it fires, or gr_cancel. */
 #include "actor/timer.h"
 
+#include "actor/remote.h"
 #include "actor/runtime.h"
 
 #include <stdarg.h>
@@ -48,7 +49,8 @@ static void fire(gri_wheel_entry *entry, gri_instant now)
     m->sender = t->from;
     m->kind = GRI_MESSAGE_TIMER;
     m->tick = gri_runtime_tick();
-    if (gri_push(t->to, m, false) != 0) {
+    int code = gri_address_is_remote(t->to) ? gri_remote_deliver(NULL, t->to, &m) : gri_push(t->to, m, false);
+    if (code != 0) {
         gri_runtime_count_dead_letter();
         gr_message_free(&m);
     }

@@ -3,6 +3,7 @@
 #include "actor/watch.h"
 
 #include "actor/call.h"
+#include "actor/remote.h"
 #include "actor/runtime.h"
 #include "actor/waiting.h"
 
@@ -362,6 +363,7 @@ int gr_link(gr_self *self, gr_address to, unsigned flags)
                         "link flags 0x%x: allowed are GR_LINK, GR_LINK_TRAP_EXIT and GR_LINK_PROPAGATE", flags);
     if (gr_address_equal(to, gri_actor_address(self)))
         return gri_fail(self, GR_EDEADLK, "an actor cannot link to itself");
+    if (gri_address_is_remote(to)) return gri_remote_cannot(self, "a link");
     gri_watch *old = find_link(self, to);
     code = gri_watch_add(self, to, GRI_WATCH_LINK, flags, 0, NULL);
     if (code != 0)
@@ -406,6 +408,7 @@ int gr_monitor(gr_self *self, gr_address address, gr_monitor_ref *ret_ref)
     int code = gri_acting(self);
     if (code != 0) return code;
     if (!ret_ref) return gri_fail(self, GR_EINVAL, "gr_monitor needs a place for the reference");
+    if (gri_address_is_remote(address)) return gri_remote_cannot(self, "a monitor");
     uint64_t reference = gri_actor_reference(self);
     if (reference == 0) return gri_fail(self, GR_ENOMEM, "no memory for a monitor");
     code = gri_watch_add(self, address, GRI_WATCH_MONITOR, 0, reference, NULL);
@@ -506,9 +509,58 @@ int gr_wait(gr_self *self, gr_address address, gr_message **ret_result, gr_deadl
 {
     int code = gri_suspend_enter(self);
     if (code != 0) return code;
+    if (gri_address_is_remote(address)) return gri_remote_wait(self, address, ret_result, deadline);
     gr_message *exit;
     code = wait_record(self, address, false, &exit, deadline);
     return code == 0 ? unpack_exit(self, exit, ret_result) : gri_await_end(self, code);
+}
+
+static bool any_is_remote(const gr_address *addresses, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (gri_address_is_remote(addresses[i])) return true;
+    return false;
+}
+
+/* The exit records as one array. */
+static int gather(gr_message *const *exits, size_t count, gr_message **ret_messages)
+{
+    gr_builder b;
+    gr_build(&b);
+    gr_put_array(&b);
+    for (size_t i = 0; i < count; i++) gr_put_value(&b, gr_body(exits[i]));
+    gr_put_end(&b);
+    return gr_build_message(&b, ret_messages);
+}
+
+static int all_seen(gr_self *self, const gr_address *addresses, size_t count, gr_message *messages)
+{
+    gri_hold(self, messages);
+    for (size_t i = 0; i < count; i++) (void)gr_forget(addresses[i]); /* GR_EDEAD: it was not retained */
+    return 0;
+}
+
+/* gr_wait_all where some are remote. Those calls may end the actor (gr_kill_now), so what has come is held by it. */
+static int wait_all_mixed(gr_self *self, const gr_address *addresses, size_t count, gr_message **ret_messages,
+                          gr_deadline deadline)
+{
+    gr_message **exits = gr_alloc(self, count * sizeof *exits);
+    int code = exits ? 0 : gri_fail(self, GR_ENOMEM, "no memory to wait");
+    for (size_t i = 0; i < count && code == 0; i++) {
+        if (gri_address_is_remote(addresses[i])) {
+            code = gri_remote_wait_record(self, addresses[i], &exits[i], deadline);
+        } else {
+            code = wait_record(self, addresses[i], true, &exits[i], deadline);
+            if (code == 0) gri_hold(self, exits[i]);
+        }
+    }
+    if (code == 0) {
+        code = gather(exits, count, ret_messages);
+        if (code != 0) code = gri_fail(self, code, "the results could not be built: %s", gr_error_text(code));
+    }
+    for (size_t i = 0; exits && i < count; i++) gr_message_free(&exits[i]);
+    gr_free(self, exits);
+    return code;
 }
 
 int gr_wait_all(gr_self *self, const gr_address *addresses, size_t count, gr_message **ret_messages,
@@ -517,6 +569,10 @@ int gr_wait_all(gr_self *self, const gr_address *addresses, size_t count, gr_mes
     int code = gri_suspend_enter(self);
     if (code != 0) return code;
     if (count > 0 && !addresses) return gri_fail(self, GR_EINVAL, "gr_wait_all needs addresses");
+    if (any_is_remote(addresses, count)) {
+        code = wait_all_mixed(self, addresses, count, ret_messages, deadline);
+        return code == 0 ? all_seen(self, addresses, count, *ret_messages) : gri_await_end(self, code);
+    }
     gr_builder b;
     gr_build(&b);
     gr_put_array(&b);
@@ -533,7 +589,5 @@ int gr_wait_all(gr_self *self, const gr_address *addresses, size_t count, gr_mes
     }
     code = gr_build_message(&b, ret_messages);
     if (code != 0) return gri_fail(self, code, "the results could not be built: %s", gr_error_text(code));
-    gri_hold(self, *ret_messages);
-    for (size_t i = 0; i < count; i++) (void)gr_forget(addresses[i]); /* GR_EDEAD: it was not retained */
-    return 0;
+    return all_seen(self, addresses, count, *ret_messages);
 }
