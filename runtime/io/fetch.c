@@ -24,6 +24,7 @@ typedef struct exchange {
     gr_deadline deadline;
     char *head; /* gr_alloc */
     size_t head_bytes;
+    bool reached; /* there was a connection */
 } exchange;
 
 /* ---- the request's text ---- */
@@ -173,15 +174,26 @@ static int exchange_run(exchange *x, gr_response **ret_response)
     gr_socket socket;
     bool begun = false;
     if (!x->request->own_connection && gri_fetch_pool_take(x->self, &x->url, x->tls, &socket)) {
+        x->reached = true;
         int code = ask(x, socket, ret_response, &begun);
         if (code != GR_ECLOSED || begun || !may_be_repeated(x->method)) return code;
     }
     int code = open_connection(x, &socket);
-    return code == 0 ? ask(x, socket, ret_response, &begun) : code;
+    if (code != 0) return code;
+    x->reached = true;
+    return ask(x, socket, ret_response, &begun);
 }
 
 int gr_fetch(gr_self *self, gr_response **ret_response, const gr_fetch_request *request, gr_deadline deadline)
 {
+    bool reached;
+    return gri_fetch(self, ret_response, request, deadline, &reached);
+}
+
+int gri_fetch(gr_self *self, gr_response **ret_response, const gr_fetch_request *request, gr_deadline deadline,
+              bool *ret_reached)
+{
+    *ret_reached = false;
     int code = gri_suspend_enter(self);
     if (code != 0) return code;
     if (!request || !ret_response)
@@ -199,6 +211,7 @@ int gr_fetch(gr_self *self, gr_response **ret_response, const gr_fetch_request *
     uint16_t raising = self->flags & GRI_KILL_RAISING;
     self->flags &= (uint16_t)~GRI_KILL_RAISING;
     code = exchange_run(&x, ret_response);
+    *ret_reached = x.reached;
     gr_free(self, x.head);
     self->flags |= raising;
     if (code != GR_EKILLED) return code;

@@ -25,6 +25,12 @@ typedef struct gri_url {
 /* GR_EINVAL: *ret_why (static text) says why. Pure. */
 GR_MUST_CHECK int gri_url_parse(const char *text, gri_url *ret_url, const char **ret_why);
 
+/* ---- requests ---- */
+
+/* gr_fetch; *ret_reached: there was a connection, so that the request may have been heard whatever the code says. */
+GR_MUST_CHECK int gri_fetch(gr_self *self, gr_response **ret_response, const gr_fetch_request *request,
+                            gr_deadline deadline, bool *ret_reached);
+
 /* ---- answers ---- */
 
 struct gr_response {

@@ -4,7 +4,8 @@
  * comes into this table, and tools/check says so if it does not.
  *
  *   X(name, timeout, death, kind)
- *     name     suspension_test.c has point_<name>, which waits in there for what never comes, and calls gr_<name>
+ *     name     suspension_test.c has point_<name>, which waits in there for what never comes, and calls gr_<name>;
+ *              <name>_at_remote: gr_<name> of a remote address
  *     timeout  what it returns when the deadline has passed
  *     death    what it returns when the actor it waits for, or is linked to, ends; LEAVES: it goes on waiting
  *     kind     PARKS, SPINS (lets others run and comes back), or SOCKET (parks on what simulation does not have) */
@@ -34,6 +35,13 @@
     X(udp_receive, GR_ETIMEOUT, LEAVES, SOCKET) \
     X(udp_send, GR_ETIMEOUT, LEAVES, SOCKET) \
     X(fetch, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(call_at_remote, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(wait_at_remote, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(wait_all_at_remote, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(remote_lookup, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(remote_kill, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(spawn_remote, GR_ETIMEOUT, LEAVES, SOCKET) \
+    X(spawn_remote_value, GR_ETIMEOUT, LEAVES, SOCKET) \
     TLS_SUSPENSION_POINTS(X)
 
 #if GRI_TLS

@@ -224,6 +224,67 @@ static int point_fetch(gr_self *self, scene *s, gr_deadline deadline)
     return gr_fetch(self, &response, &(gr_fetch_request){.url = url}, deadline);
 }
 
+/* As fetch: a server that is never there to accept. */
+static const char *remote_url(const scene *s, char url[160])
+{
+    snprintf(url, 160, "http://%s/actor", s->path[0] == 'u' ? "127.0.0.1:1" : s->path);
+    return url;
+}
+
+static gr_address remote_address(const scene *s)
+{
+    char url[160];
+    gr_address address = GR_DEAD_ADDRESS;
+    int code = gr_remote_address(remote_url(s, url), &address, NULL);
+    CHECK(code == 0 || code == GR_EFORKED);
+    return address;
+}
+
+static int point_call_at_remote(gr_self *self, scene *s, gr_deadline deadline)
+{
+    return gr_call(self, NULL, remote_address(s), "never", deadline, "n");
+}
+
+static int point_wait_at_remote(gr_self *self, scene *s, gr_deadline deadline)
+{
+    return gr_wait(self, remote_address(s), NULL, deadline);
+}
+
+static int point_wait_all_at_remote(gr_self *self, scene *s, gr_deadline deadline)
+{
+    gr_message *all = NULL;
+    gr_address address = remote_address(s);
+    return gr_wait_all(self, &address, 1, &all, deadline);
+}
+
+static int point_remote_lookup(gr_self *self, scene *s, gr_deadline deadline)
+{
+    char url[160];
+    gr_address found;
+    return gr_remote_lookup(self, remote_url(s, url), &found, deadline);
+}
+
+static int point_remote_kill(gr_self *self, scene *s, gr_deadline deadline)
+{
+    return gr_remote_kill(self, remote_address(s), deadline);
+}
+
+static int point_spawn_remote(gr_self *self, scene *s, gr_deadline deadline)
+{
+    char url[160];
+    gr_address spawned;
+    return gr_spawn_remote(self, &spawned, remote_url(s, url), "never", deadline, "n");
+}
+
+static int point_spawn_remote_value(gr_self *self, scene *s, gr_deadline deadline)
+{
+    char url[160];
+    gr_address spawned;
+    return gr_spawn_remote_value(self, &spawned, remote_url(s, url), "never", (gr_value){NULL}, deadline);
+}
+
+static bool is_over_http(const struct point *p);
+
 #if GRI_TLS
 static gr_tls *tls_client, *tls_server;
 
@@ -261,6 +322,11 @@ typedef struct point {
 
 #define POINT(name, timeout, death, kind) {#name, point_##name, timeout, death, kind},
 static const point points[] = {SUSPENSION_POINTS(POINT)};
+
+static bool is_over_http(const point *p)
+{
+    return p->run == point_fetch || strstr(p->name, "remote");
+}
 
 #define EACH_POINT(p) \
     for (const point *p = points; p < points + sizeof points / sizeof *points; p++) \
@@ -333,7 +399,7 @@ static void prepare_sockets(gr_self *self, scene *s)
         prepare_pipe(self, s);
         return;
     }
-    if (s->point->run == point_fetch) {
+    if (is_over_http(s->point)) {
         char text[GR_SOCKET_TEXT_BYTES];
         CHECK_OK(gr_listen(self, &s->listener, "127.0.0.1:0", NULL));
         CHECK_OK(gr_socket_local(self, s->listener, text));
