@@ -132,6 +132,7 @@ int gri_remote_refused(gr_self *self, const gr_response *response)
     case 503: return gri_fail(self, GR_EFULL, "the other side is full: %s", why);
     case 400:
     case 406:
+    case 415:
     case 422: return gri_fail(self, GR_EINVAL, "the other side refuses: %s", why);
     case 405:
     case 501: return gri_fail(self, GR_EUNSUPPORTED, "the other side cannot do that: %s", why);

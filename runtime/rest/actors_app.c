@@ -5,8 +5,8 @@
 
 #include <string.h>
 
+#include <greenroom/remote.h>
 #include <greenroom/runtime.h>
-#include <greenroom/text.h>
 
 #include "rest/ending.h"
 #include "rest/http_target.h"
@@ -31,7 +31,7 @@ int gri_request_json(const gri_request *r, bool optional, gr_message **ret_messa
     const char *text = NULL;
     size_t bytes = 0;
     gr_detail detail = {0};
-    gr_parse_options options = {.depth_max = r->json_depth};
+    gr_parse_options options = {.depth_max = r->json_depth, .addresses = gr_remote_form()};
     const char *refusal = gri_content_refusal(r->env);
     if (refusal) {
         int refused = gri_answer_problem_header(r->respond, 415, "Accept-Post", GRI_JSON, refusal);
@@ -44,6 +44,8 @@ int gri_request_json(const gri_request *r, bool optional, gr_message **ret_messa
     if (code == 0) return 0;
     if (code == GR_ENOMEM || code == GR_EFULL) {
         code = gri_answer_code(r->respond, code, "the body was not read");
+    } else if (code == GR_EDENIED) {
+        code = gri_answer_problem(r->env, r->respond, 403, &detail, (gr_value){NULL}, "%s", detail.text);
     } else if (code == GR_ETOOBIG) {
         code = gri_answer_problem(r->env, r->respond, 413, &detail, (gr_value){NULL}, "the JSON value is too big: %s",
                                   detail.text);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <greenroom/text.h>
+#include <greenroom/remote.h>
 
 #include "rest/actors_app.h"
 #include "rest/shared.h"
@@ -25,12 +25,13 @@ static int send_text(gr_responder *respond, int status, const char *content_type
 int gri_answer_json(const gr_environ *env, gr_responder *respond, int status, const char *content_type, gr_value value,
                     const gr_header *headers, size_t count)
 {
+    const gr_print_options options = {.addresses = gr_remote_form()};
     char small[SMALL_BYTES], *text = small;
     size_t bytes = 0;
-    int code = gr_print(value, NULL, small, sizeof small - 1, &bytes);
+    int code = gr_print(value, &options, small, sizeof small - 1, &bytes);
     if (code == GR_ETOOBIG) {
         text = gr_alloc(env->self, bytes + 2);
-        code = text ? gr_print(value, NULL, text, bytes + 1, &bytes) : GR_ENOMEM;
+        code = text ? gr_print(value, &options, text, bytes + 1, &bytes) : GR_ENOMEM;
     }
     if (code == 0) {
         text[bytes++] = '\n';

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include <greenroom/text.h>
+#include <greenroom/remote.h>
 
 static bool reserve(gri_buffer *b, size_t more)
 {
@@ -43,11 +43,12 @@ void gri_buffer_put_number(gri_buffer *b, uint64_t number)
 
 void gri_buffer_put_value(gri_buffer *b, gr_value value)
 {
+    const gr_print_options options = {.addresses = gr_remote_form()};
     size_t bytes = 0;
     if (!reserve(b, 256)) return;
-    int code = gr_print(value, NULL, b->text + b->bytes, b->capacity - b->bytes, &bytes);
+    int code = gr_print(value, &options, b->text + b->bytes, b->capacity - b->bytes, &bytes);
     if (code == GR_ETOOBIG && reserve(b, bytes + 1))
-        code = gr_print(value, NULL, b->text + b->bytes, b->capacity - b->bytes, &bytes);
+        code = gr_print(value, &options, b->text + b->bytes, b->capacity - b->bytes, &bytes);
     if (code == 0) b->bytes += bytes;
     b->failed |= code != 0;
 }

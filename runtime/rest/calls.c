@@ -73,11 +73,12 @@ static int dead_report(gr_message **ret_report)
                    "stack-trace");
 }
 
-/* {"response": id, key: value} */
-static int answer_remotecall(const gri_request *r, int status, gr_value id, const char *key, gr_value value)
+/* {"response": id, key: value}; dead: and "dead": true, which tells an end of the actor from an exception of that name. */
+static int answer_remotecall(const gri_request *r, int status, gr_value id, const char *key, gr_value value, bool dead)
 {
     gr_message *answer = NULL;
-    int code = gr_pack(&answer, "{s:V, s:V}", "response", id, key, value);
+    int code = dead ? gr_pack(&answer, "{s:V, s:V, s:b}", "response", id, key, value, "dead", true)
+                    : gr_pack(&answer, "{s:V, s:V}", "response", id, key, value);
     if (code == 0) code = gri_answer_json(r->env, r->respond, status, GRI_JSON, gr_body(answer), NULL, 0);
     gr_message_free(&answer);
     return code;
@@ -105,11 +106,12 @@ int gri_remotecall(const gri_request *r, gr_address address, gr_value body)
     } else {
         code = gr_call_value(r->env->self, &reply, address, method, message, gr_after_s(gr_double(timeout, 0)));
     }
-    if (code == GR_EDEAD && dead_report(&reply) == 0) code = GR_EEXCEPTION;
+    const bool dead = code == GR_EDEAD;
+    if (dead && dead_report(&reply) == 0) code = GR_EEXCEPTION;
     switch (code) {
-    case 0: code = answer_remotecall(r, 202, id, "message", gr_body(reply)); break;
-    case GR_EEXCEPTION: code = answer_remotecall(r, 406, id, "exception", gr_body(reply)); break;
-    case GR_EMETHOD: code = answer_remotecall(r, 404, id, "invalid_method", gr_get(body, "method")); break;
+    case 0: code = answer_remotecall(r, 202, id, "message", gr_body(reply), false); break;
+    case GR_EEXCEPTION: code = answer_remotecall(r, 406, id, "exception", gr_body(reply), dead); break;
+    case GR_EMETHOD: code = answer_remotecall(r, 404, id, "invalid_method", gr_get(body, "method"), false); break;
     case GR_ETIMEOUT: code = answer_timeout(r, timeout); break;
     default: code = gri_answer_refused(r, address, code, "the call was not taken");
     }
