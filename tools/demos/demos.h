@@ -4,6 +4,9 @@
  *
  *   counter  args {"start": n}   messages {"add": n}   methods add (n or {"add": n}), get       state {"count": n}
  *   echo     args any            methods echo (anything), fail (raises its argument), sleep ({"ms": n})
+ *   limiter  args {"rate", "burst"}; token buckets with timers, see limiter.c: methods take, wait
+ *   cache    args {"ttl_ms", "max"}; values that are forgotten after a time, see cache.c: methods put, get, delete
+ *   pipeline args {"tallies"}; counts words, fanned out to actors and gathered, see pipeline.c: method run
  *   chat     args any, {"port": n} to be reached by nc; a room, see chat.c: methods join, leave, say   state {"members", "said"}
  *   tree     no args; a supervisor, see tree.c: methods which_children, start_child, …; its child tree/worker crashes when told
  *
@@ -13,7 +16,7 @@
 
 #include <greenroom.h>
 
-extern const gr_behaviour demo_counter, demo_echo, demo_chat, demo_tree;
+extern const gr_behaviour demo_counter, demo_echo, demo_limiter, demo_cache, demo_pipeline, demo_chat, demo_tree;
 
 /* Registers them all, before or after gr_start. Errors: those of gr_behaviour_register. */
 int demos_register(gr_detail *ret_detail);

@@ -76,7 +76,7 @@ static void more_help(void)
 
 const cl_command serve_line = {
     .name = "serve",
-    .text = "Shows the actors of a runtime over HTTP, with the behaviours counter, echo and chat to spawn.",
+    .text = "Shows the actors of a runtime over HTTP, with demo behaviours to spawn.",
     .options = options,
     .count = sizeof options / sizeof *options,
     .more = more_help,
