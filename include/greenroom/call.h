@@ -15,7 +15,11 @@ GR_BEGIN_DECLS
  *     int gr_call(gr_self *self, gr_message **ret_reply, gr_address to, const char *method, gr_deadline deadline,
  *                 const char *format, ...)
  * Errors: GR_ETIMEOUT, GR_EMETHOD, GR_EEXCEPTION (*ret_reply is the report), GR_EDEAD (it was dead or died meanwhile),
- * GR_EFULL, GR_EDEADLK (a call to oneself), GR_EKILLED, GR_EFORMAT, GR_ENOMEM. ret_reply may be NULL.
+ * GR_EFULL, GR_EDEADLK (a call to oneself, or one that closes a cycle of calls and waits for ends: the detail names it),
+ * GR_EKILLED, GR_EFORMAT, GR_ENOMEM. ret_reply may be NULL.
+ * A cycle is one whatever the deadlines in it: A waits for B, B for C, C for A, and none of them can answer meanwhile. Who waits
+ * for messages, time or a socket is on none, nor is a server that has taken a call over and goes on. The request of a call that
+ * was refused so may still be served, as that of one that timed out.
  * An answer that comes too late is dropped and counted. */
 #define gr_call(self, ret_reply, to, method, deadline, ...) \
     gr_call_site((self), (ret_reply), (to), (method), (deadline), GR_SITE(__VA_ARGS__), __VA_ARGS__)

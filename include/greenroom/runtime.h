@@ -145,6 +145,7 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_memory_source_set(const gr_memory_source *sou
     X(stuck, "times an actor held its worker too long") \
     X(rescues, "times a spare worker was put in") \
     X(overflows, "stack overflows contained") \
+    X(deadlocks, "calls and waits refused because they would have closed a cycle") \
     X(stacks_live, "stacks that hold a green thread or a worker loop") \
     X(stacks_cached, "warm stacks waiting in caches") \
     X(message_bytes, "bytes of slabs for messages and actors") \

@@ -3,6 +3,7 @@
 #include "actor/call.h"
 
 #include "actor/attach.h"
+#include "actor/deadlock.h"
 #include "actor/finish.h"
 #include "actor/remote.h"
 #include "actor/runtime.h"
@@ -36,9 +37,18 @@ GRI_INLINE int await(gr_self *self, gr_deadline deadline, gr_message **ret_reply
 {
     int code;
     for (;;) {
-        if (!take_answer(self) && (self->handed || gri_mailword_peek(&self->mailbox))) gri_inbox_collect(self);
+        bool disturbed = false; /* something came that may be a call of who we wait for */
+        if (!take_answer(self) && (self->handed || gri_mailword_peek(&self->mailbox))) {
+            gri_inbox_collect(self);
+            disturbed = true;
+        }
         code = gri_kill_check_keeping(self);
         if (self->reply || code != 0) break;
+        if (GRI_UNLIKELY(disturbed)) {
+            code = gri_deadlock_check(self, deadline);
+            if (code != 0) break;
+            if (self->handed || gri_mailword_peek(&self->mailbox)) continue;
+        }
         code = gri_suspend_here(self, GRI_MAIL_WAIT_URGENT, deadline);
         if (GRI_UNLIKELY(code != 0)) {
             gri_inbox_collect(self); /* an answer that came while the deadline passed is not late */
@@ -109,6 +119,7 @@ GRI_INLINE int ask(gr_self *self, gr_address to, gr_message *request, const aski
     const gri_waiting waiting = {.kind = GRI_WAITING_CALL, .reference = a->reference, .address = to, .what = a->method};
     gri_waiting_set(self, &waiting);
     int code = gri_deliver(self, to, &request);
+    if (GRI_UNLIKELY(code > 0)) code = gri_deadlock_check(self, deadline);
     if (GRI_UNLIKELY(code != 0)) {
         self->awaited = 0;
         if (code == GRI_IS_REMOTE) return gri_remote_call(self, to, &request, deadline, ret_reply);

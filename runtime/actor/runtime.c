@@ -107,6 +107,11 @@ void gri_runtime_count_rejected(void)
     gri_add_relaxed(&gri_runtime_now.rejected, 1u); /* relaxed: a counter; the sender has met with an error */
 }
 
+void gri_runtime_count_deadlock(void)
+{
+    gri_add_relaxed(&gri_runtime_now.deadlocks, 1u); /* relaxed: a counter, for what should never be */
+}
+
 void gri_runtime_count_discarded(uint64_t messages)
 {
     gri_add_relaxed(&gri_runtime_now.discarded, messages); /* relaxed: a counter, once per actor */
@@ -180,6 +185,7 @@ int gr_counters_read(gr_counters *ret)
         .stuck = gri_load_relaxed(&scheduler->stuck),
         .rescues = gri_load_relaxed(&scheduler->rescues),
         .overflows = gri_load_relaxed(&r->overflows),
+        .deadlocks = gri_load_relaxed(&r->deadlocks),
         .stacks_live = stacks.live,
         .stacks_cached = stacks.cached,
         .message_bytes = chunks.bytes,

@@ -4,6 +4,7 @@
  * compare-and-swap on its word, and if that woke it, one store into the worker's slot. */
 #include "actor/actor.h"
 #include "actor/call.h"
+#include "actor/deadlock.h"
 #include "actor/remote.h"
 #include "actor/runtime.h"
 #include "actor/serve.h"
@@ -84,15 +85,17 @@ static GRI_NOINLINE int post_bounded(gri_worker *worker, gr_self *target, gr_mes
     return GR_EDEAD;
 }
 
-/* Into the mailbox, and counts: 0, GR_EDEAD, GR_EFULL. */
-GRI_INLINE int post(gri_worker *worker, gr_address to, gr_message *m)
+/* Into the mailbox, and counts: 0, GR_EDEAD, GR_EFULL; 1: from awaits an answer, and the receiver waits, too. */
+GRI_INLINE int post(gr_self *from, gri_worker *worker, gr_address to, gr_message *m)
 {
+    int queued = 0;
     gr_self *target = gri_actor_find(to);
     if (GRI_UNLIKELY(!target)) return GR_EDEAD;
     m->generation = (uint32_t)(to.id >> 32);
     if (GRI_UNLIKELY(gri_load_relaxed(&target->mailbox_max) != 0)) { /* relaxed: constant while alive */
         int code = post_bounded(worker, target, m);
         if (code != 0) return code;
+        if (from && from->awaited != 0) queued = gri_deadlock_may_be(target);
     } else {
         gri_mailnode *chain = NULL;
         gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
@@ -100,13 +103,19 @@ GRI_INLINE int post(gri_worker *worker, gr_address to, gr_message *m)
             woken_by(worker, target, chain);
         else if (GRI_UNLIKELY(mail == GRI_MAIL_DEAD))
             return GR_EDEAD;
+        else if (from && GRI_UNLIKELY(from->awaited != 0))
+            queued = gri_deadlock_may_be(target);
     }
     gri_runtime_count_message(worker);
-    return 0;
+    return queued;
 }
 
 GRI_COLD static int not_posted(gr_self *from, gr_address to, gr_message **message, int code)
 {
+    if (code > 0) {
+        *message = NULL;
+        return code;
+    }
     if (gri_address_is_remote(to)) return gri_remote_deliver(from, to, message);
     if (code != GR_EFULL) return dead_letter(from);
     gri_runtime_count_rejected();
@@ -122,7 +131,7 @@ int gri_deliver(gr_self *from, gr_address to, gr_message **message)
     gr_message *m = *message;
     m->sender = from ? gri_actor_address(from) : GR_NO_ADDRESS;
     m->tick = gri_runtime_tick();
-    int code = post(gri_worker_of_sender(from), to, m);
+    int code = post(from, gri_worker_of_sender(from), to, m);
     if (GRI_UNLIKELY(code != 0)) return not_posted(from, to, message, code);
     *message = NULL;
     return 0;

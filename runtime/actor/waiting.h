@@ -30,21 +30,30 @@ enum gri_waiting_kind {
     GRI_WAITING_SOCKET,
     GRI_WAITING_BLOCKING,
     GRI_WAITING_STATE,
+    GRI_WAITING_SEND,  /* for room in a mailbox */
     GRI_WAITING_OTHER, /* `text` says for what */
 };
 
 typedef struct gri_waiting {
     uint32_t kind;
     int32_t number;     /* SELECT: how many patterns; SOCKET: the descriptor */
-    uint64_t reference; /* CALL, END: what `awaited` is */
-    gr_address address; /* CALL, END, STATE: of whom */
+    uint64_t reference; /* CALL, END, SEND: what `awaited` is */
+    gr_address address; /* CALL, END, STATE, SEND: of whom */
     const void *what;   /* CALL: the method's name; SELECT: the patterns; SOCKET, OTHER: text; BLOCKING: the function */
 } gri_waiting;
 
+GRI_INLINE gri_atomic_ptr *gri_waiting_at(gr_self *self)
+{
+    return GRI_UNLIKELY(self->flags & GRI_ATTACHED) ? &((gri_attached_mark *)self->state)->waiting
+                                                    : &self->task.worker->stack->waiting;
+}
+static inline const gri_waiting *gri_waiting_get(gr_self *self)
+{
+    return gri_load_relaxed(gri_waiting_at(self)); /* relaxed: its own */
+}
 GRI_INLINE void gri_waiting_set(gr_self *self, const gri_waiting *waiting)
 {
-    gri_atomic_ptr *at = GRI_UNLIKELY(self->flags & GRI_ATTACHED) ? &((gri_attached_mark *)self->state)->waiting
-                                                                  : &self->task.worker->stack->waiting;
+    gri_atomic_ptr *at = gri_waiting_at(self);
     gri_store_relaxed(at, (void *)(uintptr_t)waiting); /* relaxed: the park publishes it */
 }
 

@@ -3,6 +3,7 @@
 #include "actor/watch.h"
 
 #include "actor/call.h"
+#include "actor/deadlock.h"
 #include "actor/remote.h"
 #include "actor/runtime.h"
 #include "actor/waiting.h"
@@ -491,7 +492,11 @@ static int wait_record(gr_self *self, gr_address address, bool keep, gr_message 
     self->awaited = reference;
     const gri_waiting waiting = {.kind = GRI_WAITING_END, .reference = reference, .address = address};
     gri_waiting_set(self, &waiting);
-    code = gri_await(self, deadline, ret_exit);
+    code = gri_deadlock_check(self, deadline);
+    if (code == 0)
+        code = gri_await(self, deadline, ret_exit);
+    else
+        self->awaited = 0, *ret_exit = NULL;
     if (*ret_exit) {
         gri_list_remove(&watch->own);
         if (code != 0)

@@ -74,6 +74,10 @@ void gri_waits_print(gri_text *text, const gri_look_waiting *w)
         gri_text_add(text, "the next publication of ");
         gri_waits_print_actor(text, w->address);
         break;
+    case GRI_WAITING_SEND:
+        gri_text_add(text, "room in the mailbox of ");
+        gri_waits_print_actor(text, w->address);
+        break;
     case GRI_WAITING_SLEEP: gri_text_add(text, "time to pass"); break;
     case GRI_WAITING_SOCKET:
         gri_text_add(text, "%s", w->text[0] ? w->text : "a socket");

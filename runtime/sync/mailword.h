@@ -224,7 +224,8 @@ static inline bool gri_mailword_park(gri_mailword *mb, uint64_t state)
     /* relaxed: only the owner changes the tag; the rest is a guess that the swap checks */
     uint64_t seen = gri_load_relaxed(&mb->word);
     if ((seen & ~GRI_MAIL_TAG_MASK) != 0) return false;
-    /* mo:mailword.park release -> mailword.wake acquire: publishes the owner's saved registers and private inbox */
+    /* mo:mailword.park release -> mailword.wake acquire: publishes the owner's saved registers and private inbox
+     * mo:mailword.park release -> deadlock.hop acquire: and what it waits for, for who only looks */
     return gri_cas_strong_release(&mb->word, &seen, seen | state);
 }
 

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* Cycles of waiting: found by whoever closes one, whose wait then ends with GR_EDEADLK.
+ *
+ * An edge goes from an actor that is parked in a call, a wait for an end, or before a full mailbox to the one it waits for, as
+ * its record says (waiting.h). Such an actor answers nothing meanwhile, so nobody on a cycle can go on but by a deadline, a kill
+ * or an answer that was given before: an actor counts only while it is parked, twice in a row in the same wait, and an answer
+ * that has arrived has unparked it. Deadlines do not count: with them a cycle is one all the same, and the newest wait is told
+ * at once what its own deadline, or an older one, would have told later.
+ *
+ * Who looks, and when:
+ *
+ *     a call finds its receiver parked in something urgent (send.c)          else: it was woken, or runs and will see the call
+ *     an actor is about to park in a wait and finds messages (await)         one of them may be the call that closes the cycle
+ *     gr_wait, before it parks
+ *
+ * Of the edges of a cycle one was the last to be written. Its call either found the receiver parked, and looks; or it runs, and
+ * before it can park it finds the call, and looks. Whoever looks and meets an actor that is in a wait but not parked, on its way
+ * into or out of it, looks again a little later, eight times. Two who find the same cycle at once decide under a lock: the
+ * first has left it when the second looks.
+ *
+ * A call that wakes its receiver, as almost every one does, pays nothing for this. */
+#ifndef GRI_ACTOR_DEADLOCK_H
+#define GRI_ACTOR_DEADLOCK_H
+
+#include "actor/actor.h"
+
+/* self is in a wait that its record describes, its request is on its way, and it has not parked or was woken for something else:
+ * 0, go on; GR_EDEADLK, the wait is over; GR_ENOMEM. May suspend, never beyond the deadline. */
+GR_MUST_CHECK int gri_deadlock_check(gr_self *self, gr_deadline deadline);
+
+/* The same without suspending, for who has just sent: 1 says that gri_deadlock_check is to be called. */
+static inline bool gri_deadlock_may_be(gr_self *receiver)
+{
+    /* relaxed: a look; what comes of it looks properly */
+    return (gri_load_relaxed(&receiver->mailbox.word) & GRI_MAIL_STATE_MASK) == GRI_MAIL_WAIT_URGENT;
+}
+
+#endif
