@@ -363,8 +363,8 @@ void gri_custody_return(gr_self *self, gri_custody custody, gr_message *m);
 GR_MUST_CHECK int gri_push(gr_address to, gr_message *m, bool urgent);
 /* Makes a message ready to leave: no longer held, copied as GREENROOM_COPY asks. */
 GR_MUST_CHECK int gri_message_prepare(gr_self *from, gr_message **message);
-/* As gr_send with all its checks: copy mode, bound, counters. from may be NULL. 1: it is there, from awaits an answer, and the
- * receiver waits itself: see deadlock.h. */
+/* As gr_send with all its checks: copy mode, bound, counters. from may be NULL. GRI_MAY_DEADLOCK: it is
+ * there, from awaits an answer, and the receiver waits itself. */
 GR_MUST_CHECK int gri_deliver(gr_self *from, gr_address to, gr_message **message);
 
 /* ---- errors ---- */

@@ -119,7 +119,7 @@ GRI_INLINE int ask(gr_self *self, gr_address to, gr_message *request, const aski
     const gri_waiting waiting = {.kind = GRI_WAITING_CALL, .reference = a->reference, .address = to, .what = a->method};
     gri_waiting_set(self, &waiting);
     int code = gri_deliver(self, to, &request);
-    if (GRI_UNLIKELY(code > 0)) code = gri_deadlock_check(self, deadline);
+    if (GRI_UNLIKELY(code == GRI_MAY_DEADLOCK)) code = gri_deadlock_check(self, deadline);
     if (GRI_UNLIKELY(code != 0)) {
         self->awaited = 0;
         if (code == GRI_IS_REMOTE) return gri_remote_call(self, to, &request, deadline, ret_reply);

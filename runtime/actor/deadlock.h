@@ -29,11 +29,15 @@
  * 0, go on; GR_EDEADLK, the wait is over; GR_ENOMEM. May suspend, never beyond the deadline. */
 GR_MUST_CHECK int gri_deadlock_check(gr_self *self, gr_deadline deadline);
 
-/* The same without suspending, for who has just sent: 1 says that gri_deadlock_check is to be called. */
-static inline bool gri_deadlock_may_be(gr_self *receiver)
+/* What gri_deliver answers for a call that is to look: not 0, and not GRI_IS_REMOTE. */
+#define GRI_MAY_DEADLOCK 2
+
+/* Does the receiver wait for something urgent, so that gri_deadlock_check is to be called? */
+static inline int gri_deadlock_may_be(gr_self *receiver)
 {
     /* relaxed: a look; what comes of it looks properly */
-    return (gri_load_relaxed(&receiver->mailbox.word) & GRI_MAIL_STATE_MASK) == GRI_MAIL_WAIT_URGENT;
+    const uint64_t state = gri_load_relaxed(&receiver->mailbox.word) & GRI_MAIL_STATE_MASK;
+    return state == GRI_MAIL_WAIT_URGENT ? GRI_MAY_DEADLOCK : 0;
 }
 
 #endif

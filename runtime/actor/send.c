@@ -85,7 +85,7 @@ static GRI_NOINLINE int post_bounded(gri_worker *worker, gr_self *target, gr_mes
     return GR_EDEAD;
 }
 
-/* Into the mailbox, and counts: 0, GR_EDEAD, GR_EFULL; 1: from awaits an answer, and the receiver waits, too. */
+/* Into the mailbox, and counts: 0, GR_EDEAD, GR_EFULL; GRI_MAY_DEADLOCK. */
 GRI_INLINE int post(gr_self *from, gri_worker *worker, gr_address to, gr_message *m)
 {
     int queued = 0;
