@@ -20,6 +20,10 @@ static int start_runtime(serving *s)
     const serve_options *o = s->options;
     gr_options asked = {.log = o->log_level ? o->log_level : "info", .fixed = o->log_level ? GR_FIXED(log) : 0};
     int code = demos_register(&detail);
+    if (code == 0 && plugins_load(o->plugin_dir, o->plugins, o->plugin_count, &detail) != 0) {
+        logger_print(GR_LOG_ERROR, "%s", detail.text);
+        return EXIT_USAGE;
+    }
     if (code == 0) code = gr_start(&asked, &detail);
     if (code != 0) {
         logger_print(GR_LOG_ERROR, "not started: %s", detail.text[0] ? detail.text : gr_error_text(code));
@@ -149,6 +153,7 @@ static int serve(const serve_options *o)
     } else {
         give_up(&s);
     }
+    if (code != EXIT_DEADLINE) plugins_stop(); /* else actors of theirs may still run */
     token_forget(&s);
     return code;
 }

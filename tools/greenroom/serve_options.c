@@ -46,7 +46,13 @@ enum {
       "default): any") \
     X(behind_proxy, "--behind-proxy", NULL, NULL, \
       "--rate and --access-log mean the address that the proxy in front wrote last into\nX-Forwarded-For") \
-    X(gzip, "--gzip", "WHEN", "on off", "on (the default): large answers are compressed for those who take it")
+    X(gzip, "--gzip", "WHEN", "on off", "on (the default): large answers are compressed for those who take it") \
+    X(plugin, "--plugin", "NAME", NULL, \
+      "loads NAME.so: behaviours of yours to spawn (greenroom/plugin.h); may be repeated") \
+    X(plugin_dir, "--plugin-dir", "DIR", NULL, \
+      "the folder of plugins, which nobody but its owner may write; without it\n~/.local/share/greenroom/plugins, or " \
+      "that of the " \
+      "installation")
 
 #define ENUMERATOR(name, option, argument, words, text) OPTION_##name,
 enum { OPTION_NONE, SERVE_OPTIONS(ENUMERATOR) };
@@ -76,7 +82,7 @@ static void more_help(void)
 
 const cl_command serve_line = {
     .name = "serve",
-    .text = "Shows the actors of a runtime over HTTP, with demo behaviours to spawn.",
+    .text = "Shows the actors of a runtime over HTTP, with demo behaviours to spawn, and plugins.",
     .options = options,
     .count = sizeof options / sizeof *options,
     .more = more_help,
@@ -190,6 +196,20 @@ static int read_gzip(serve_options *o, const char *value)
     return 0;
 }
 
+static int read_plugin(serve_options *o, const char *value)
+{
+    if (o->plugin_count == PLUGINS_MAX) return cl_error(&serve_line, "at most %d times --plugin", PLUGINS_MAX);
+    o->plugins[o->plugin_count++] = value;
+    return 0;
+}
+
+static int read_plugin_dir(serve_options *o, const char *value)
+{
+    if (!*value) return cl_error(&serve_line, "--plugin-dir needs the path of a folder");
+    o->plugin_dir = value;
+    return 0;
+}
+
 #define READER(name, option, argument, words, text) [OPTION_##name] = read_##name,
 static int (*const readers[])(serve_options *o, const char *value) = {SERVE_OPTIONS(READER)};
 #undef READER
@@ -202,6 +222,7 @@ static bool is_local(const char *listen)
 /* What does not go together. */
 static int check(serve_options *o)
 {
+    if (o->plugin_dir && !o->plugin_count) return cl_error(&serve_line, "--plugin-dir without --plugin loads nothing");
     o->exposed = !is_local(o->listen);
     if (o->open && o->exposed)
         return cl_error(&serve_line,

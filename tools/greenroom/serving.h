@@ -9,6 +9,7 @@
 #include <greenroom/rest.h>
 
 #include "greenroom/gate.h"
+#include "greenroom/plugins.h"
 
 enum { HOSTS_MAX = 64, PATH_BYTES = 4096 };
 
@@ -24,6 +25,9 @@ typedef struct serve_options {
     int64_t drain_ms;
     const char *access_log; /* "off", "text" or "json" */
     double rate;            /* requests a second of one address; 0: any */
+    const char *plugins[PLUGINS_MAX];
+    size_t plugin_count;
+    const char *plugin_dir; /* NULL: the first there is */
     bool behind_proxy;      /* a client's address is what the last proxy wrote into X-Forwarded-For */
     bool gzip;
 } serve_options;
