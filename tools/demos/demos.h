@@ -9,6 +9,7 @@
  *   pipeline args {"tallies"}; counts words, fanned out to actors and gathered, see pipeline.c: method run
  *   chat     args any, {"port": n} to be reached by nc; a room, see chat.c: methods join, leave, say   state {"members", "said"}
  *   tree     no args; a supervisor, see tree.c: methods which_children, start_child, …; its child tree/worker crashes when told
+ *   relay    args any; methods cast, call, kill, lookup, spawn, wait: does it to the address "to", here or elsewhere
  *
  * Each is a gr_server in a file of its own, written as a user would write it. */
 #ifndef GREENROOM_DEMOS_H
@@ -16,7 +17,8 @@
 
 #include <greenroom.h>
 
-extern const gr_behaviour demo_counter, demo_echo, demo_limiter, demo_cache, demo_pipeline, demo_chat, demo_tree;
+extern const gr_behaviour demo_counter, demo_echo, demo_limiter, demo_cache, demo_pipeline, demo_chat, demo_relay,
+    demo_tree;
 
 /* Registers them all, before or after gr_start. Errors: those of gr_behaviour_register. */
 int demos_register(gr_detail *ret_detail);

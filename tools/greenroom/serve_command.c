@@ -82,6 +82,28 @@ static int start_server(serving *s)
     return code == GR_EINUSE ? EXIT_IN_USE : code == GR_EINVAL ? EXIT_USAGE : EXIT_FAILED;
 }
 
+/* What remote addresses need. Before it listens, to find what is wrong; and when it does, for --public-url auto. */
+static int configure_remote(serving *s)
+{
+    char own[GR_SOCKET_TEXT_BYTES + 16];
+    gr_detail detail = {0};
+    const serve_options *o = s->options;
+    const bool automatic = o->public_url && strcmp(o->public_url, "auto") == 0;
+    gr_remote_options remote = {.public_url = automatic ? NULL : o->public_url, .token_file = o->remote_tokens};
+    int code = 0;
+    if (o->remote_ca && !s->tls_remote)
+        code = gr_tls_new(&s->tls_remote, &(gr_tls_options){.trust = o->remote_ca}, &detail);
+    remote.tls = s->tls_remote;
+    if (automatic && s->server) {
+        snprintf(own, sizeof own, "http%s://%s", s->tls ? "s" : "", gr_http_address(s->server));
+        remote.public_url = own;
+    }
+    if (code == 0) code = gr_remote_configure(&remote, &detail);
+    if (code == 0) return EXIT_CLEAN;
+    logger_print(GR_LOG_ERROR, "%s", detail.text[0] ? detail.text : gr_error_text(code));
+    return EXIT_USAGE;
+}
+
 /* One request over a socket of our own: what the banner says is true, and the listening actor has taken the socket over from
  * this thread, which is about to stop being an actor. */
 static int probe(serving *s)
@@ -115,7 +137,9 @@ static int start(serving *s)
     int code = start_runtime(s);
     if (code == EXIT_CLEAN) code = token_prepare(s);
     if (code == EXIT_CLEAN) code = load_tls(s);
+    if (code == EXIT_CLEAN) code = configure_remote(s);
     if (code == EXIT_CLEAN) code = start_server(s);
+    if (code == EXIT_CLEAN) code = configure_remote(s);
     if (code == EXIT_CLEAN) code = probe(s);
     if (code != EXIT_CLEAN) return code;
     the_one = s;

@@ -34,6 +34,14 @@ enum {
       "its private key, PEM, without a password; default: in the certificate's file") \
     X(token_file, "--token-file", "FILE", NULL, \
       "the token is what this file holds; made, with mode 0600, if there is none") \
+    X(public_url, "--public-url", "URL", NULL, \
+      "where other processes reach this server, or auto: as it listens. Addresses in\nanswers and messages to them " \
+      "are " \
+      "URLs below it") \
+    X(remote_tokens, "--remote-tokens", "FILE", NULL, \
+      "tokens for other servers: a line \"URL TOKEN\" each; mode 0600") \
+    X(remote_ca, "--remote-ca", "FILE", NULL, \
+      "whose certificates https servers of actors must have, PEM; default: the\nsystem's authorities") \
     X(log, "--log", "FORMAT", "text json", "text (the default) or json: how log lines on stderr look") \
     X(log_level, "--log-level", "LEVEL", "off error warn info debug", \
       "off, error, warn, info (the default) or debug; wins over GREENROOM_LOG") \
@@ -145,6 +153,24 @@ static int read_token_file(serve_options *o, const char *value)
     return 0;
 }
 
+static int read_public_url(serve_options *o, const char *value)
+{
+    o->public_url = value;
+    return 0;
+}
+
+static int read_remote_tokens(serve_options *o, const char *value)
+{
+    o->remote_tokens = value;
+    return 0;
+}
+
+static int read_remote_ca(serve_options *o, const char *value)
+{
+    o->remote_ca = value;
+    return 0;
+}
+
 static int read_log(serve_options *o, const char *value)
 {
     o->json = strcmp(value, "json") == 0;
@@ -219,6 +245,13 @@ static bool is_local(const char *listen)
     return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0 || strncmp(listen, "unix:", 5) == 0;
 }
 
+/* Can a URL be made of it? */
+static bool has_own_url(const char *listen)
+{
+    return strncmp(listen, "unix:", 5) != 0 && strncmp(listen, "*:", 2) != 0 && strncmp(listen, "0.0.0.0:", 8) != 0 &&
+           strncmp(listen, "[::]:", 5) != 0;
+}
+
 /* What does not go together. */
 static int check(serve_options *o)
 {
@@ -229,6 +262,8 @@ static int check(serve_options *o)
                         "--open is for loopback addresses and Unix sockets; %s can be reached from other machines",
                         o->listen);
     if (o->open && o->token_file) return cl_error(&serve_line, "--open and --token-file contradict each other");
+    if (o->public_url && strcmp(o->public_url, "auto") == 0 && !has_own_url(o->listen))
+        return cl_error(&serve_line, "--public-url auto: others cannot reach %s by that name; give the URL", o->listen);
     if (o->tls_key && !o->tls_cert) return cl_error(&serve_line, "--tls-key without --tls-cert");
     if (o->tls_cert && o->insecure) return cl_error(&serve_line, "--tls-cert and --insecure contradict each other");
     if (o->exposed && !o->insecure && !o->tls_cert)

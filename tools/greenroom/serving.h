@@ -18,7 +18,8 @@ typedef struct serve_options {
     const char *hosts[HOSTS_MAX];
     size_t host_count;
     const char *token_file;
-    const char *tls_cert, *tls_key; /* NULL: none; NULL: the same file */
+    const char *tls_cert, *tls_key;                     /* NULL: none; NULL: the same file */
+    const char *public_url, *remote_tokens, *remote_ca; /* NULL: none, none, the system's */
     bool open, insecure, json;
     bool exposed;          /* other machines may connect: then reading wants the token, too */
     const char *log_level; /* NULL: GREENROOM_LOG, or info */
@@ -44,6 +45,7 @@ typedef struct serving {
     gr_access_log *access;
     gr_http_server *server;
     gr_tls *tls, *tls_probe; /* NULL: plain text */
+    gr_tls *tls_remote;      /* NULL: the system's authorities */
     char token[GR_REST_TOKEN_BYTES];
     char token_path[PATH_BYTES];   /* the file it is in; empty if in none */
     char token_folder[PATH_BYTES]; /* made for it, removed at the end; empty if the file was asked for */
