@@ -6,16 +6,14 @@
  *
  *     gr_application application = {hello, NULL};
  *     gr_middleware *layers = NULL;
- *     gr_gzip_options gzip = {0};
- *     gr_access_options access = {0};
- *     int code = gr_middleware_gzip(&layers, &application, &gzip, NULL);
- *     if (code == 0) code = gr_middleware_access(&layers, &application, &access, NULL);
+ *     int code = gr_middleware_gzip(&layers, &application, NULL, NULL);
+ *     if (code == 0) code = gr_middleware_access(&layers, &application, NULL, NULL);
  *     … gr_http_start with that application, gr_http_stop …
  *     gr_middleware_free(&layers);
  *
  * The last one added sees a request first. A sensible order of adding is gzip, auth, limit, access: then guesses of a password
- * are limited and everything is logged. All options are copied. A call that fails changes nothing; errors of all four:
- * GR_EINVAL (the detail, which may be NULL, says which option and what is allowed), GR_ENOMEM.
+ * are limited and everything is logged. All options are copied; for gzip and access NULL means all zero. A call that fails changes
+ * nothing; errors of all four: GR_EINVAL (the detail, which may be NULL, says which option and what is allowed), GR_ENOMEM.
  *
  * The layers run on the connections' actors, on all workers at once. What the application below raises is logged with its
  * stack trace and answered with 500. `paths` lists end with NULL; a path stands for itself and all below it ("/static" is

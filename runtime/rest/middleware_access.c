@@ -172,6 +172,8 @@ void gr_access_log_observe(void *state, const gr_exchange *exchange)
 
 static int init(gr_access_log *log, const gr_access_options *options, gr_detail *ret_detail)
 {
+    static const gr_access_options defaults = {0};
+    if (!options) options = &defaults;
     if ((unsigned)options->format > GR_ACCESS_JSON)
         return gri_layer_refuse(ret_detail, "access: format is %d: combined, common or json", (int)options->format);
     if (options->proxies > GRI_PROXIES_MAX)

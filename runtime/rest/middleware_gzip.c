@@ -231,9 +231,11 @@ static void fini(gr_middleware *layer)
 int gr_middleware_gzip(gr_middleware **layers, gr_application *application, const gr_gzip_options *options,
                        gr_detail *ret_detail)
 {
+    static const gr_gzip_options defaults = {0};
     static const char *const types[] = {
         "text/", "application/json", "application/javascript", "application/xml", "image/svg+xml", "+json", "+xml",
         NULL};
+    if (!options) options = &defaults;
     if (options->level < 0 || options->level > 9)
         return gri_layer_refuse(ret_detail, "gzip: level is %d: 1 to 9", options->level);
     gzip *g = gri_layer_new(sizeof *g, fini);

@@ -181,9 +181,8 @@ static int application_run(void *state, const gr_environ *env, gr_responder *res
 static gr_application wrapped(gr_middleware **layers)
 {
     gr_application application = {application_run, NULL};
-    gr_gzip_options options = {0};
     fill_big();
-    CHECK_OK(gr_middleware_gzip(layers, &application, &options, NULL));
+    CHECK_OK(gr_middleware_gzip(layers, &application, NULL, NULL));
     return application;
 }
 
