@@ -28,6 +28,7 @@
 #include <greenroom/time.h>
 #include <greenroom/tls.h>
 #include <greenroom/topology.h>
+#include <greenroom/trace.h>
 #include <greenroom/value.h>
 
 #endif

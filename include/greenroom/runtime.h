@@ -51,6 +51,8 @@ GR_ANY_THREAD const char *gr_version(void);
     X(remote_allow, TEXT, "GREENROOM_REMOTE_ALLOW", "", \
       "empty, *, or a list such as http://10.0.0.2:7580,https://*.example.org", \
       "which URLs in messages from outside become remote addresses") \
+    X(trace, TEXT, "GREENROOM_TRACE", "", "a file's path, or empty", \
+      "where spans of traced messages are written (trace.h)") \
     X(log, TEXT, "GREENROOM_LOG", "warn", "off, error, warn, info or debug", "what is logged")
 
 #define GR_FIELD_INT(field) int64_t field;

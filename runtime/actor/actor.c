@@ -295,7 +295,6 @@ GRI_INLINE int spawn(gr_self *self, gr_address *ret_address, const gri_spawn *wh
     if (!child) return gri_fail(self, GR_ENOMEM, "no room for another actor");
     begin_life(child);
     apply_options(child, options);
-    child->flags |= GRI_FRESH;
     if (what->server) {
         child->flags |= GRI_SERVER;
         child->server = what->server;

@@ -50,7 +50,7 @@ enum gri_actor_flag {
     GRI_OVERFLOWED = 128,   /* the stack's yellow zone was opened: dies at its next runtime call */
     GRI_STARTED = 256,      /* server: start has succeeded */
     GRI_ENDING = 512,       /* server: gr_server_end; any: finish has begun */
-    GRI_FRESH = 1024,       /* has not run yet */
+    GRI_TRACED = 1024,      /* acts within a trace: more->tracing */
     GRI_FINISHING = 4096,   /* past its cleanups: watches are gone */
     GRI_NO_SUSPEND = 16384, /* between gr_no_suspend_begin and _end: see more->no_suspend */
     GRI_BOUNDED = 32768,    /* mailbox_max is not 0: asked here by the owner, whose senders write that line */
@@ -135,9 +135,10 @@ struct gri_more {
     gri_list memory;          /* gr_alloc */
     uint64_t memory_bytes;    /* thereof, as asked for */
     struct gri_deadline *deadline;
-    gr_message *report;      /* what was raised, on its way to a protect */
-    gr_detail *detail;       /* of the last failure */
-    struct gri_scans *scans; /* what gr_select remembers; NULL before the first one */
+    gr_message *report;          /* what was raised, on its way to a protect */
+    gr_detail *detail;           /* of the last failure */
+    struct gri_scans *scans;     /* what gr_select remembers; NULL before the first one */
+    struct gri_tracing *tracing; /* the trace it acts within, or did; NULL before the first one */
     uint16_t no_suspend, kill_holds;
     const gr_behaviour *behaviour;
     gri_list sockets; /* io: what to close at the end */
@@ -342,8 +343,7 @@ gr_message *gri_inbox_pop(gr_self *self);
 GRI_INLINE gr_message *gri_inbox_take_handed(gr_self *self)
 {
     gr_message *m = self->handed;
-    if (!m || self->inbox || m->node.link || m->kind > GRI_MESSAGE_CALL || gri_mailword_peek(&self->mailbox))
-        return NULL;
+    if (!m || self->inbox || m->node.link || !gri_message_is_usual(m) || gri_mailword_peek(&self->mailbox)) return NULL;
     self->handed = NULL;
     self->received++;
     /* relaxed: the bound counts, it does not publish; see gri_inbox_take_out */

@@ -15,6 +15,7 @@
 #include "actor/runtime.h"
 #include "actor/serve.h"
 #include "actor/state.h"
+#include "actor/trace.h"
 #include "actor/waiting.h"
 #include "actor/watch.h"
 
@@ -218,6 +219,7 @@ static void release_memory(gr_self *self)
     gr_message_free(&more->ready);
     gri_block_free(more->detail);
     gri_block_free(more->scans);
+    gri_trace_release(self);
     self->more = NULL;
     gri_block_free(more);
 }
@@ -249,6 +251,7 @@ void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
     gri_inbox_collect(self);
     self->flags |= GRI_FINISHING;
     if (self->more && self->more->sockets_close) self->more->sockets_close(self);
+    if (self->flags & GRI_TRACED) gri_trace_left(self);
     gri_registry_release_all(self);
     gri_watch_remove_all(self);
     close_mailbox(self);

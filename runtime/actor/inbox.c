@@ -8,6 +8,7 @@
 #include "actor/actor.h"
 #include "actor/call.h"
 #include "actor/runtime.h"
+#include "actor/trace.h"
 #include "actor/waiting.h"
 #include "actor/watch.h"
 #include "message/hold.h"
@@ -139,14 +140,23 @@ GRI_INLINE gr_message *take_out(gr_self *self, gr_message *before, gr_message *m
     return m;
 }
 
+/* Out of line, so that the usual message costs nothing but the look at its flags. */
+static GRI_NOINLINE gr_message *take_out_special(gr_self *self, gr_message *before, gr_message *m)
+{
+    take_out(self, before, m);
+    gri_trace_taken(self, m);
+    return m;
+}
+
 gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m)
 {
+    if (GRI_UNLIKELY(gri_message_is_special(m))) return take_out_special(self, before, m);
     return take_out(self, before, m);
 }
 
 gr_message *gri_inbox_pop(gr_self *self)
 {
-    return self->inbox ? take_out(self, NULL, self->inbox) : NULL;
+    return self->inbox ? gri_inbox_take_out(self, NULL, self->inbox) : NULL;
 }
 
 static int received(gr_self *self, gr_message *m, gr_message **ret_message)
@@ -160,9 +170,10 @@ static int received(gr_self *self, gr_message *m, gr_message **ret_message)
 static GRI_NOINLINE int receive_any(gr_self *self, gr_message **ret_message, gr_deadline deadline)
 {
     int code = gri_suspend_enter(self);
+    if (GRI_UNLIKELY(self->flags & GRI_TRACED)) gri_trace_left(self); /* what it has received last has been handled */
     if (GRI_UNLIKELY(code != 0)) return code;
     for (;;) {
-        if (self->inbox) return received(self, take_out(self, NULL, self->inbox), ret_message);
+        if (self->inbox) return received(self, gri_inbox_pop(self), ret_message);
         if (self->handed || gri_mailword_peek(&self->mailbox)) {
             gr_message *m = gri_inbox_take_handed(self);
             if (GRI_LIKELY(m != NULL)) return received(self, m, ret_message);
@@ -191,8 +202,8 @@ static GRI_NOINLINE int receive_any(gr_self *self, gr_message **ret_message, gr_
  * message. All else is receive_any's, a kill too, which is announced by `attention`. */
 int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
 {
-    const uint16_t unusual =
-        GRI_ATTACHED | GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED | GRI_NO_SUSPEND | GRI_ABORTED | GRI_BOUNDED;
+    const uint16_t unusual = GRI_ATTACHED | GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED | GRI_NO_SUSPEND |
+                             GRI_ABORTED | GRI_BOUNDED | GRI_TRACED;
     gri_worker *worker = gri_worker_running(self);
     /* relaxed: a flag that comes later is seen at the next call, or makes the park fail */
     if (GRI_UNLIKELY(!worker) || GRI_UNLIKELY((self->flags & unusual) || gri_load_relaxed(&self->attention)) ||
@@ -200,6 +211,7 @@ int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
         return receive_any(self, ret_message, deadline);
     gr_message *m = self->inbox;
     if (m) {
+        if (GRI_UNLIKELY(gri_message_is_special(m))) return receive_any(self, ret_message, deadline);
         m = take_out(self, NULL, m);
     } else {
         if (!self->handed) {
@@ -207,7 +219,7 @@ int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
                 return receive_any(self, ret_message, deadline);
         }
         m = self->handed;
-        if (GRI_UNLIKELY(!m || m->node.link || m->kind > GRI_MESSAGE_CALL || gri_load_relaxed(&self->attention)))
+        if (GRI_UNLIKELY(!m || m->node.link || !gri_message_is_usual(m) || gri_load_relaxed(&self->attention)))
             return receive_any(self, ret_message, deadline);
         self->handed = NULL;
         self->received++;

@@ -17,6 +17,7 @@
 #include "actor/remote.h"
 #include "actor/symbol.h"
 #include "actor/timer.h"
+#include "actor/trace.h"
 #include "message/address.h"
 #include "message/hold.h"
 #include "message/jansson.h"
@@ -344,6 +345,7 @@ static int start_workers(gri_runtime *r, gr_detail *detail)
         .topology = r->topology,
         .slots = &r->actors,
         .stack_class = (unsigned)gri_stack_class((size_t)s->stack_kb * 1024),
+        .send_specially = s->copy == GRI_COPY_PACKED ? 0 : GRI_SEND_COPIED,
         .simulate = s->simulate != 0,
         .seed = s->seed,
         .stuck = report_stuck,
@@ -360,18 +362,21 @@ static int start_workers(gri_runtime *r, gr_detail *detail)
     return code;
 }
 
-static int set_address_key(const gri_settings *s, gr_detail *detail)
+static int set_keys(const gri_settings *s, gr_detail *detail)
 {
     unsigned char key[16];
+    uint64_t trace_seed = s->seed;
     if (s->simulate) {
         gri_address_key_seed(s->seed);
+        gri_trace_start(trace_seed);
         return 0;
     }
-    if (gri_random_bytes(key, sizeof key) != 0) {
+    if (gri_random_bytes(key, sizeof key) != 0 || gri_random_bytes(&trace_seed, sizeof trace_seed) != 0) {
         snprintf(detail->text, sizeof detail->text, "the system gives no random bytes");
         return GR_ESYSTEM;
     }
     gri_address_key_set(key);
+    gri_trace_start(trace_seed);
     return 0;
 }
 
@@ -399,7 +404,7 @@ static int start_everything(const gr_options *options, gr_detail *detail)
     gri_message_held_free = gri_held_free;
     gri_jansson_headroom_set(stack_left);
     gri_parker_init(&r->stopper);
-    code = set_address_key(&r->settings, detail);
+    code = set_keys(&r->settings, detail);
     if (code != 0) goto no_topology;
     gri_heap_limit((size_t)r->settings.message_mb << 20);
     code = gri_topology_read(NULL, &r->topology);
@@ -424,6 +429,8 @@ static int start_everything(const gr_options *options, gr_detail *detail)
     if (code != 0) goto no_tables;
     if (!r->settings.no_signal_handler) code = gri_overflow_install();
     if (code != 0) goto no_handler;
+    code = gri_observe_begin(detail);
+    if (code != 0) goto no_observers;
     code = start_workers(r, detail);
     if (code != 0) goto no_workers;
     if (r->settings.simulate) thread_begin(); /* the workers are this thread */
@@ -431,6 +438,8 @@ static int start_everything(const gr_options *options, gr_detail *detail)
     gri_store_release(&r->state, GRI_RUNTIME_UP);
     return 0;
 no_workers:
+    gri_observe_end();
+no_observers:
     if (!r->settings.no_signal_handler) gri_overflow_uninstall();
 no_handler:
     stop_tables(r);
@@ -578,6 +587,7 @@ int gr_stop(gr_deadline deadline)
         run_at_stop();
         gri_store_relaxed(&r->state, GRI_RUNTIME_STOPPING); /* relaxed: nobody is left to read it */
         gri_scheduler_stop();
+        gri_observe_end();
         if (simulated) thread_end();
         if (!r->settings.no_signal_handler) gri_overflow_uninstall();
         stop_tables(r);

@@ -37,6 +37,11 @@ extern gri_poller_report *gri_poll_reporter;
 #define GRI_AT_STOP_MAX 4
 void gri_runtime_at_stop(void (*fn)(void));
 
+/* What observe/, the layer above, does around a run: called after everything but the workers is there, and after the last worker has
+ * ended. The only calls upwards by name. Defined there. */
+GR_MUST_CHECK int gri_observe_begin(gr_detail *detail);
+void gri_observe_end(void);
+
 bool gri_runtime_is_up(void);
 bool gri_runtime_is_down(void);
 /* Is this process a fork of the one that started the runtime? One load. */

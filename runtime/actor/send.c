@@ -8,6 +8,7 @@
 #include "actor/remote.h"
 #include "actor/runtime.h"
 #include "actor/serve.h"
+#include "actor/trace.h"
 #include "message/copy.h"
 #include "message/plan_line.h"
 
@@ -122,16 +123,40 @@ GRI_COLD static int not_posted(gr_self *from, gr_address to, gr_message **messag
     return gri_fail(from, GR_EFULL, "the receiver's mailbox bound is reached");
 }
 
-int gri_deliver(gr_self *from, gr_address to, gr_message **message)
+/* What comes from no worker, was received, goes through JSON, belongs to a trace, or is one of the sample. */
+static GRI_NOINLINE int deliver_specially(gri_worker *worker, gr_self *from, gr_address to, gr_message **message)
 {
-    if (GRI_UNLIKELY(((*message)->flags & GRI_MESSAGE_HELD) || gri_runtime_copy_mode() != GRI_COPY_PACKED)) {
-        int code = gri_message_prepare(from, message);
-        if (code != 0) return code;
-    }
+    int code = gri_message_prepare(from, message);
+    if (code != 0) return code;
+    const bool sampled = gri_sample_is_due(worker);
+    if (from && (from->flags & GRI_TRACED))
+        gri_trace_attach(from, message);
+    else if (sampled && gri_trace_samples)
+        gri_trace_begin(message);
     gr_message *m = *message;
     m->sender = from ? gri_actor_address(from) : GR_NO_ADDRESS;
     m->tick = gri_runtime_tick();
-    int code = post(from, gri_worker_of_sender(from), to, m);
+    if (sampled) gri_sample_time(m);
+    code = post(from, worker, to, m);
+    if (code != 0) {
+        if (code < 0) m->flags &= (uint8_t)~GRI_MESSAGE_TIMED; /* else it is not ours any more */
+        return not_posted(from, to, message, code);
+    }
+    *message = NULL;
+    return 0;
+}
+
+int gri_deliver(gr_self *from, gr_address to, gr_message **message)
+{
+    gri_worker *worker = gri_worker_of_sender(from);
+    gr_message *m = *message;
+    /* relaxed: this worker's own, or a request */
+    if (GRI_UNLIKELY(!worker) || GRI_UNLIKELY(gri_load_relaxed(&worker->send_specially)) ||
+        GRI_UNLIKELY(m->flags & GRI_MESSAGE_HELD) || GRI_UNLIKELY(from->flags & GRI_TRACED))
+        return deliver_specially(worker, from, to, message);
+    m->sender = gri_actor_address(from);
+    m->tick = gri_load_relaxed(&worker->tick_ms); /* relaxed: coarse time */
+    int code = post(from, worker, to, m);
     if (GRI_UNLIKELY(code != 0)) return not_posted(from, to, message, code);
     *message = NULL;
     return 0;
@@ -233,12 +258,16 @@ int gr_cast_site(gr_self *self, gr_address to, gr_site *site, const char *format
     /* relaxed: this thread's own write */
     if (GRI_UNLIKELY(!worker) || GRI_UNLIKELY(gri_load_relaxed(&worker->current) != &self->task)) goto any;
     const gri_plan *plan = gri_line_plan(site);
-    if (GRI_UNLIKELY(!plan) || GRI_UNLIKELY(gri_runtime_copy_mode() != GRI_COPY_PACKED)) goto any;
+    /* relaxed: a request */
+    if (GRI_UNLIKELY(!plan) || GRI_UNLIKELY(gri_load_relaxed(&worker->send_specially)) ||
+        GRI_UNLIKELY(self->flags & GRI_TRACED))
+        goto any;
     gr_self *target = gri_actor_find_unbounded(to);
     if (GRI_UNLIKELY(!target)) goto any;
     gr_message *m = gri_block_line_at_hand();
     if (GRI_UNLIKELY(!m)) goto any;
-    gri_line_write(m, plan, GRI_ARGUMENTS_AT(args), 4, gri_actor_address(self), gri_runtime_tick());
+    gri_line_write(m, plan, GRI_ARGUMENTS_AT(args), 4, gri_actor_address(self),
+                   gri_load_relaxed(&worker->tick_ms)); /* relaxed: coarse time */
     va_end(args);
     m->generation = (uint32_t)(to.id >> 32);
     if (!gri_mailword_wake(&target->mailbox, m->generation, &m->node)) return post_busy(worker, target, m);

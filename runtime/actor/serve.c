@@ -14,6 +14,7 @@
 #include "actor/finish.h"
 #include "actor/runtime.h"
 #include "actor/state.h"
+#include "actor/trace.h"
 #include "message/call_form.h"
 #include "message/hold.h"
 
@@ -140,10 +141,8 @@ static void answer_raise(gr_self *self, gri_serving *serving)
         gr_message_free(&report);
 }
 
-/* True if the server has to end: killed inside a method (its caller gets GR_EDEAD), or by gr_server_end. */
-static bool is_over(gr_self *self)
+static GRI_NOINLINE bool is_over_now(gr_self *self)
 {
-    if (GRI_LIKELY(!(self->flags & (GRI_ENDING | GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED)))) return false;
     gri_more *more = self->more;
     if ((self->flags & (GRI_ENDING | GRI_KILLED_NOW | GRI_OVERFLOWED)) || !more || !more->on_kill) return true;
     if (!more->kill_taken) {
@@ -153,9 +152,15 @@ static bool is_over(gr_self *self)
     return (self->flags & GRI_ENDING) != 0;
 }
 
+/* True if the server has to end: killed inside a method (its caller gets GR_EDEAD), or by gr_server_end. */
+GRI_INLINE bool is_over(gr_self *self)
+{
+    const uint16_t unusual = GRI_ENDING | GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED;
+    return GRI_UNLIKELY(self->flags & unusual) && is_over_now(self);
+}
+
 static void start(gr_self *self)
 {
-    self->flags &= (uint16_t)~GRI_FRESH;
     if (self->server->start && self->server->start(self, self->state, args_of(self)) != 0)
         gr_raise(self, "start_failed", "the server's start function refused");
     self->flags |= GRI_STARTED;
@@ -192,6 +197,15 @@ static void end(gr_self *self, gri_serving *serving, enum gri_outcome outcome)
     gri_actor_finish(self, outcome_of(self, outcome));
 }
 
+/* It was killed while it served a call, or what it served belonged to a trace. True: it has ended. */
+static GRI_NOINLINE bool ends_after_message(gr_self *self, gri_serving *serving)
+{
+    gri_trace_left(self);
+    if (!(self->flags & GRI_KILLED) || !serving->call || serving->call->kind != GRI_MESSAGE_CALL) return false;
+    end(self, serving, GRI_WAS_KILLED);
+    return true;
+}
+
 /* Serves what is there, until the server waits, gives way or ends: it is not ours any more. Not in gri_serve_run: what is live
  * across a mark is kept in memory. */
 GRI_NOINLINE static void serve_all(gr_self *self, gri_serving *serving)
@@ -204,10 +218,7 @@ GRI_NOINLINE static void serve_all(gr_self *self, gri_serving *serving)
             gri_hold(self, m);
             serving->call = m;
             serve_message(self, serving);
-            if (GRI_UNLIKELY((self->flags & GRI_KILLED) && serving->call && serving->call->kind == GRI_MESSAGE_CALL)) {
-                end(self, serving, GRI_WAS_KILLED);
-                return;
-            }
+            if (GRI_UNLIKELY(self->flags & (GRI_KILLED | GRI_TRACED)) && ends_after_message(self, serving)) return;
             drop_serving(self, serving);
             gri_attention(self);
             slice_is_over = gri_worker_slice_is_over(gri_worker_here());
@@ -252,9 +263,10 @@ void gri_serve_run(gri_task *task)
         }
         frame.outcome = GRI_RETURNED;
         drop_serving(self, &serving);
+        if (self->flags & GRI_TRACED) gri_trace_left(self);
         gri_inbox_collect(self); /* a kill that came meanwhile */
     }
-    if (GRI_UNLIKELY(self->flags & GRI_FRESH)) start(self);
+    if (GRI_UNLIKELY(!(self->flags & GRI_STARTED))) start(self);
     serve_all(self, &serving);
 }
 

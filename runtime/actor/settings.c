@@ -31,9 +31,6 @@ typedef struct setting {
 static const setting rows[GR_SETTING_COUNT] = {GR_SETTINGS(SETTING_ROW)};
 #undef SETTING_ROW
 
-/* Variables that the command and the REST server may know of, and those of features to come: they have no effect. */
-static const char *const unbuilt[] = {"GREENROOM_TRACE"};
-
 static pthread_mutex_t in_force_lock = PTHREAD_MUTEX_INITIALIZER;
 static gri_settings in_force;
 static bool is_in_force;
@@ -110,6 +107,12 @@ static bool store_text(gri_settings *settings, size_t index, const char *text)
         *field = bind != GRI_BIND_AUTO;
         return true;
     }
+    if (index == GR_FIXED_INDEX_trace) {
+        if (strlen(text) >= sizeof settings->trace_text) return false;
+        strcpy(settings->trace_text, text);
+        *field = *text != '\0';
+        return true;
+    }
     if (index == GR_FIXED_INDEX_remote_allow) {
         if (strlen(text) >= sizeof settings->allow_text || !gri_allow_is_list(text)) return false;
         strcpy(settings->allow_text, text);
@@ -155,6 +158,8 @@ static size_t print_value(const gri_settings *settings, size_t index, char *text
     int length;
     if (index == GR_FIXED_INDEX_bind) {
         length = snprintf(text, bytes, "%s", settings->bind_text);
+    } else if (index == GR_FIXED_INDEX_trace) {
+        length = snprintf(text, bytes, "%s", settings->trace_text);
     } else if (index == GR_FIXED_INDEX_remote_allow) {
         const size_t all = strlen(settings->allow_text); /* shown as far as it fits, which is told by dots */
         const bool whole = all < bytes || bytes < 4;
@@ -282,6 +287,7 @@ int gri_settings_load(const gr_options *options, gri_settings *ret_settings, gr_
 static bool same_value(const gri_settings *a, const gri_settings *b, size_t index)
 {
     if (index == GR_FIXED_INDEX_bind) return strcmp(a->bind_text, b->bind_text) == 0;
+    if (index == GR_FIXED_INDEX_trace) return strcmp(a->trace_text, b->trace_text) == 0;
     if (index == GR_FIXED_INDEX_remote_allow) return strcmp(a->allow_text, b->allow_text) == 0;
     if (index == GR_FIXED_INDEX_simulate && a->seed != b->seed) return false;
     return *field_at((gri_settings *)(uintptr_t)a, index) == *field_at((gri_settings *)(uintptr_t)b, index);
@@ -358,11 +364,6 @@ static void warn_about(const char *entry, size_t bytes)
         if (is_name(entry, bytes, rows[i].variable)) return;
     snprintf(name, sizeof name, "%.*s", (int)GRI_MIN(bytes, sizeof name), entry);
     quoted(name, text);
-    for (size_t i = 0; i < GRI_ARRAY_COUNT(unbuilt); i++) {
-        if (!is_name(entry, bytes, unbuilt[i])) continue;
-        gri_log(GR_LOG_WARN, GR_NO_ADDRESS, "%s is not supported by this version: it has no effect", text);
-        return;
-    }
     const char *near = nearest(entry, bytes);
     if (near)
         gri_log(GR_LOG_WARN, GR_NO_ADDRESS, "%s is no setting: is %s meant?", text, near);

@@ -41,18 +41,21 @@ enum gri_log_setting {
 
 #define GRI_SETTING_BIND_BYTES 2048  /* a list of CPUs longer than this is refused */
 #define GRI_SETTING_ALLOW_BYTES 4096 /* a list of URLs, too */
+#define GRI_SETTING_TRACE_BYTES 1024 /* a path, too */
 
 /* Plain value, no pointers. */
 typedef struct gri_settings {
     /* workers (0: auto), bind (1 if bind_text is not "auto"), stack_kb, guard (enum gri_guard_setting), spin_us, slice_us,
      * steal (enum gri_steal_setting), mailbox_max (0: unbounded), message_mb (0: unlimited), stuck_ms,
-     * blocking_threads, copy (enum gri_copy_setting), simulate (1: yes, see seed), remote_allow (1 if allow_text is not empty), log (enum gri_log_setting) */
+     * blocking_threads, copy (enum gri_copy_setting), simulate (1: yes, see seed), remote_allow (1 if allow_text is not empty),
+     * trace (1 if trace_text is not empty), log (enum gri_log_setting) */
 #define GRI_SETTING_FIELD(field, kind, variable, fallback, range, text) int64_t field;
     GR_SETTINGS(GRI_SETTING_FIELD)
 #undef GRI_SETTING_FIELD
     uint64_t seed;
     char bind_text[GRI_SETTING_BIND_BYTES]; /* never empty */
     char allow_text[GRI_SETTING_ALLOW_BYTES];
+    char trace_text[GRI_SETTING_TRACE_BYTES];
     bool no_signal_handler;
     uint8_t source[GR_SETTING_COUNT]; /* enum gri_setting_source, by enum gr_fixed_index */
 } gri_settings;
@@ -65,7 +68,7 @@ GR_MUST_CHECK int gri_settings_load(const gr_options *options, gri_settings *ret
  * environment decided is not held against options that are not fixed. 0, GR_ECONFLICT, GR_EINVAL. */
 GR_MUST_CHECK int gri_settings_conflict(const gri_settings *in_force, const gr_options *options, gr_detail *ret_detail);
 
-/* Logs a warning for each GREENROOM_ variable that nobody reads: misspelt (with the nearest name), or not built yet. */
+/* Logs a warning for each GREENROOM_ variable that nobody reads: misspelt (with the nearest name), or another's. */
 void gri_settings_warn(void);
 
 /* What gr_setting_read shows from now on; NULL: nothing is in force. */

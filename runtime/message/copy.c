@@ -117,6 +117,7 @@ static int keep_envelope(const gr_message *from, gr_message **copy)
         memcpy(gri_message_trailer(roomy), gri_message_trailer((gr_message *)(uintptr_t)from), from->trailer_bytes);
         gr_message_free(copy);
         *copy = to = roomy;
+        to->flags |= from->flags & GRI_MESSAGE_TRACED;
     }
     to->sender = from->sender;
     to->reference = from->reference;

@@ -53,7 +53,8 @@ gr_message *gri_message_new_with_trailer(size_t body_bytes, size_t trailer_bytes
 void *gri_message_trailer(gr_message *m)
 {
     if (m->trailer_bytes == 0) return NULL;
-    size_t room = gri_align_up(GRI_MAX((size_t)m->body_bytes, (size_t)GRI_MESSAGE_INLINE_BYTES), 8);
+    const size_t inside = m->flags & GRI_MESSAGE_OUTSIDE ? 0 : m->body_bytes;
+    size_t room = gri_align_up(GRI_MAX(inside, (size_t)GRI_MESSAGE_INLINE_BYTES), 8);
     return gri_message_room(m) + room;
 }
 
@@ -122,6 +123,31 @@ int gr_message_copy(gr_value value, gr_message **ret_message)
     if (!m) return gri_message_no_memory();
     memcpy(gri_message_room(m), value.at, bytes);
     *ret_message = m;
+    return 0;
+}
+
+int gri_message_add_trailer(gr_message **message, size_t trailer_bytes)
+{
+    gr_message *from = *message;
+    GRI_ASSERT(from->trailer_bytes == 0 && !(from->flags & (GRI_MESSAGE_EMBEDDED | GRI_MESSAGE_HELD)));
+    const bool shared = (from->flags & GRI_MESSAGE_OUTSIDE) && from->outside.holder;
+    gr_message *to = gri_message_new_with_trailer(shared ? 0 : from->body_bytes, trailer_bytes);
+    if (!to) return gri_message_no_memory();
+    if (shared) { /* the reference moves over */
+        to->outside = from->outside;
+        to->flags = GRI_MESSAGE_OUTSIDE;
+        to->body_bytes = from->body_bytes;
+        from->outside.holder = NULL;
+    } else {
+        memcpy(gri_message_room(to), gri_message_at(from), from->body_bytes);
+    }
+    to->sender = from->sender;
+    to->reference = from->reference;
+    to->kind = from->kind;
+    to->tick = from->tick;
+    to->generation = from->generation;
+    gr_message_free(message);
+    *message = to;
     return 0;
 }
 
@@ -217,4 +243,5 @@ void gri_message_narrow(gr_message *m, gr_value part)
     }
     m->body_bytes = (uint32_t)bytes;
     m->trailer_bytes = 0;
+    m->flags &= (uint8_t)~GRI_MESSAGE_TRACED;
 }

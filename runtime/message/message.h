@@ -12,7 +12,7 @@
  *   25    flags           GRI_MESSAGE_*
  *   26    trailer_bytes   of the trailer behind the body; 0 almost always
  *   28    body_bytes
- *   32    tick            coarse time of the push
+ *   32    tick            coarse time of the push, in milliseconds; with GRI_MESSAGE_TIMED exact, in microseconds
  *   36    generation      of the receiver it is meant for
  *         or, once it was received (GRI_MESSAGE_HELD):
  *   32    held_prev       link of the receiver's list, as node is
@@ -34,6 +34,7 @@
 #include "sync/mailword.h"
 
 #include <greenroom/message.h>
+#include <string.h>
 
 enum gri_message_kind {
     GRI_MESSAGE_CAST,
@@ -54,6 +55,8 @@ enum gri_message_flag {
     GRI_MESSAGE_OUTSIDE = 1,  /* the body is elsewhere */
     GRI_MESSAGE_HELD = 4,     /* in its receiver's list of what it has received and not freed (hold.h) */
     GRI_MESSAGE_EMBEDDED = 2, /* the envelope is part of a bigger record: release() instead of freeing */
+    GRI_MESSAGE_TIMED = 8,    /* how long it waits in the mailbox is measured; taken off when it is received */
+    GRI_MESSAGE_TRACED = 16,  /* the trailer is a trace context (actor/trace.h) */
 };
 
 #define GRI_MESSAGE_INLINE_BYTES 24
@@ -101,6 +104,22 @@ GRI_INLINE gr_message *gri_message_of_node(gri_mailnode *node)
 {
     return GRI_CONTAINER_OF(node, gr_message, node);
 }
+/* A cast or a call that nothing is to be done about when it is taken out. */
+GRI_INLINE bool gri_message_is_usual(const gr_message *m)
+{
+    uint16_t head; /* kind and flags: one look */
+    memcpy(&head, &m->kind, sizeof head);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (head & (0xff | (GRI_MESSAGE_TIMED | GRI_MESSAGE_TRACED) << 8)) <= GRI_MESSAGE_CALL;
+#else
+    return m->kind <= GRI_MESSAGE_CALL && !(m->flags & (GRI_MESSAGE_TIMED | GRI_MESSAGE_TRACED));
+#endif
+}
+/* The same of a message of any kind. */
+GRI_INLINE bool gri_message_is_special(const gr_message *m)
+{
+    return (m->flags & (GRI_MESSAGE_TIMED | GRI_MESSAGE_TRACED)) != 0;
+}
 GRI_INLINE uint32_t gri_message_tick(const gr_message *m)
 {
     return m->tick;
@@ -128,6 +147,10 @@ int gri_message_no_memory(void);
 /* As gri_message_new, with a trailer of zeroed bytes (a multiple of 8, at most 65,528), 8-byte aligned. */
 gr_message *gri_message_new_with_trailer(size_t body_bytes, size_t trailer_bytes);
 void *gri_message_trailer(gr_message *m); /* NULL if there is none */
+
+/* Gives a message that has no trailer one of zeroed bytes, by putting another in its place; not one that is held, or embedded.
+ * GR_ENOMEM, GR_EFULL: *message is as before. */
+GR_MUST_CHECK int gri_message_add_trailer(gr_message **message, size_t trailer_bytes);
 
 /* A body that is part of a bigger record, envelope included: nothing is allocated, and gr_message_free calls `release`.
  * The bytes must stay as they are until then. */

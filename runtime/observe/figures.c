@@ -4,6 +4,7 @@
 
 #include "actor/look.h"
 #include "actor/runtime.h"
+#include "actor/trace.h"
 #include "memory/chunk.h"
 #include "os/clock.h"
 #include "os/vmem.h"
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static gri_histogram none;
 static gri_atomic_u32 next_actor; /* where the next look at depths begins */
 
 double gri_figures_uptime(void)
@@ -28,12 +28,12 @@ uint64_t gri_figures_rejected(void)
 
 gri_histogram *gri_figures_mailbox_times(void)
 {
-    return &none;
+    return &gri_mailbox_times;
 }
 
 gri_histogram *gri_figures_mailbox_depths(void)
 {
-    return &none;
+    return &gri_mailbox_depths;
 }
 
 void gri_figures_depths(gri_histogram *ret_depths)

@@ -5,6 +5,7 @@
 #include "actor/runtime.h"
 #include "observe/figures.h"
 #include "observe/growing.h"
+#include "observe/spans.h"
 #include "observe/workers.h"
 #include "os/clock.h"
 
@@ -159,6 +160,10 @@ static void add_all(gri_text *t, const gr_counters *c, const gri_worker_look *lo
     add_histogram(t, "mailbox_depth", "Messages that waited where one of the sample was taken out.",
                   gri_figures_mailbox_depths(), false);
     add_memory(t);
+    uint64_t written, lost;
+    gri_spans_count(&written, &lost);
+    single(t, "trace_spans_total", "counter", "Spans written to the file of GREENROOM_TRACE.", written);
+    single(t, "trace_spans_lost_total", "counter", "Spans that were not: the buffers or the file were full.", lost);
 }
 
 int gr_metrics(char **ret_text, size_t *ret_bytes)

@@ -147,7 +147,8 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
         say_stuck(worker, false);
         return is_busy(worker);
     }
-    gri_store_relaxed(&worker->yield, true); /* relaxed: a hint */
+    gri_store_relaxed(&worker->yield, true); /* relaxed, both: a hint, a request */
+    gri_store_relaxed(&worker->send_specially, (uint8_t)(scheduler->config.send_specially | 1));
     if (epoch != w->epoch || w->since == 0) {
         watch_anew(w, epoch, now);
     } else if (now - w->since < scheduler->config.stuck_ns) {
@@ -257,7 +258,7 @@ void gri_monitor_main(void *arg)
     while (!gri_load_acquire(&scheduler->stopping)) {
         gri_instant now = gri_clock_monotonic();
         idle_ticks = tick(m, now) ? 0 : idle_ticks + 1;
-        gri_store_relaxed(&scheduler->tick_ms, (uint32_t)(now / GRI_NS_PER_MS)); /* relaxed: coarse time */
+        gri_scheduler_tick_set(scheduler, now);
         if (scheduler->config.usable && now - asked >= QUOTA_NS) {
             asked = now;
             follow_quota(m);

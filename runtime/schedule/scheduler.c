@@ -92,6 +92,7 @@ int gri_scheduler_start(const gri_schedule_config *config)
     if (!scheduler) return GR_ENOMEM;
     memset(scheduler, 0, sizeof *scheduler);
     scheduler->config = *config;
+    gri_atomic_init(&scheduler->tick_ms, (uint32_t)(gri_clock_now() / GRI_NS_PER_MS));
     gri_inject_init(&scheduler->inject);
     gri_spinlock_init(&scheduler->poller_lock);
     gri_atomic_init(&scheduler->poll_deadline, GRI_INSTANT_PAST);
@@ -130,6 +131,15 @@ uint16_t gri_scheduler_home(void)
     if (worker && worker->index < workers) return (uint16_t)(worker->index + 1);
     uint32_t turn = gri_add_relaxed(&gri_scheduler_now->next_home, 1u); /* relaxed: any order will do */
     return (uint16_t)(turn % workers + 1);
+}
+
+void gri_scheduler_tick_set(gri_scheduler *scheduler, gri_instant now)
+{
+    const uint32_t tick = (uint32_t)(now / GRI_NS_PER_MS);
+    gri_store_relaxed(&scheduler->tick_ms, tick); /* relaxed, both: coarse time */
+    /* mo:workers.count acquire <- workers.add release: the spares' fields */
+    unsigned count = gri_load_acquire(&scheduler->worker_count);
+    for (unsigned i = 0; i < count; i++) gri_store_relaxed(&scheduler->workers[i].tick_ms, tick);
 }
 
 uint64_t gri_scheduler_sum(size_t offset)

@@ -39,6 +39,7 @@ typedef struct gri_schedule_config {
     const gri_topology *topology; /* borrowed until stop; NULL: one flat machine, nothing is bound */
     gri_table *slots;             /* the upper layer's table: workers keep caches of its free slots */
     unsigned stack_class;         /* of worker loops, and so of every task that does not ask for its own */
+    uint8_t send_specially;       /* see gri_worker */
     bool simulate;
     uint64_t seed;
     /* How many workers may run now: asked by the monitor once a second; the highest ones beyond that wait. NULL: all. */
@@ -94,6 +95,10 @@ struct gri_worker {
     /* Give everything up and wait outside the idle protocol: a spare that is not needed, a worker the CPU quota has no room
      * for. Set by the monitor, by a spare itself when it is idle; cleared by the monitor. A request, all relaxed. */
     gri_atomic_bool retire;
+    /* What the layer above has asked to be reminded of when it sends: bit 0 is set once a tick, the others are
+     * config.send_specially; it takes bit 0 off. */
+    gri_atomic_u8 send_specially;
+    gri_atomic_u32 tick_ms; /* the scheduler's, at hand */
 
     /* Shared: each has its own rules. */
     gri_slot slot;
@@ -159,6 +164,8 @@ GRI_INLINE uint32_t gri_scheduler_tick(void)
 {
     return gri_load_relaxed(&gri_scheduler_now->tick_ms); /* relaxed: coarse time */
 }
+/* Sets it, for all workers too. */
+void gri_scheduler_tick_set(gri_scheduler *scheduler, gri_instant now);
 /* Sums of the workers' counters, by offset in gri_worker. */
 uint64_t gri_scheduler_sum(size_t offset);
 

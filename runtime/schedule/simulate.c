@@ -53,7 +53,7 @@ int gri_simulation_start(gri_scheduler *scheduler)
     if (!sim) return GR_ENOMEM;
     gri_rng_seed(&sim->rng, scheduler->config.seed);
     sim->now = GRI_NS_PER_S; /* not zero: deadlines before the start exist */
-    gri_store_relaxed(&scheduler->tick_ms, (uint32_t)(sim->now / GRI_NS_PER_MS)); /* relaxed: one thread */
+    gri_scheduler_tick_set(scheduler, sim->now);
     sim->hash = UINT64_C(0xcbf29ce484222325);
     scheduler->simulation = sim;
     gri_clock_replace(gri_simulation_clock, sim);
@@ -110,7 +110,7 @@ static bool pass_time(gri_scheduler *scheduler)
     }
     if (earliest == GRI_INSTANT_NEVER) return false;
     if (earliest > sim->now) sim->now = earliest;
-    gri_store_relaxed(&scheduler->tick_ms, (uint32_t)(sim->now / GRI_NS_PER_MS)); /* relaxed: one thread */
+    gri_scheduler_tick_set(scheduler, sim->now);
     gri_simulation_note((uint64_t)sim->now);
     for (unsigned i = 0; i < scheduler->config.workers; i++) {
         unsigned fired = gri_wheel_fire(&scheduler->workers[i].wheel, sim->now, UINT32_MAX);

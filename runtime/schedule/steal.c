@@ -224,8 +224,7 @@ static void become_busy(gri_worker *worker)
     /* mo:worker.busy seq_cst <-> monitor.sleep seq_cst: the monitor sees a busy worker, or the worker a sleeping monitor */
     gri_fence_seq_cst();
     if (GRI_LIKELY(!gri_load_relaxed(&worker->scheduler->monitor_asleep))) return; /* relaxed: the fence orders it */
-    /* It keeps the coarse time, which has stood still meanwhile. relaxed: coarse time */
-    gri_store_relaxed(&worker->scheduler->tick_ms, (uint32_t)(gri_clock_monotonic() / GRI_NS_PER_MS));
+    gri_scheduler_tick_set(worker->scheduler, gri_clock_monotonic());              /* which has stood still meanwhile */
     gri_parker_notify(&worker->scheduler->monitor_parker);
 }
 

@@ -291,7 +291,7 @@ GRI_NOINLINE int gri_task_park(gri_task *task, gri_mailword *word, uint64_t stat
     const uint64_t number = gri_load_relaxed(&worker->counters.switches) + 1; /* relaxed, both: a counter */
     gri_store_relaxed(&worker->counters.switches, number);
     /* Names this park for who looks at it. relaxed, all: the commit publishes them; coarse time */
-    gri_store_relaxed(&stack->parked_ms, gri_load_relaxed(&worker->scheduler->tick_ms));
+    gri_store_relaxed(&stack->parked_ms, gri_load_relaxed(&worker->tick_ms));
     gri_store_relaxed(&stack->parked_number, (uint32_t)number);
     gri_context_switch(&stack->context, &target->context);
     after_switch(task->worker);
@@ -440,6 +440,8 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
     gri_wheel_init(&worker->wheel, gri_clock_now());
     gri_deque_init(&worker->deque);
     gri_stack_cache_init(&worker->stacks, GRI_STACKS_KEPT);
+    gri_atomic_init(&worker->send_specially, scheduler->config.send_specially);
+    gri_atomic_init(&worker->tick_ms, gri_load_relaxed(&scheduler->tick_ms)); /* relaxed: coarse time */
     gri_atomic_init(&worker->current, NULL);
     gri_atomic_init(&worker->phase, GRI_WORKER_SEARCHING);
     worker->heap = gri_heap_new(node_of(scheduler, index));

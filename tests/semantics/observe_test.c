@@ -515,3 +515,48 @@ TEST(dump, comes_in_pieces)
     free(p.text);
     END(self);
 }
+
+/* ---- time in mailboxes ---- */
+
+static int64_t timed(gr_self *self)
+{
+    (void)self;
+    char *text = NULL;
+    CHECK_OK(gr_metrics(&text, NULL));
+    const char *at = strstr(text, "\ngreenroom_mailbox_time_seconds_count ");
+    CHECK(at);
+    int64_t count = strtoll(at + strlen("\ngreenroom_mailbox_time_seconds_count "), NULL, 10);
+    free(text);
+    return count;
+}
+
+static void slow(gr_self *self, gr_value args)
+{
+    (void)args;
+    gr_message *m;
+    while (gr_receive(self, &m, GR_FOREVER) == 0) {
+        gr_message_free(&m);
+        if (gr_sleep(self, gr_after_ms(2)) != 0) return;
+    }
+}
+
+/* Messages to somebody who sleeps two milliseconds for each: those of the sample have waited as long. */
+TEST(observe, time_in_mailboxes_is_measured)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    gr_address address;
+    CHECK_OK(gr_spawn(self, &address, slow, "n"));
+    CHECK_EQ(timed(self), 0);
+    for (int i = 0; timed(self) < 5 && i < 100000; i++) {
+        for (int j = 0; j < 20; j++) CHECK_OK(gr_cast(self, address, "n"));
+        CHECK_OK(gr_sleep(self, gr_after_ms(1)));
+    }
+    gr_message *m = stats();
+    gr_value times = gr_get(gr_get(gr_body(m), "mailbox"), "time_us");
+    CHECK(number(times, NULL, "max") >= 2000);
+    CHECK(number(times, NULL, "p50") <= number(times, NULL, "p99"));
+    CHECK(number(times, NULL, "p99") <= number(times, NULL, "max"));
+    FREE(m);
+    END(self);
+}

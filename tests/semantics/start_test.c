@@ -86,11 +86,11 @@ TEST(start, unknown_variables_are_warned_about)
     CHECK_OK(gr_stop(SOON));
     unsetenv("GREENROOM_STACKS_KB");
     setenv("GREENROOM_LOG", "error", 1);
-    setenv("GREENROOM_TRACE", "1", 1);
+    setenv("GREENROOM_TRADE", "1", 1);
     CHECK_OK(gr_start(NULL, NULL));
     CHECK_EQ(warnings, 1); /* below the level */
     CHECK_OK(gr_stop(SOON));
     unsetenv("GREENROOM_LOG");
-    unsetenv("GREENROOM_TRACE");
+    unsetenv("GREENROOM_TRADE");
     gr_log_sink_set(NULL, NULL, NULL);
 }
