@@ -48,7 +48,7 @@ static bool is_name(const char *host, size_t bytes, const char *name)
 static bool is_own_address(const gr_environ *env, size_t bytes)
 {
     const char *host = env->host;
-    bool literal = host[0] == '[' || strspn(host, "0123456789.") == bytes;
+    bool literal = host[0] == '[' || (bytes && strspn(host, "0123456789.") == bytes);
     bool wildcard = strncmp(env->local, "0.0.0.0:", 8) == 0 || strncmp(env->local, "[::]:", 5) == 0;
     return literal && (wildcard || (name_bytes(env->local) == bytes && strncasecmp(host, env->local, bytes) == 0));
 }

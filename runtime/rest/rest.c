@@ -73,8 +73,10 @@ static int no_route(const gri_match *match, const gr_environ *env, gr_responder 
 /* Only reading is refused for want of an acceptable type: what changes something has an answer for people in any case. */
 static bool is_acceptable(const gri_route *route, const gr_environ *env)
 {
+    const char *accept = gr_environ_header(env, "accept");
+    if (!accept || strcmp(accept, "*/*") == 0 || strcmp(route->method, "GET") != 0) return true;
     const char *media = gri_route_media(route);
-    if (strcmp(route->method, "GET") != 0 || !media || gri_accept_quality(env, media) > 0) return true;
+    if (!media || gri_accept_quality(env, media) > 0) return true;
     return route->pattern == GRI_PATH_ROOT && gri_accept_quality(env, "text/html") > 0;
 }
 

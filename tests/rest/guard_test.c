@@ -165,6 +165,8 @@ TEST(guard, an_exposed_server_answers_for_its_own_address)
     CHECK_EQ(check_host("203.0.113.9:1", "0.0.0.0:7580"), 0);
     CHECK_EQ(check_host("[2001:db8::2]", "[::]:7580"), 0);
     CHECK_EQ(check_host("evil.example", "0.0.0.0:7580"), 421);
+    CHECK_EQ(check_host("", "0.0.0.0:7580"), 421); /* HTTP/1.0 may name none */
+    CHECK_EQ(check_host(":7580", "0.0.0.0:7580"), 421);
     CHECK_EQ(check_host("1.2.3.4.evil.example", "0.0.0.0:7580"), 421);
 }
 

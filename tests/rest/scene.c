@@ -15,6 +15,12 @@ static void box_get(gr_self *self, void *state, gr_value argument)
     CHECK_OK(gr_reply(self, "I", *(int64_t *)state));
 }
 
+static void box_bump(gr_self *self, void *state, gr_value argument)
+{
+    (void)argument;
+    CHECK_OK(gr_reply(self, "I", ++*(int64_t *)state));
+}
+
 static void box_fail(gr_self *self, void *state, gr_value argument)
 {
     (void)state;
@@ -78,7 +84,7 @@ static void full(gr_self *self, gr_value args)
     (void)gr_sleep(self, GR_FOREVER);
 }
 
-static const gr_method methods[] = {{"get", box_get}, {"fail", box_fail}, {"wait", box_wait}};
+static const gr_method methods[] = {{"get", box_get}, {"bump", box_bump}, {"fail", box_fail}, {"wait", box_wait}};
 static const gr_server box = {.state_bytes = sizeof(int64_t),
                               .start = box_start,
                               .methods = methods,
