@@ -217,8 +217,10 @@ static bool read_after(gri_listing *l, const char *query)
         for (size_t i = 0; states[i]; i++)
             if (strcmp(text, states[i]) == 0) l->mark.state = states[i];
         return l->mark.state[0] != '\0';
-    case GRI_BY_MESSAGES: l->mark.messages = strtoull(text, NULL, 10); return text[0] >= '0' && text[0] <= '9';
-    default: return !text[0];
+    case GRI_BY_ADDRESS: return !text[0];
+    default:
+        l->mark.messages = l->mark.mailbox = l->mark.memory = strtoull(text, NULL, 10);
+        return text[0] >= '0' && text[0] <= '9';
     }
 }
 

@@ -103,7 +103,7 @@ bool gri_accept_page(const gr_environ *env)
 {
     unsigned page_specific, json_specific;
     unsigned page = weigh(env, "text/html", &page_specific), json = weigh(env, "application/json", &json_specific);
-    return page > json || (page == json && page_specific > json_specific);
+    return page > json || (page && page == json && page_specific > json_specific);
 }
 
 static bool is_json(const char *type, size_t bytes)

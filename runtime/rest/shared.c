@@ -65,11 +65,11 @@ unsigned gri_retry_estimate_s(uint64_t waiting, uint64_t taken, int64_t ns)
     return whole + ((double)whole < all);
 }
 
-unsigned gri_retry_after_s(gri_shared *shared, gr_address address)
+unsigned gri_retry_after_s(gri_shared *shared, gr_address address, int64_t now_ns)
 {
     gr_actor_info info;
     if (gr_inspect(address, &info) != 0) return 1;
-    gri_sighting now = {address, info.messages, gr_now_ns()}, before;
+    gri_sighting now = {address, info.messages, now_ns}, before;
     gri_sighting *slot = &shared->sightings[address.id % GRI_RETRY_SLOTS];
     pthread_mutex_lock(&shared->lock);
     before = *slot;

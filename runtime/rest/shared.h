@@ -41,7 +41,7 @@ bool gri_shared_ready(gri_shared *shared, char why[GRI_READY_WHY_BYTES]);
 /* When to come back to an actor whose mailbox is full: the messages that wait in it times what it has lately taken for one,
  * in whole seconds, 1 to GRI_RETRY_S_MAX. What it takes is seen from one refusal to a later one; an actor that has refused
  * nothing before is given a second. */
-unsigned gri_retry_after_s(gri_shared *shared, gr_address address);
+unsigned gri_retry_after_s(gri_shared *shared, gr_address address, int64_t now_ns);
 /* The same from what was seen: `waiting` messages, and `taken` of them in `ns`. Pure. */
 unsigned gri_retry_estimate_s(uint64_t waiting, uint64_t taken, int64_t ns);
 
