@@ -182,6 +182,12 @@ static enum gri_http_progress read_coding(gri_http_head *head, const char *value
     return refuse(head, 400, "a Transfer-Encoding that is not exactly chunked", head->line);
 }
 
+/* The fields that say where the message ends and whom it is for. */
+static bool is_framing(const char *name, size_t bytes)
+{
+    return SAME(name, bytes, "host") || SAME(name, bytes, "content-length") || SAME(name, bytes, "transfer-encoding");
+}
+
 static enum gri_http_progress read_connection(gri_http_head *head, const char *value, size_t bytes)
 {
     for (size_t from = 0; from <= bytes;) {
@@ -191,6 +197,9 @@ static enum gri_http_progress read_connection(gri_http_head *head, const char *v
         while (to > from && (value[to - 1] == ' ' || value[to - 1] == '\t')) to--;
         if (to > from && !gri_http_is_token(value + from, to - from))
             return refuse(head, 400, "Connection is not a list of tokens", head->line);
+        if (is_framing(value + from,
+                       to - from)) /* whoever passes it on takes that field off, and reads another message */
+            return refuse(head, 400, "Connection names a field that frames the message", head->line);
         if (SAME(value + from, to - from, "close")) head->saw_close = true;
         if (SAME(value + from, to - from, "keep-alive")) head->saw_keep_alive = true;
         from = next;
@@ -212,6 +221,9 @@ static enum gri_http_progress read_host(gri_http_head *head, const char *buffer,
     return GRI_HTTP_MORE;
 }
 
+/* To those who make variables of names, as CGI does, it is the same name. */
+static const char underscore[] = "an underscore in the name of a field that frames the message";
+
 /* The fields that frame the message or decide the connection's fate; all others are the application's. */
 static enum gri_http_progress read_known(gri_http_head *head, const char *buffer, const gri_http_field *field)
 {
@@ -225,8 +237,12 @@ static enum gri_http_progress read_known(gri_http_head *head, const char *buffer
         head->saw_expect = true;
         return GRI_HTTP_MORE;
     case 10: return SAME(name, 10, "connection") ? read_connection(head, value, field->value.bytes) : GRI_HTTP_MORE;
-    case 14: return SAME(name, 14, "content-length") ? read_length(head, value, field->value.bytes) : GRI_HTTP_MORE;
-    case 17: return SAME(name, 17, "transfer-encoding") ? read_coding(head, value, field->value.bytes) : GRI_HTTP_MORE;
+    case 14:
+        if (SAME(name, 14, "content_length")) return refuse(head, 400, underscore, head->line);
+        return SAME(name, 14, "content-length") ? read_length(head, value, field->value.bytes) : GRI_HTTP_MORE;
+    case 17:
+        if (SAME(name, 17, "transfer_encoding")) return refuse(head, 400, underscore, head->line);
+        return SAME(name, 17, "transfer-encoding") ? read_coding(head, value, field->value.bytes) : GRI_HTTP_MORE;
     default: return GRI_HTTP_MORE;
     }
 }
@@ -239,8 +255,11 @@ static enum gri_http_progress read_field(gri_http_head *head, const char *buffer
     size_t name_end = (size_t)(colon - buffer), value = name_end + 1;
     if (!gri_http_is_token(buffer + from, name_end - from))
         return refuse(head, 400, "a field name that is not a token", from);
-    while (value < to && (buffer[value] == ' ' || buffer[value] == '\t')) value++;
-    while (to > value && (buffer[to - 1] == ' ' || buffer[to - 1] == '\t')) to--;
+    bool tab = false;
+    for (; value < to && (buffer[value] == ' ' || buffer[value] == '\t'); value++) tab |= buffer[value] == '\t';
+    for (; to > value && (buffer[to - 1] == ' ' || buffer[to - 1] == '\t'); to--) tab |= buffer[to - 1] == '\t';
+    if (tab && is_framing(buffer + from, name_end - from)) /* some take it for a part of the value */
+        return refuse(head, 400, "a tab around a value that frames the message", from);
     if (head->field_count == head->limits.fields) return refuse(head, 431, "too many fields", from);
     gri_http_field *field = &head->fields[head->field_count++];
     *field = (gri_http_field){span_of(from, name_end), span_of(value, to)};

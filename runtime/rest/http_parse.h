@@ -10,6 +10,7 @@
  *   lines end in CRLF only; no control bytes, no folded lines, no blank before a colon; names are tokens
  *   exactly one valid Host in 1.1, at most one in 1.0; absolute-form must agree with it
  *   at most one Content-Length, digits only; Transfer-Encoding is `chunked`, once, in 1.1, without Content-Length
+ *   only blanks, no tabs, around the values of these three fields; none of them named in Connection, or with an underscore
  *   the target holds only characters RFC 3986 allows there, no dot segments, no %00 and no %2F in its path
  * One empty line before the request line is skipped, as RFC 9112 2.2 asks. */
 #ifndef GRI_REST_HTTP_PARSE_H

@@ -202,7 +202,7 @@ static void run_case(const http_case *item, void *arg)
 TEST(http_parse, every_case_reads_as_expected_however_it_is_cut)
 {
     size_t count = http_cases_run("http", run_case, NULL);
-    CHECK(count >= 100);
+    CHECK(count >= 390);
 }
 
 /* Every byte value at every place of a request: all control bytes are refused wherever they are. */
@@ -219,9 +219,8 @@ TEST(http_parse, a_control_byte_anywhere_is_refused_or_only_delays)
             gri_http_field fields[64];
             gri_http_head_init(&head, &GRI_HTTP_LIMITS_DEFAULT, fields);
             enum gri_http_progress progress = gri_http_head_feed(&head, copy, sizeof text - 1);
-            bool blank = c == '\t' && (text[at] == ' ' && at > 20);
-            bool in_value = c == '\t' && text[at] == 'y';
-            if (blank || in_value) {
+            bool harmless = c == '\t' && (text[at] == 'y' || (text[at] == ' ' && text[at + 1] == 'y'));
+            if (harmless) { /* but not around Host and Content-Length */
                 CHECK_EQ(progress, GRI_HTTP_DONE);
             } else if (at == sizeof text - 2 && c == '\r') {
                 CHECK_EQ(head.status, 400); /* \r\r */
