@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The Greenroom authors
 #
-# Sourced by tools/run and tools/test: installs the Debian packages that are missing, or says which.
+# Sourced by tools/run and tools/test: installs the Debian packages that are missing, or says which; and the one package from
+# npm that the dashboard's tests need.
 
 # packages_missing KIND...: the packages of tools/packages that one of these kinds needs and that are not installed.
 packages_missing() {
     wanted=$(for kind in "$@"; do
-        awk -v kind="$kind" '$1 !~ /^#/ && $2 == kind { print $1 }' "$top/tools/packages"
+        awk -v kind="$kind" '$1 !~ /^#/ && $2 == kind { print $1, $3 }' "$top/tools/packages"
+    done | while read -r package command; do
+        if [ -z "$command" ] || ! command -v "$command" >/dev/null 2>&1; then echo "$package"; fi
     done)
     if ! command -v dpkg-query >/dev/null 2>&1; then
         echo "$wanted"
@@ -58,4 +61,25 @@ packages_install() {
         exit 1
     fi
     rm -f "$log"
+}
+
+# playwright_install YES: playwright-core as tests/dashboard/package-lock.json pins it, into build/playwright.
+playwright_install() {
+    folder=$top/build/playwright
+    lock=$top/tests/dashboard/package-lock.json
+    if [ -e "$folder/node_modules/playwright-core/package.json" ] && cmp -s "$lock" "$folder/package-lock.json"; then
+        return
+    fi
+    if [ "$1" = 0 ]; then
+        echo "missing: playwright-core, for tests/dashboard; copy its package*.json to build/playwright and run npm ci there" >&2
+        exit 2
+    fi
+    echo "installing: playwright-core" >&2
+    mkdir -p "$folder"
+    cp "$top"/tests/dashboard/package*.json "$folder"
+    if ! (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund) >"$folder/npm.log" 2>&1 </dev/null; then
+        cat "$folder/npm.log" >&2
+        echo "installing playwright-core with npm failed" >&2
+        exit 1
+    fi
 }

@@ -15,7 +15,10 @@
  *   GET    /NAME/-/events                       200 404          server-sent events: "state" for each state it publishes, and
  *                                                                at last "exit", as /-/wait
  *   GET    /                                    200              the actors, as JSON (limit, offset or after, sort, search,
- *                                                                behaviour, kind, state) or as a page
+ *                                                                behaviour, kind, state)
+ *   GET    /, /NAME from a browser              200              the dashboard, a page; it asks for text/html more than for
+ *                                                                JSON. Its files: /-/dashboard/FILE
+ *   POST   /-/token                             204 401          is the token right?
  *   GET    /-/behaviours                        200              what PUT can spawn
  *   GET    /-/openapi.json                      200 304          all of this as OpenAPI 3.0.3
  *   GET    /-/livez, /-/readyz                  200, 200 503
@@ -27,8 +30,8 @@
  * text of its address. The runtime's own actors (behaviours "greenroom.…") cannot be reached.
  *
  * Safe by default. Every route that changes something wants "Authorization: Bearer TOKEN". Where others than this machine can
- * connect, there must be TLS (.http.tls), or .insecure must say that plain text is meant, and every route but livez and readyz
- * wants the token. The Host must be one this server answers for, against DNS rebinding; an Origin must be the server itself;
+ * connect, there must be TLS (.http.tls), or .insecure must say that plain text is meant, and every route but livez, readyz
+ * and the dashboard's files, which hold no data, wants the token. The Host must be one this server answers for, against DNS rebinding; an Origin must be the server itself;
  * there is no CORS.
  * Part of the library greenroom-rest. */
 #ifndef GR_REST_H

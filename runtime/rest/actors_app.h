@@ -51,6 +51,8 @@ int gri_livez(const gri_request *request);
 int gri_readyz(const gri_request *request);
 int gri_list_behaviours(const gri_request *request);
 int gri_describe(const gri_request *request);
+int gri_check_token(const gri_request *request);
+int gri_get_asset(const gri_request *request);
 
 /* answer.c: JSON answers ------------------------------------------------------------------------------------------- */
 

@@ -67,6 +67,13 @@ static bool host_allowed(const gri_guard *guard, const gr_environ *env)
     return guard->exposed && is_own_address(env, bytes);
 }
 
+/* Somebody follows a link: what comes of it is shown by itself, and not to the page that has the link. */
+static bool is_navigation(const gr_environ *env)
+{
+    const char *mode = gr_environ_header(env, "sec-fetch-mode"), *where = gr_environ_header(env, "sec-fetch-dest");
+    return mode && where && strcmp(mode, "navigate") == 0 && strcmp(where, "document") == 0;
+}
+
 /* What a browser sends along for a page of somebody else's. */
 static bool origin_allowed(const gr_environ *env)
 {
@@ -95,7 +102,7 @@ int gri_guard_check(const gri_guard *guard, const gr_environ *env, gr_responder 
     if (scope != GRI_SCOPE_OPEN && !host_allowed(guard, env))
         return answered(
             gr_response_problem(respond, 421, "this server does not answer for the host \"%s\"", env->host));
-    if (!origin_allowed(env))
+    if (!(scope == GRI_SCOPE_PAGE && is_navigation(env)) && !origin_allowed(env))
         return answered(gr_response_problem(respond, 403, "requests from pages of another origin are refused"));
     return 0;
 }

@@ -299,10 +299,7 @@ int gri_list_actors(const gri_request *r)
     const char *why = gri_listing_read(&l, r->env->query);
     if (why) return gr_response_problem(r->respond, 400, "%s", why);
     int code = gri_listing_collect(&l);
-    if (code != 0)
-        code = gri_answer_code(r->respond, code, "the list");
-    else
-        code = gri_accept_page(r->env) ? gri_plain_page(r, &l) : answer_json(r, &l);
+    code = code != 0 ? gri_answer_code(r->respond, code, "the list") : answer_json(r, &l);
     gri_listing_fini(&l);
     return code;
 }

@@ -39,7 +39,4 @@ void gri_listing_fini(gri_listing *listing);
 /* "server", "thread" or "attached" */
 const char *gri_actor_kind(const gr_actor_info *info);
 
-/* plain_page.c: the list for browsers. */
-int gri_plain_page(const gri_request *request, const gri_listing *listing);
-
 #endif

@@ -88,6 +88,7 @@ static const schema schemas[] = {
      "'arguments':{'type':'string','nullable':true,'description':'The shape of args'},"
      "'text':{'type':'string','nullable':true},'methods':{'type':'array','items':" TEXT "}}}}"},
     {"Description", "application/json", "{'type':'object','description':'An OpenAPI document'}"},
+    {"File", "*/*", "{'type':'string','format':'binary'}"},
     {"Problem", "application/problem+json",
      "{'type':'object','description':'RFC "
      "9457','required':['type','title','status','detail'],'properties':{'type':" TEXT ",'title':" TEXT
@@ -125,6 +126,7 @@ static const parameter parameters[] = {
     {"name", "name", "path", "{'type':'string','maxLength':255}",
      "A name, which may contain slashes but no segment -, or the text of an address"},
     {"method", "method", "path", TEXT, "The method that is called"},
+    {"file", "file", "path", TEXT, "The file's name"},
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
@@ -160,7 +162,8 @@ static const char *next_answer(const char *at, answer *ret)
 const char *gri_route_media(const gri_route *route)
 {
     answer first;
-    return next_answer(route->answers, &first) && first.body ? first.body->media : NULL;
+    if (!next_answer(route->answers, &first) || !first.body) return NULL;
+    return first.body->media[0] == '*' ? NULL : first.body->media;
 }
 
 bool gri_route_answers(const gri_route *route, int status)

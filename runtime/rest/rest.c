@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rest/dashboard.h"
 #include "rest/guard.h"
 #include "rest/negotiate.h"
 #include "rest/openapi.h"
@@ -105,8 +106,10 @@ static int run(void *state, const gr_environ *env, gr_responder *respond)
     enum gri_scope scope = !mount ? match.scope : mount->open ? GRI_SCOPE_READ : gri_scope_of_method(env->method);
     gri_guard guard = rest->guard;
     if (mount && mount->open) guard.open = true;
-    int code = gri_guard_check(&guard, env, &guarded.respond, scope);
+    bool page = !mount && gri_dashboard_wanted(env, &match);
+    int code = gri_guard_check(&guard, env, &guarded.respond, page ? GRI_SCOPE_PAGE : scope);
     if (code != 0) return code < 0 ? code : 0;
+    if (page) return gri_dashboard_page(env, &guarded.respond);
     return mount ? run_mount(mount, env, &guarded.respond) : run_route(rest, &match, env, &guarded.respond);
 }
 

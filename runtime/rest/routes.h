@@ -15,6 +15,7 @@
 
 enum gri_scope {
     GRI_SCOPE_OPEN,  /* anybody: no token, any Host */
+    GRI_SCOPE_PAGE,  /* no token; a link on somebody else's page may lead here: the dashboard, which holds no data */
     GRI_SCOPE_READ,  /* a token only where other machines can connect */
     GRI_SCOPE_CHANGE /* a token */
 };
@@ -35,7 +36,9 @@ enum gri_scope {
     X(GRI_PATH_EXITS, "/-/exits") \
     X(GRI_PATH_METRICS, "/-/metrics") \
     X(GRI_PATH_OUTLOOK, "/-/events") \
-    X(GRI_PATH_OPENAPI, "/-/openapi.json")
+    X(GRI_PATH_OPENAPI, "/-/openapi.json") \
+    X(GRI_PATH_TOKEN, "/-/token") \
+    X(GRI_PATH_ASSET, "/-/dashboard/{file}")
 
 #define GRI_PATTERN_ENUMERATOR(pattern, text) pattern,
 enum gri_pattern { GRI_PATTERNS(GRI_PATTERN_ENUMERATOR) GRI_PATH_UNKNOWN };
@@ -83,7 +86,10 @@ enum gri_pattern { GRI_PATTERNS(GRI_PATTERN_ENUMERATOR) GRI_PATH_UNKNOWN };
     X(GRI_PATH_OUTLOOK, "GET", GRI_SCOPE_READ, gri_runtime_events, "watchRuntime", \
       "Server-sent events: figures, and the ends that come meanwhile", "period", "", "200=Outlook 400 503") \
     X(GRI_PATH_OPENAPI, "GET", GRI_SCOPE_READ, gri_describe, "describe", "This description", "IfNoneMatch", "", \
-      "200=Description 304")
+      "200=Description 304") \
+    X(GRI_PATH_TOKEN, "POST", GRI_SCOPE_CHANGE, gri_check_token, "checkToken", "Is the token right?", "", "", "204") \
+    X(GRI_PATH_ASSET, "GET", GRI_SCOPE_PAGE, gri_get_asset, "readAsset", "What the dashboard is made of", \
+      "IfNoneMatch", "", "200=File 304 404")
 
 typedef struct gri_route {
     enum gri_pattern pattern;

@@ -188,6 +188,7 @@ static enum gri_scope scope_of(const trial *t)
 {
     bool reads = strcmp(t->method, "GET") == 0 || strcmp(t->method, "HEAD") == 0 || strcmp(t->method, "OPTIONS") == 0;
     bool free_for_all = t->target->pattern == GRI_PATH_LIVEZ || t->target->pattern == GRI_PATH_READYZ;
+    if (t->target->pattern == GRI_PATH_ASSET && reads && strcmp(t->method, "OPTIONS") != 0) return GRI_SCOPE_PAGE;
     if (free_for_all && reads && strcmp(t->method, "OPTIONS") != 0) return GRI_SCOPE_OPEN;
     return reads || t->target->free_mount ? GRI_SCOPE_READ : GRI_SCOPE_CHANGE;
 }

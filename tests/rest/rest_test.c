@@ -470,13 +470,6 @@ TEST(rest, the_list)
     }
     gr_message_free(&message);
     answer_free(&a);
-    a = client_request(f.address, "GET", "/", AUTH "Accept: text/html,*/*\r\n", NULL);
-    CHECK_EQ(a.status, 200);
-    CHECK_STR(answer_header(&a, "Vary"), "Accept");
-    CHECK(strstr(a.body, "<a href=\"/n0\">n0</a>"));
-    CHECK(!strstr(a.body, "greenroom.http"));
-    CHECK(strstr(answer_header(&a, "Content-Security-Policy"), "default-src 'none'"));
-    answer_free(&a);
     expect_problem(&f, "GET", "/?sort=size", "", NULL, 400, "sort");
     expect_problem(&f, "GET", "/?limit=1001", "", NULL, 400, "limit");
     expect_problem(&f, "GET", "/?offset=x", "", NULL, 400, "offset");

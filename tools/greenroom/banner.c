@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "demos/chat_page/chat_page.h"
 #include "greenroom/command.h"
 #include "greenroom/logger.h"
 #include "greenroom/serving.h"
@@ -98,6 +99,14 @@ static void print_lines(const serving *s, const char *curl, const char *url)
     printf("  %s %s/%s\n", curl, url, read);
 }
 
+/* The token in the fragment, which browsers keep to themselves; the page puts it away. */
+static void print_pages(const serving *s, const char *url)
+{
+    const char *fragment = s->options->open ? "" : has_reader() ? "#token=" : "#token=TOKEN";
+    const char *token = !s->options->open && has_reader() ? s->token : "";
+    printf("\nIn a browser:\n  %s/%s%s\n  %s" CHAT_PAGE_PREFIX "/%s%s\n", url, fragment, token, url, fragment, token);
+}
+
 static void print_behaviours(void)
 {
     const gr_behaviour *b;
@@ -125,6 +134,7 @@ void banner_print(const serving *s)
     if (s->token_path[0]) printf("The token is in %s\n\n", s->token_path);
     puts("Try:");
     print_lines(s, curl, url);
+    if (!is_unix) print_pages(s, url);
     print_behaviours();
     (void)fflush(stdout); /* it may be closed: serving goes on */
 }

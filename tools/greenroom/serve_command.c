@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "demos/chat_page/chat_page.h"
 #include "demos/demos.h"
 #include "greenroom/command.h"
 #include "greenroom/command_line.h"
@@ -58,6 +59,7 @@ static int load_tls(serving *s)
 
 static int start_server(serving *s)
 {
+    const gr_mount chat = {.prefix = CHAT_PAGE_PREFIX, .application = chat_page(), .open = true};
     gr_detail detail = {0};
     const serve_options *o = s->options;
     gr_rest_options rest = {
@@ -69,6 +71,8 @@ static int start_server(serving *s)
         .insecure = o->insecure,
         .hosts = o->hosts,
         .host_count = o->host_count,
+        .mounts = &chat,
+        .mount_count = 1,
     };
     gr_http_options http;
     int code = layers_build(s, &rest, &http, &detail);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* One actor: what it publishes, as it changes (a stream of its own); facts about it, asked for every second; its end; and the
+ * forms that send, call and kill. */
+import {Chart, dropChart} from "./charts.js";
+import {announce, bdi, h, replace, setAttribute, setText, visible} from "./dom.js";
+import {askKill} from "./dialogs.js";
+import {callForm, messageForm} from "./forms.js";
+import {bytes, count, duration, exact} from "./format.js";
+import {jsonBlock, jsonNodes} from "./json_view.js";
+import {reportBlock, WORDS} from "./report.js";
+import {rate} from "./samples.js";
+import {actorPath, parse, request} from "./server.js";
+import {Stream} from "./stream.js";
+
+const INFO_MS = 1000;
+const ROWS_MAX = 330;
+const LINKS_SHOWN = 50;
+
+/* [key of the information, label, how to show it] */
+const FACTS = [
+    ["address", "Address", String], ["kind", "Kind", String], ["waits_for", "Waits for", (value, info) => (value
+        ? `${value}${typeof info.waits_since_ms === "number" ? `, for ${duration(info.waits_since_ms / 1000)}` : ""}` : "–")],
+    ["mailbox", "Mailbox", (value, info) => (info.mailbox_max ? `${exact(value)} of ${exact(info.mailbox_max)}` : exact(value))],
+    ["messages", "Messages", exact], ["publications", "Published", (value) => (value === 1 ? "once" : `${exact(value)} times`)], ["memory", "Memory", bytes],
+    ["stack", "Stack", (value) => (value === 0 ? "none" : bytes(value))], ["worker", "Worker", (value) => (value === null || value === undefined ? "–" : String(value))],
+    ["monitors", "Monitored by", exact],
+];
+
+export class ActorPage {
+    constructor(root, name, path, {onMissing}) {
+        this.root = root;
+        this.name = name;
+        this.path = path;
+        this.onMissing = onMissing;
+        this.rows = [];
+        this.before = null;
+        this.changes = 0;
+        this.build();
+        this.stream = new Stream(`${path}/-/events`, {onEvent: (event, data) => this.onEvent(event, data),
+            onState: (state) => this.onState(state)});
+    }
+
+    build() {
+        this.title = h("h1", {class: "actor-title"}, bdi(this.name));
+        this.behaviour = h("span", {class: "muted"});
+        this.badge = h("span", {class: "badge"}, "…");
+        this.kill = h("button", {type: "button", class: "danger", onclick: () => this.askKill()}, "Kill");
+        this.state = h("pre", {class: "json", id: "state", tabindex: "0", "aria-labelledby": "state-title"}, "…");
+        this.changed = h("span", {class: "muted", id: "changes"});
+        this.facts = h("dl", {class: "facts"});
+        this.factCells = Object.fromEntries(FACTS.map(([key, label]) => {
+            const cell = h("dd", {"data-fact": key}, "–");
+            this.facts.append(h("div", {}, h("dt", {}, label), cell));
+            return [key, cell];
+        }));
+        this.links = h("ul", {class: "links"});
+        this.names = h("p", {class: "muted names", hidden: true});
+        this.full = h("p", {class: "warning", id: "full", role: "status", hidden: true}, "The mailbox is full: messages are refused.");
+        this.end = h("section", {class: "card end", id: "end", "aria-labelledby": "end-title", hidden: true});
+        this.chart = new Chart("Mailbox", [{label: "waiting"}, {label: "messages/s"}], count, {top: 4});
+        replace(this.root, h("p", {}, h("a", {href: "./", "data-route": true}, "← All actors")),
+            h("div", {class: "actor-head"}, h("div", {}, this.title, h("p", {class: "under-title"}, this.badge, " ", this.behaviour)), this.kill),
+            this.names, this.full, this.end,
+            h("div", {class: "columns wide-left"},
+                h("section", {class: "card", "aria-labelledby": "state-title"},
+                    h("div", {class: "card-head"}, h("h2", {id: "state-title"}, "Published state"), this.changed), this.state),
+                h("section", {class: "card", "aria-labelledby": "facts-title"}, h("h2", {id: "facts-title"}, "Facts"), this.facts,
+                    h("h3", {}, "Links"), this.links)),
+            h("div", {class: "columns"}, this.chart.element, messageForm(this.path), callForm(this.path)));
+    }
+
+    start() {
+        this.stream.start();
+        this.askInfo();
+    }
+
+    hold() {
+        this.stream.hold();
+        this.holding = true;
+        clearTimeout(this.timer);
+        this.aborter?.abort();
+    }
+
+    resume() {
+        this.holding = false;
+        this.start();
+    }
+
+    close() {
+        this.hold();
+        dropChart(this.chart);
+    }
+
+    onState(state) {
+        if (state === "live") {
+            this.onMissing(false);
+            this.askInfo();
+        } else if (state === "missing") {
+            setText(this.badge, "not there");
+            setAttribute(this.badge, "class", "badge state-gone");
+            setAttribute(this.kill, "disabled", "");
+            if (this.end.hidden) this.showMissing();
+            this.onMissing(true);
+        }
+    }
+
+    onEvent(event, data) {
+        if (event === "state") this.showState(data);
+        if (event === "exit") this.showEnd(parse(data));
+    }
+
+    showState(text) {
+        this.changes++;
+        this.end.hidden = true;
+        setAttribute(this.kill, "disabled", null);
+        replace(this.state, jsonNodes(parse(text)));
+        setText(this.changed, this.changes > 1 ? `changed ${exact(this.changes - 1)} times while you look` : "live");
+    }
+
+    /* Nobody answers here: the list of ends may know why. */
+    async showMissing() {
+        let exit = null;
+        try {
+            const exits = await request("GET", "/-/exits");
+            exit = exits.find((one) =>
+                one.address === this.name || one.name === this.name);
+        } catch (unknown) {
+            /* then it is only not there */
+        }
+        if (this.stream.state !== "missing" || !this.end.hidden) return;
+        this.end.hidden = false;
+        replace(this.end, h("h2", {id: "end-title"}, "No actor answers under this name"),
+            exit ? h("p", {}, `The last one ${WORDS[exit.how] || "ended"}${typeof exit.time === "number" ? `, ${duration(Date.now() / 1000 - exit.time)} ago` : ""}.`)
+                : h("p", {class: "muted"}, "This page looks again every few seconds."),
+            exit?.report ? reportBlock(exit.report) : null);
+    }
+
+    /* {"exit": result}, {"exception": report} or {"killed": true} */
+    showEnd(exit) {
+        const report = exit.exception, returned = "exit" in exit;
+        this.end.hidden = false;
+        setText(this.badge, "ended");
+        setAttribute(this.badge, "class", "badge state-gone");
+        setAttribute(this.kill, "disabled", "");
+        replace(this.end, h("h2", {id: "end-title"}, returned ? "It returned" : report === undefined ? "It was killed" : "It ended with an exception"),
+            returned ? jsonBlock(exit.exit) : report === undefined ? null : reportBlock(report));
+        announce(`${visible(this.name)} ended.`);
+    }
+
+    async askInfo() {
+        clearTimeout(this.timer);
+        this.aborter?.abort();
+        const aborter = this.aborter = new AbortController();
+        try {
+            const info = await request("GET", `${this.path}/-/info`, {signal: aborter.signal});
+            if (this.aborter === aborter) this.showInfo(info);
+        } catch (error) {
+            if (this.aborter !== aborter || error.name === "AbortError") return;
+            if (error.status === 404) return; /* the stream finds it again */
+        }
+        if (!this.holding && this.aborter === aborter) this.timer = setTimeout(() => this.askInfo(), INFO_MS);
+    }
+
+    showInfo(info) {
+        const now = Date.now(), full = info.mailbox_max > 0 && info.mailbox >= info.mailbox_max;
+        setText(this.badge, visible(info.state ?? "?"));
+        setAttribute(this.badge, "class", `badge state-${["running", "waiting"].includes(info.state) ? info.state : "other"}`);
+        setText(this.behaviour, visible(info.behaviour || ""));
+        for (const [key, , format] of FACTS) setText(this.factCells[key], visible(format(info[key] ?? null, info)));
+        setAttribute(this.factCells.mailbox, "data-alarm", full ? "true" : null);
+        this.full.hidden = !full;
+        this.showNames(info.names || []);
+        this.showLinks(info.links || []);
+        const seconds = this.before ? (now - this.before.at) / 1000 : 0;
+        this.rows.push([now, info.mailbox ?? null, rate(info.messages, this.before?.info.messages, seconds)]);
+        if (this.rows.length > ROWS_MAX) this.rows.shift();
+        this.before = {at: now, info};
+        this.chart.set(this.rows);
+    }
+
+    showNames(names) {
+        const others = names.filter((name) => name !== this.name);
+        this.names.hidden = others.length === 0;
+        setText(this.names, `Also known as ${others.map(visible).join(", ")}`);
+    }
+
+    showLinks(links) {
+        const key = JSON.stringify(links);
+        if (key === this.linksShown) return;
+        this.linksShown = key;
+        const texts = links.map((link) => (typeof link === "string" ? link : link?._pyact_address ?? link?.address ?? "?"));
+        replace(this.links, texts.length === 0 ? h("li", {class: "muted"}, "none") : null, texts.slice(0, LINKS_SHOWN).map((text) => {
+            const path = actorPath({address: text});
+            return h("li", {}, path ? h("a", {href: path.slice(1), "data-route": true}, visible(text)) : visible(text));
+        }), texts.length > LINKS_SHOWN ? h("li", {class: "muted"}, `and ${texts.length - LINKS_SHOWN} more`) : null);
+    }
+
+    async askKill() {
+        if (!await askKill({name: this.name})) return;
+        try {
+            const answer = await request("DELETE", this.path);
+            announce(answer?.killed === false ? "It has been told to end, and takes its time." : "Killed.");
+        } catch (error) {
+            announce(`Not killed: ${error.message}`);
+            replace(this.end, h("h2", {id: "end-title"}, "Not killed"), h("p", {}, visible(error.message)));
+            this.end.hidden = error.status === 404;
+        }
+    }
+}
