@@ -38,7 +38,7 @@ static void print_help(FILE *out)
           "Greenroom, a work-stealing multicore actor runtime.\n\n",
           out);
     for (size_t i = 0; i < SUBCOMMANDS; i++) fprintf(out, "  %-9s %s\n", subcommands[i].name, subcommands[i].text);
-    fputs("\nEvery command has --help.\n", out);
+    fputs("\nEvery command has --help, and a manual page.\n", out);
 }
 
 static const struct subcommand *find(const char *name)
@@ -73,8 +73,13 @@ static int help_command(int argc, char **argv)
         print_help(stdout);
         return EXIT_CLEAN;
     }
-    const struct subcommand *found = find(argv[0]);
+    bool mdoc = argc == 2 && strcmp(argv[0], "--mdoc") == 0; /* for tools/manual/update */
+    const struct subcommand *found = find(argv[mdoc]);
     char *arguments[] = {"--help", NULL};
+    if (mdoc && found && found->line) {
+        cl_print_mdoc(found->line);
+        return cl_flush();
+    }
     return found ? found->run(1, arguments) : unknown(argv[0]);
 }
 

@@ -82,6 +82,37 @@ static void print_help(const cl_command *command)
     if (command->more) command->more();
 }
 
+void cl_print_mdoc_text(const char *text)
+{
+    static const struct {
+        char c;
+        const char *escaped;
+    } escapes[] = {{'\\', "\\e"}, {'~', "\\(ti"}, {'^', "\\(ha"}, {'"', "\\(dq"}, {'-', "\\-"}};
+    if (*text == '.' || *text == '\'') fputs("\\&", stdout);
+    for (char before = ' '; *text; before = *text++) {
+        size_t i = 0, count = sizeof escapes / sizeof *escapes;
+        while (i < count && escapes[i].c != *text) i++;
+        bool blank = *text == ' ' || *text == '\n', sentence = before == '.' && text[1] >= 'A' && text[1] <= 'Z';
+        if (i < count) {
+            fputs(escapes[i].escaped, stdout);
+        } else {
+            putchar(blank ? (sentence ? '\n' : ' ') : *text); /* a sentence begins a line */
+        }
+    }
+    putchar('\n');
+}
+
+void cl_print_mdoc(const cl_command *command)
+{
+    for (size_t i = 0; i < command->count; i++) {
+        const cl_option *option = &command->options[i];
+        printf(".It Fl %s%s%s\n", option->name + 1, option->argument ? " Ar " : "",
+               option->argument ? option->argument : "");
+        cl_print_mdoc_text(option->text);
+    }
+    puts(".It Fl -help\nPrints a summary.");
+}
+
 static int unknown(const cl_command *command, const char *argument, size_t bytes)
 {
     char name[NAME_BYTES_MAX + 2];

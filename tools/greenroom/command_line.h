@@ -49,6 +49,12 @@ int cl_exit_code(int id);
 /* "greenroom serve: …" on stderr; returns CL_WRONG. */
 __attribute__((format(printf, 2, 3))) int cl_error(const cl_command *command, const char *format, ...);
 
+/* The options as items of a list in mdoc(7), for the manual: greenroom help --mdoc COMMAND. */
+void cl_print_mdoc(const cl_command *command);
+
+/* A line of text for mdoc: what it would take for markup is escaped, newlines are blanks. */
+void cl_print_mdoc_text(const char *text);
+
 /* Ends a command that prints: the exit code, 1 if stdout did not take it all. */
 int cl_flush(void);
 

@@ -10,12 +10,13 @@
 #include "greenroom/command.h"
 #include "greenroom/command_line.h"
 
-enum { JSON = 1, MARKDOWN };
+enum { JSON = 1, MARKDOWN, MDOC };
 enum { SETTINGS_MAX = 64, NAME_BYTES = 64 };
 
 static const cl_option options[] = {
     {JSON, "--json", NULL, NULL, "one array of objects"},
     {MARKDOWN, "--markdown", NULL, NULL, "a table for documents: the defaults only"},
+    {MDOC, "--mdoc", NULL, NULL, "a list for manuals: the defaults only"},
 };
 
 static void more_help(void)
@@ -52,6 +53,18 @@ static void print_plain(const gr_setting_info *info)
 static void print_markdown(const gr_setting_info *info)
 {
     printf("| `%s` | %s | %s | %s |\n", info->variable, or_nothing(info->fallback), info->range, info->text);
+}
+
+static void print_mdoc(const gr_setting_info *info)
+{
+    printf(".It Ev %s\n", info->variable);
+    cl_print_mdoc_text(info->text);
+    fputs(".br\n", stdout);
+    fputs("Allowed: ", stdout);
+    cl_print_mdoc_text(info->range);
+    fputs(".br\n", stdout);
+    fputs("Default: ", stdout);
+    cl_print_mdoc_text(or_nothing(info->fallback));
 }
 
 static int put_json(gr_builder *b, const gr_setting_info *info)
@@ -131,6 +144,7 @@ int env_command(int argc, char **argv)
         wrong = wrong || is_wrong(&info);
         if (format == 0) print_plain(&info);
         if (format == MARKDOWN) print_markdown(&info);
+        if (format == MDOC) print_mdoc(&info);
         if (format == JSON && put_json(&b, &info) != 0) break;
     }
     gr_put_end(&b);
