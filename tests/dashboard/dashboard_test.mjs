@@ -57,6 +57,7 @@ test("spawn, message, call, watch, kill", limit, () => withPage(server, {}, asyn
     await untilText(page, "#call-result", "1000");
     await untilText(page, "#state", "\"count\": 1000");
     await untilText(page, "[data-fact=kind]", "server");
+    await until(page, () => [...document.querySelectorAll("#methods option")].map((option) => option.value).join() === "add,get");
     await page.getByLabel("Method", {exact: true}).fill("nothing");
     await page.click("#actor button:text-is('Call')");
     await untilText(page, "#call-result", "no method nothing");

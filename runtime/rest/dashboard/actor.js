@@ -35,6 +35,7 @@ export class ActorPage {
         this.onMissing = onMissing;
         this.rows = [];
         this.before = null;
+        this.behaviourShown = undefined;
         this.changes = 0;
         this.build();
         this.stream = new Stream(`${path}/-/events`, {onEvent: (event, data) => this.onEvent(event, data),
@@ -55,6 +56,7 @@ export class ActorPage {
             return [key, cell];
         }));
         this.links = h("ul", {class: "links"});
+        this.methods = h("datalist", {id: "methods"});
         this.names = h("p", {class: "muted names", hidden: true});
         this.full = h("p", {class: "warning", id: "full", role: "status", hidden: true}, "The mailbox is full: messages are refused.");
         this.end = h("section", {class: "card end", id: "end", "aria-labelledby": "end-title", hidden: true});
@@ -67,7 +69,7 @@ export class ActorPage {
                     h("div", {class: "card-head"}, h("h2", {id: "state-title"}, "Published state"), this.changed), this.state),
                 h("section", {class: "card", "aria-labelledby": "facts-title"}, h("h2", {id: "facts-title"}, "Facts"), this.facts,
                     h("h3", {}, "Links"), this.links)),
-            h("div", {class: "columns"}, this.chart.element, messageForm(this.path), callForm(this.path)));
+            h("div", {class: "columns"}, this.chart.element, messageForm(this.path), callForm(this.path, this.methods)));
     }
 
     start() {
@@ -171,6 +173,7 @@ export class ActorPage {
         setAttribute(this.factCells.mailbox, "data-alarm", full ? "true" : null);
         this.full.hidden = !full;
         this.showNames(info.names || []);
+        if (info.behaviour !== this.behaviourShown) this.showMethods(this.behaviourShown = info.behaviour);
         this.showLinks(info.links || []);
         const seconds = this.before ? (now - this.before.at) / 1000 : 0;
         this.rows.push([now, info.mailbox ?? null, rate(info.messages, this.before?.info.messages, seconds)]);
@@ -183,6 +186,16 @@ export class ActorPage {
         const others = names.filter((name) => name !== this.name);
         this.names.hidden = others.length === 0;
         setText(this.names, `Also known as ${others.map(visible).join(", ")}`);
+    }
+
+    /* What can be called, as far as its behaviour is known by name. */
+    async showMethods(name) {
+        try {
+            const one = (await request("GET", "/-/behaviours")).find((behaviour) => behaviour.name === name);
+            replace(this.methods, (one?.methods || []).map((method) => h("option", {value: method})));
+        } catch (unknown) {
+            /* whoever calls knows what */
+        }
     }
 
     showLinks(links) {

@@ -50,8 +50,9 @@ export function messageForm(path) {
         h("form", submitting(run), body.row, h("div", {class: "buttons"}, h("button", {type: "submit", class: "primary"}, "Send")), result));
 }
 
-export function callForm(path) {
-    const method = field("Method", h("input", {type: "text", spellcheck: "false", autocapitalize: "none", autocomplete: "off"}));
+/* methods: a <datalist> of those that the behaviour has. */
+export function callForm(path, methods) {
+    const method = field("Method", h("input", {type: "text", list: methods.id, spellcheck: "false", autocapitalize: "none", autocomplete: "off"}));
     const argument = field("Argument (JSON)", textarea(""), "empty is null");
     const result = h("div", {class: "result", id: "call-result", role: "status"});
     const run = async () => {
@@ -69,5 +70,5 @@ export function callForm(path) {
         }
     };
     return h("section", {class: "card", "aria-labelledby": "call-title"}, h("h2", {id: "call-title"}, "Call a method"),
-        h("form", submitting(run), method.row, argument.row, h("div", {class: "buttons"}, h("button", {type: "submit", class: "primary"}, "Call")), result));
+        h("form", submitting(run), method.row, argument.row, h("div", {class: "buttons"}, h("button", {type: "submit", class: "primary"}, "Call")), methods, result));
 }
