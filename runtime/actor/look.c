@@ -226,18 +226,17 @@ static uint64_t round_to_page(uint64_t bytes)
 static uint64_t stack_of(const gr_self *seen)
 {
     gri_stack record;
-    gri_context_place place;
     if (!seen->task.stack || !gri_peek(&record, seen->task.stack, sizeof record)) return 0;
-    if (!gri_context_place_of(&record.context, &place)) return 4096;
-    uint64_t used = (uintptr_t)seen->task.stack - place.sp + sizeof record;
-    return used <= GRI_STACK_BYTES_MAX ? round_to_page(used) : 0;
+    uint64_t used = (uintptr_t)seen->task.stack - (uintptr_t)record.context.sp + sizeof record;
+    return used <= GRI_STACK_BYTES_MAX ? round_to_page(used) : 4096; /* where a context is saved elsewhere, who knows */
 }
 
 static uint64_t memory_of(const gr_self *seen, uint64_t stack)
 {
     gri_more more;
+    gr_server server;
     uint64_t bytes = sizeof *seen + stack;
-    if ((seen->flags & GRI_SERVER) && seen->server) bytes += seen->server->state_bytes;
+    if ((seen->flags & GRI_SERVER) && gri_peek(&server, seen->server, sizeof server)) bytes += server.state_bytes;
     if (seen->more && gri_peek(&more, seen->more, sizeof more)) bytes += sizeof more + more.memory_bytes;
     return bytes;
 }

@@ -8,7 +8,7 @@
  *                        call, or as soon as it is back in its own code. On x86-64 the processor tells: the code goes on one
  *                        instruction at a time (the trap flag). Elsewhere its next overflow tells, if the zone is enough
  *     in the red page    report and end the process
- *   not on its stack     not ours: the previous handler, or the default action
+ *   not on its stack     reported (crash.h), then the previous handler, or the default action; SIGFPE, SIGILL and SIGABRT too
  *
  * "Actor code" is whatever is not in an object the runtime depends on: the executable and what it has loaded, but not this
  * library when it is shared, and not libc, ld.so, jansson, liburcu, hwloc. When Greenroom is linked statically its own code
@@ -17,6 +17,7 @@
  * Everything here is async-signal-safe: the table of objects is read when the handler is installed. */
 #include "actor/overflow.h"
 
+#include "actor/crash.h"
 #include "actor/finish.h"
 #include "actor/runtime.h"
 #include "actor/serve.h"
@@ -39,7 +40,10 @@ typedef struct range {
 
 static range library_code[RANGES_MAX];
 static unsigned library_ranges;
-static struct sigaction previous_segv, previous_bus, previous_trap;
+/* What else ends a process in the middle of an actor's work: reported, not contained. */
+enum { SEGV, BUS, TRAP, FPE, ILL, ABRT, SIGNALS };
+static const int numbers[SIGNALS] = {SIGSEGV, SIGBUS, SIGTRAP, SIGFPE, SIGILL, SIGABRT};
+static struct sigaction previous_ones[SIGNALS];
 
 /* Sanitizers have handlers of their own, and an instrumented program is too slow to be stepped through. */
 #if defined(__x86_64__) && !GRI_ASAN && !GRI_TSAN
@@ -103,6 +107,18 @@ static uintptr_t program_counter(const ucontext_t *context)
 #endif
 }
 
+static uintptr_t stack_pointer(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+    return (uintptr_t)context->uc_mcontext.sp;
+#else
+    (void)context;
+    return 0;
+#endif
+}
+
 static void program_counter_set(ucontext_t *context, uintptr_t pc)
 {
 #if defined(__x86_64__)
@@ -154,7 +170,9 @@ static void say(const char *text)
 
 static void pass_on(int signal, siginfo_t *info, void *context)
 {
-    struct sigaction *previous = signal == SIGSEGV ? &previous_segv : signal == SIGBUS ? &previous_bus : &previous_trap;
+    const struct sigaction *previous = &previous_ones[0];
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (numbers[i] == signal) previous = &previous_ones[i];
     if (previous->sa_flags & SA_SIGINFO) {
         previous->sa_sigaction(signal, info, context);
     } else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
@@ -187,11 +205,13 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         program_counter_set(context, pc);
         return;
     }
+    gri_crash_go_on();
     int saved = errno;
     gri_stack *stack = NULL;
     gri_stack_zone zone = info->si_code > 0 ? gri_stack_find(info->si_addr, &stack) : GRI_ZONE_NONE;
     gr_self *self = zone == GRI_ZONE_YELLOW || zone == GRI_ZONE_RED ? actor_on(stack) : NULL;
     if (!self) {
+        gri_crash_report(signal, info, pc, stack_pointer(context));
         pass_on(signal, info, context);
         errno = saved;
         return;
@@ -207,8 +227,19 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 #endif
     } else {
         say("greenroom: a stack overflow inside a library: memory may be inconsistent, ending the process\n");
+        gri_crash_report(signal, info, pc, stack_pointer(context));
         pass_on(signal, info, context);
     }
+    errno = saved;
+}
+
+/* SIGFPE, SIGILL, SIGABRT. */
+static void on_crash(int signal, siginfo_t *info, void *context)
+{
+    int saved = errno;
+    gri_crash_go_on();
+    gri_crash_report(signal, info, program_counter(context), stack_pointer(context));
+    pass_on(signal, info, context);
     errno = saved;
 }
 
@@ -245,26 +276,21 @@ void gri_overflow_step_end(void)
 
 /* ---- installing ---- */
 
-int gri_overflow_install(void)
+typedef void (*handler)(int signal, siginfo_t *info, void *context);
+
+/* Constant: which handler is for which; NULL: leave it alone. */
+static handler handler_of(size_t which)
 {
-    library_ranges = 0;
-    dl_iterate_phdr(note_object, NULL);
-    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-    sigemptyset(&action.sa_mask);
-    if (sigaction(SIGSEGV, &action, &previous_segv) != 0) return GR_ESYSTEM;
-    if (sigaction(SIGBUS, &action, &previous_bus) != 0) {
-        sigaction(SIGSEGV, &previous_segv, NULL);
-        return GR_ESYSTEM;
-    }
+    switch (which) {
+    case SEGV:
+    case BUS: return on_fault;
 #if STEPS
-    action.sa_sigaction = on_step;
-    if (sigaction(SIGTRAP, &action, &previous_trap) != 0) {
-        gri_overflow_uninstall();
-        return GR_ESYSTEM;
-    }
+    case TRAP: return on_step;
+#else
+    case TRAP: return NULL;
 #endif
-    gri_peek_guard(true);
-    return 0;
+    default: return on_crash;
+    }
 }
 
 static void put_back(int signal, const struct sigaction *previous, void (*ours)(int, siginfo_t *, void *))
@@ -272,6 +298,30 @@ static void put_back(int signal, const struct sigaction *previous, void (*ours)(
     struct sigaction now;
     if (sigaction(signal, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == ours)
         sigaction(signal, previous, NULL);
+}
+
+/* The first so many. */
+static void uninstall(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (handler_of(i)) put_back(numbers[i], &previous_ones[i], handler_of(i));
+}
+
+int gri_overflow_install(void)
+{
+    library_ranges = 0;
+    dl_iterate_phdr(note_object, NULL);
+    gri_crash_prepare();
+    for (size_t i = 0; i < SIGNALS; i++) {
+        handler ours = handler_of(i);
+        struct sigaction action = {.sa_sigaction = ours, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+        sigemptyset(&action.sa_mask);
+        if (!ours || sigaction(numbers[i], &action, &previous_ones[i]) == 0) continue;
+        uninstall(i);
+        return GR_ESYSTEM;
+    }
+    gri_peek_guard(true);
+    return 0;
 }
 
 void gri_overflow_check(void)
@@ -283,11 +333,7 @@ void gri_overflow_check(void)
 void gri_overflow_uninstall(void)
 {
     gri_peek_guard(false);
-    put_back(SIGSEGV, &previous_segv, on_fault);
-    put_back(SIGBUS, &previous_bus, on_fault);
-#if STEPS
-    put_back(SIGTRAP, &previous_trap, on_step);
-#endif
+    uninstall(SIGNALS);
 }
 
 void gri_overflow_thread_begin(void)

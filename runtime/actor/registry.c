@@ -405,20 +405,43 @@ int gr_lookup(const char *text, gr_address *ret_address)
     return 0;
 }
 
+/* Most have neither: without the lock, for the sake of many that end at once. */
+static aside *aside_of_named(gr_address address)
+{
+    aside *a = aside_find(address);
+    /* relaxed, both: a look */
+    return a && (gri_load_relaxed(&a->names) || gri_load_relaxed(&a->behaviour)) ? a : NULL;
+}
+
+static void about_locked(aside *a, gr_address address, char *text, const gr_behaviour **ret_behaviour)
+{
+    if (!will_release(address)) return; /* it is another life's */
+    name *n = names_of(a);
+    if (n) memcpy(text, n->text, n->bytes + 1);
+    if (ret_behaviour) *ret_behaviour = gri_load_relaxed(&a->behaviour); /* relaxed: under the lock */
+}
+
 void gri_registry_about(gr_address address, char *text, const gr_behaviour **ret_behaviour)
 {
     *text = '\0';
     if (ret_behaviour) *ret_behaviour = NULL;
-    aside *a = aside_find(address);
-    /* Most have neither: without the lock, for the sake of many that end at once. relaxed, both: a look */
-    if (!a || (!gri_load_relaxed(&a->names) && !gri_load_relaxed(&a->behaviour))) return;
+    aside *a = aside_of_named(address);
+    if (!a) return;
     pthread_mutex_lock(&lock);
-    if (will_release(address)) { /* else it is another life's */
-        name *n = names_of(a);
-        if (n) memcpy(text, n->text, n->bytes + 1);
-        if (ret_behaviour) *ret_behaviour = gri_load_relaxed(&a->behaviour); /* relaxed: under the lock */
-    }
+    about_locked(a, address, text, ret_behaviour);
     pthread_mutex_unlock(&lock);
+}
+
+bool gri_registry_try_about(gr_address address, char *text, const gr_behaviour **ret_behaviour)
+{
+    *text = '\0';
+    *ret_behaviour = NULL;
+    aside *a = aside_of_named(address);
+    if (!a) return true;
+    if (pthread_mutex_trylock(&lock) != 0) return false;
+    about_locked(a, address, text, ret_behaviour);
+    pthread_mutex_unlock(&lock);
+    return true;
 }
 
 void gri_registry_each_name(gr_address address, void (*visit)(void *arg, const char *name), void *arg)

@@ -39,6 +39,8 @@ void gri_registry_release_last(gr_self *self);
 /* What is known of an actor besides its control block: the name it got first ("" if none), and the behaviour it was spawned
  * by (NULL if by none; ret_behaviour may be NULL). name has GR_NAME_BYTES_MAX + 1 bytes. */
 void gri_registry_about(gr_address address, char *name, const gr_behaviour **ret_behaviour);
+/* The same for the last words of a process: false if it would have to wait. */
+bool gri_registry_try_about(gr_address address, char *name, const gr_behaviour **ret_behaviour);
 /* All its names, the first one first. visit is called under a lock and must not come back here. */
 void gri_registry_each_name(gr_address address, void (*visit)(void *arg, const char *name), void *arg);
 /* Notes the behaviour of an actor; kept until it ends. GR_EDEAD, GR_ENOMEM. */

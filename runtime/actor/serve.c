@@ -78,6 +78,11 @@ bool gri_serve_is_serving(const gr_self *self, const gr_message *m)
     return self->serving && self->serving->call == m;
 }
 
+const gr_message *gri_serve_now(const gr_self *self)
+{
+    return (self->flags & GRI_SERVER) && self->serving ? self->serving->call : NULL;
+}
+
 void gri_serve_gone(gr_self *self, const gr_message *m)
 {
     if (gri_serve_is_serving(self, m)) self->serving->call = NULL;

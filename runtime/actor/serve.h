@@ -29,4 +29,7 @@ void gri_serve_again(gr_self *self, gr_message *m);
 void gri_serve_stop(gr_self *self);
 void gri_serve_release(gr_self *self);
 
+/* The message it serves at this moment; NULL. */
+const gr_message *gri_serve_now(const gr_self *self);
+
 #endif

@@ -145,7 +145,9 @@ static char *our_folder;
 
 static bool is_ours(const gri_symbol *symbol)
 {
-    if (our_folder && symbol->line > 0) return strncmp(symbol->file, our_folder, strlen(our_folder)) == 0;
+    /* A compiler cache may name C files relative to the build, but not those of assembly. */
+    if (our_folder && symbol->line > 0 && strncmp(symbol->method, "gri_", 4) != 0)
+        return strncmp(symbol->file, our_folder, strlen(our_folder)) == 0;
     return strncmp(symbol->method, "gr_", 3) == 0 || strncmp(symbol->method, "gri_", 4) == 0;
 }
 
