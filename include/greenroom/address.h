@@ -6,7 +6,9 @@
  * Its text is opaque, always GR_ADDRESS_TEXT_BYTES - 1 characters of a-z and 2-7 (safe in URLs and as an actor's name),
  * the same every time it is printed in one process, and proves itself: text that was made up, mistyped, or printed by an
  * earlier process decodes to GR_DEAD_ADDRESS, never to somebody else's actor. In JSON an address is
- * {"_pyact_address": "text"}. */
+ * {"_pyact_address": "text"}.
+ * An address that stands for an actor elsewhere (remote.h) has such a text, too, for this process; what others are told is its
+ * URL: gr_remote_url. */
 #ifndef GR_ADDRESS_H
 #define GR_ADDRESS_H
 

@@ -19,7 +19,7 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_register(gr_address address, const char *name
 GR_ANY_THREAD int gr_unregister(const char *name);
 /* Gives the actor the new name and takes its old ones away, in one step for lookups of the new one. */
 GR_IN_ACTOR GR_MUST_CHECK int gr_rename(gr_self *self, const char *name);
-/* Who has the name: GR_ENOTFOUND. The text form of an address is looked up too. */
+/* Who has the name: GR_ENOTFOUND. The text form of an address is looked up too; a URL is not: gr_remote_lookup asks there. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_lookup(const char *name, gr_address *ret_address);
 
 /* A behaviour: what PUT and gr_spawn_behaviour may spawn. Exactly one of entry, server and supervisor is set. */

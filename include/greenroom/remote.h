@@ -22,12 +22,13 @@
  *
  * Casts and kills wait in a queue for their host, kills in front; a few connections to a host take from it, and what one actor
  * casts to another one there arrives in that order. A full queue (GR_REMOTE_QUEUE_MAX) is GR_EFULL. A cast is done at most once:
- * it is tried again while there is no connection, or the other side is full, for GR_REMOTE_CAST_S seconds since it was sent;
- * what has been lost or refused by then is counted as a dead letter, and a warning in the log says so now and then. A message
- * of {"remotecall", "method", "message", "timeout"} would be a call there: GR_EINVAL.
+ * it is tried again while there is no connection, or the other side is full (after its Retry-After), for GR_REMOTE_CAST_S
+ * seconds since it was sent; what is lost or refused is counted as a dead letter, and a warning in the log says so now and then.
+ * A message of {"remotecall", "method", "message", "timeout"} would be a call there: GR_EINVAL.
  *
  * Calls and waits are made by the calling actor, whose deadline and kills end them; a call that is given up may still be done
- * there. gr_link, gr_monitor, gr_register, gr_inspect are GR_EUNSUPPORTED for remote addresses. gr_alive says whether the
+ * there. Without a deadline they last as long as the connection does; of a machine that has gone TCP says so within a minute.
+ * gr_link, gr_monitor, gr_register, gr_inspect and gr_state are GR_EUNSUPPORTED for remote addresses. gr_alive says whether the
  * address leads somewhere, not whether an actor is there: gr_remote_lookup asks. Under simulation all is GR_EUNSUPPORTED.
  *
  * A remote address is interned: the same URL is the same address, and compares equal, as long as it lives. It lives until
@@ -57,9 +58,9 @@ typedef struct gr_remote_token {
 
 /* Zero is the default everywhere. */
 typedef struct gr_remote_options {
-    /* Where others reach the server of this process, "http://10.0.0.1:7580" or with a path below which it is: local addresses
-     * in texts for others are URLs below it, and such URLs that come in are local addresses. NULL: they are texts that mean
-     * nothing elsewhere. */
+    /* Where others reach the server of this process (which must answer for that host), "http://10.0.0.1:7580", or with a path
+     * below which it is. Local addresses in texts for others are URLs below it, and such URLs that come in are local addresses.
+     * NULL: they are texts that mean nothing elsewhere. */
     const char *public_url;
     const gr_remote_token *tokens;
     size_t token_count;

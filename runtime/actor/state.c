@@ -3,6 +3,7 @@
 /* See state.h. */
 #include "actor/state.h"
 
+#include "actor/remote.h"
 #include "actor/runtime.h"
 #include "actor/waiting.h"
 #include "actor/watch.h"
@@ -214,6 +215,7 @@ uint64_t gri_state_version(gr_address address)
 int gr_state(gr_address address, gr_message **ret_state, uint64_t *ret_version)
 {
     gr_self *self = gri_actor_find(address);
+    if (gri_address_is_remote(address)) return GR_EUNSUPPORTED;
     if (!self || !gr_alive(address)) return GR_EDEAD; /* whoever was told of the death finds nothing any more */
     gr_message *snapshot = pin_of(self, address);
     if (!snapshot) return gr_alive(address) ? GR_ENOTFOUND : GR_EDEAD;

@@ -7,7 +7,10 @@
 #include "io/fetch.h"
 
 #include "actor/runtime.h"
+#include "io/socket.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -124,10 +127,21 @@ static int use_default_tls(exchange *x)
     return code == 0 ? 0 : gri_fail_detail(x->self, code, &detail);
 }
 
+/* A machine that goes without a word is noticed within a minute, whatever the deadline. */
+static void notice_silence(int fd)
+{
+    const int on = 1, idle_s = 30, again_s = 10, times = 3;
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* wishes, all */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &again_s, sizeof again_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
+}
+
 static int open_connection(exchange *x, gr_socket *ret_socket)
 {
     gr_socket socket;
     int code = gr_connect(x->self, &socket, x->url.address, x->deadline);
+    if (code == 0) notice_silence(gri_socket_descriptor(socket));
     if (code == 0 && x->tls) {
         code = gr_tls_connect(x->self, socket, x->tls, x->url.host, x->deadline);
         if (code != 0) (void)gr_close(x->self, socket);

@@ -160,8 +160,17 @@ static void lane_end(gr_self *self, void *arg)
     free(old);
 }
 
-/* One try. 0: it has arrived. *ret_again: it has not, for sure, and may later. */
-static int try(gr_self *self, const letter *l, const char *body, size_t bytes, bool *ret_again)
+/* Seconds of Retry-After, 0 without one that is a number. */
+static int64_t retry_after_s(const gr_response *response)
+{
+    const char *text = gr_response_header(response, "retry-after");
+    int64_t seconds = 0;
+    for (; text && *text >= '0' && *text <= '9' && seconds < INT32_MAX; text++) seconds = seconds * 10 + (*text - '0');
+    return text && *text == '\0' ? seconds : 0;
+}
+
+/* One try. 0: it has arrived. *ret_again: it has not, for sure, and may later; in *pause_ms at the earliest. */
+static int try(gr_self *self, const letter *l, const char *body, size_t bytes, bool *ret_again, int64_t *pause_ms)
 {
     gr_response *response = NULL;
     const gri_remote_request request = {
@@ -171,6 +180,7 @@ static int try(gr_self *self, const letter *l, const char *body, size_t bytes, b
     if (code != 0) return code;
     const int status = gr_response_status(response);
     *ret_again = status == 503 || status == 429;
+    if (*ret_again) *pause_ms = GRI_MAX(*pause_ms, retry_after_s(response) * 1000);
     if (status < 200 || status > 299) code = gri_remote_refused(self, response);
     if (!l->message && code == GR_EDEAD) code = 0; /* that is what was wanted */
     gr_response_free(self, &response);
@@ -184,8 +194,9 @@ static int carry(gr_self *self, letter *l)
     size_t bytes = 0;
     bool again = false;
     int code = l->message ? gri_remote_print(self, gr_body(l->message), &body, &bytes) : 0;
-    for (int64_t pause = PAUSE_MS_FIRST; code == 0; pause = GRI_MIN(2 * pause, (int64_t)PAUSE_MS_MOST)) {
-        code = try(self, l, body, bytes, &again);
+    for (int64_t next = PAUSE_MS_FIRST; code == 0; next = GRI_MIN(2 * next, (int64_t)PAUSE_MS_MOST)) {
+        int64_t pause = next;
+        code = try(self, l, body, bytes, &again, &pause);
         if (code == 0 || !again || gri_clock_now() + pause * GRI_NS_PER_MS >= l->until) break;
         code = gr_sleep(self, gr_after_ms(pause));
     }

@@ -7,6 +7,8 @@
 #include "io/fetch.h"
 #include "io/socket.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <strings.h>
 #include <sys/wait.h>
@@ -313,6 +315,35 @@ TEST(fetch, connections_are_kept_for_whoever_asks_next)
     CHECK_EQ(gri_fetch_pool_count(), 0);
     END(self);
     CHECK_EQ(gri_sockets_open(), 0);
+}
+
+static int option_of(gr_socket socket, int level, int option)
+{
+    int value = 0;
+    socklen_t bytes = sizeof value;
+    CHECK_OK(getsockopt(gri_socket_descriptor(socket), level, option, &value, &bytes));
+    return value;
+}
+
+/* A machine that has gone answers no probe; nobody waits two hours for that. */
+TEST(fetch, a_machine_that_has_gone_is_noticed)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    site s = site_open(self, NULL);
+    gri_url url;
+    const char *why;
+    gr_socket socket;
+    answer(&s, ok, false);
+    expect_response(&s, fetch_ok(&s, &(gr_fetch_request){.url = s.url}), 200, "ok");
+    CHECK_OK(gri_url_parse(s.url, &url, &why));
+    CHECK(gri_fetch_pool_take(self, &url, NULL, &socket));
+    CHECK_EQ(option_of(socket, SOL_SOCKET, SO_KEEPALIVE), 1);
+    CHECK(option_of(socket, IPPROTO_TCP, TCP_KEEPIDLE) +
+              option_of(socket, IPPROTO_TCP, TCP_KEEPINTVL) * option_of(socket, IPPROTO_TCP, TCP_KEEPCNT) <=
+          60);
+    CHECK_OK(gr_close(self, socket));
+    END(self);
 }
 
 /* The server closes a connection that was kept: seen when it is taken, or when the request finds nobody. */

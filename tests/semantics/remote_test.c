@@ -600,18 +600,3 @@ TEST(remote, the_public_url_stands_for_this_process)
     check_printed(me, text);
     END(self);
 }
-
-TEST(remote, there_is_no_network_in_simulation)
-{
-    if (!harness_simulated()) return;
-    gr_self *self = BEGIN();
-    gr_address a, b;
-    CHECK_OK(gr_remote_address("http://a.example/x", &a, NULL));
-    CHECK_EQ(gr_cast(self, a, "n"), GR_EUNSUPPORTED);
-    CHECK_EQ(gr_kill(a), GR_EUNSUPPORTED);
-    CHECK_EQ(gr_call(self, NULL, a, "m", GR_FOREVER, "n"), GR_EUNSUPPORTED);
-    CHECK_EQ(gr_wait(self, a, NULL, GR_FOREVER), GR_EUNSUPPORTED);
-    CHECK_EQ(gr_remote_kill(self, a, GR_FOREVER), GR_EUNSUPPORTED);
-    CHECK_EQ(gr_remote_lookup(self, "http://a.example/x", &b, GR_FOREVER), GR_EUNSUPPORTED);
-    END(self);
-}

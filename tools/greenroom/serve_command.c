@@ -57,11 +57,25 @@ static int load_tls(serving *s)
     return EXIT_USAGE;
 }
 
+/* The host of --public-url, which others ask for: false if there is none. */
+static bool public_host(const char *url, char host[GR_REMOTE_URL_BYTES])
+{
+    const char *at = url ? strstr(url, "://") : NULL;
+    if (!at) return false;
+    snprintf(host, GR_REMOTE_URL_BYTES, "%.*s", (int)strcspn(at + 3, "/"), at + 3);
+    return true;
+}
+
 static int start_server(serving *s)
 {
     const gr_mount chat = {.prefix = CHAT_PAGE_PREFIX, .application = chat_page(), .open = true};
     gr_detail detail = {0};
     const serve_options *o = s->options;
+    const char *hosts[HOSTS_MAX + 1];
+    char host[GR_REMOTE_URL_BYTES];
+    size_t host_count = o->host_count;
+    memcpy(hosts, o->hosts, sizeof o->hosts);
+    if (public_host(o->public_url, host)) hosts[host_count++] = host;
     gr_rest_options rest = {
         .http = {.listen = o->listen,
                  .loopback_unbounded = true, /* a proxy on this machine is one address */
@@ -69,8 +83,8 @@ static int start_server(serving *s)
         .token = o->open ? NULL : s->token,
         .open = o->open,
         .insecure = o->insecure,
-        .hosts = o->hosts,
-        .host_count = o->host_count,
+        .hosts = hosts,
+        .host_count = host_count,
         .mounts = &chat,
         .mount_count = 1,
     };
