@@ -17,6 +17,9 @@
 
 #define BACKLOG_DEFAULT 1024
 #define UNIX_MODE_DEFAULT 0600u
+/* What the system keeps of what it cannot send yet. Without it, that grows to megabytes for each peer that does not read, and
+ * freeing those took a millisecond a connection. Guess: enough until whoever writes is woken. */
+#define UNSENT_BYTES (128 << 10)
 #define LOOKUP_NS (5 * GRI_NS_PER_S)        /* guess: what resolvers wait for the first server */
 #define PAUSE_NS_FIRST (10 * GRI_NS_PER_MS) /* out of descriptors: guess, as long as a request or two */
 #define PAUSE_NS_MOST (1 * GRI_NS_PER_S)
@@ -227,8 +230,10 @@ int gr_accept(gr_self *self, gr_socket listener, gr_socket *ret_socket, gr_deadl
     code = accept_one(self, from, &fd, deadline);
     code = gri_socket_end(self, from, code);
     if (code != 0) return code;
-    if (!is_unix)
-        (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* refused only for a connection that is gone: reading tells */
+    if (!is_unix) { /* refused only for a connection that is gone: reading tells */
+        (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        (void)set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES);
+    }
     code = gri_socket_new(self, fd, is_unix, &record);
     if (code != 0) return code;
     *ret_socket = gri_socket_id(record);

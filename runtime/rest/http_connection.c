@@ -122,7 +122,7 @@ static void run(gri_http_connection *c)
     } else if (code == GR_ENOMEM) {
         refuse(c, 503, "out of memory");
     }
-    if (code != GR_ECLOSED) linger(c);
+    if (code != GR_ECLOSED && !c->answer.failed) linger(c); /* who did not take the answer does not wait for our end */
 }
 
 static void count_end(gr_self *self, void *tally)
