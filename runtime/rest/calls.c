@@ -12,6 +12,8 @@
 
 #include "rest/requests.h"
 
+#define FOREVER_S 1e10 /* gr_after_s: for ever */
+
 bool gri_is_remotecall(gr_value value)
 {
     gr_type id = gr_type_of(gr_get(value, "remotecall")); /* python-actors' own client sends a UUID, others count */
@@ -24,6 +26,7 @@ static void caller_run(gr_self *self, gr_value args)
 {
     gr_message *reply = NULL;
     if (gr_link(self, gr_address_in(gr_get(args, "for")), GR_LINK | GR_LINK_PROPAGATE) != 0) return;
+    (void)gri_trace_follow(self, gr_string(gr_get(args, "trace"), NULL)); /* false: there is none */
     int code = gr_call_value(self, &reply, gr_address_in(gr_get(args, "to")), gr_string(gr_get(args, "method"), ""),
                              gr_get(args, "message"), GR_FOREVER);
     if (reply) {
@@ -34,27 +37,36 @@ static void caller_run(gr_self *self, gr_value args)
     gr_message_free(&reply);
 }
 
-/* A call without deadline: somebody else makes it, so that this actor can look after its client meanwhile.
- * GR_ECLOSED when the client has gone. */
+/* Until the caller has an answer, the deadline passes, or the client has gone (GR_ECLOSED). */
+static int wait_for_caller(const gri_request *r, gr_address caller, gr_deadline deadline, gr_message **ret_result)
+{
+    for (;;) {
+        gr_deadline tick = gr_after_ms(GRI_GONE_TICK_MS);
+        bool last = tick.ns >= deadline.ns;
+        int code = gr_wait(r->env->self, caller, ret_result, last ? deadline : tick);
+        if (code != GR_ETIMEOUT || last) return code;
+        if (gr_response_gone(r->respond)) return GR_ECLOSED;
+    }
+}
+
+/* A call that may take long: somebody else makes it, so that this actor can look after its client meanwhile. */
 static int call_until_gone(const gri_request *r, gr_address to, const char *method, gr_value message,
-                           gr_message **ret_reply)
+                           gr_deadline deadline, gr_message **ret_reply)
 {
     gr_self *self = r->env->self;
     gr_address caller;
     gr_message *result = NULL;
     gr_spawn_options options = {.retain = true};
-    int code = gr_spawn_with(self, &caller, caller_run, &options, "{s:A, s:A, s:s, s:V}", "for", gr_self_address(self),
-                             "to", to, "method", method, "message", message);
+    const char *trace = gr_environ_header(r->env, "traceparent");
+    int code =
+        gr_spawn_with(self, &caller, caller_run, &options, "{s:A, s:A, s:s, s:V, s:s}", "for", gr_self_address(self),
+                      "to", to, "method", method, "message", message, "trace", gri_trace_is_text(trace) ? trace : "");
     if (code != 0) return code;
-    while ((code = gr_wait(self, caller, &result, gr_after_ms(GRI_GONE_TICK_MS))) == GR_ETIMEOUT) {
-        if (!gr_response_gone(r->respond)) continue;
-        code = GR_ECLOSED;
-        break;
-    }
+    code = wait_for_caller(r, caller, deadline, &result);
     if (code != 0) {
         (void)gr_kill(caller);
         (void)gr_forget(caller);
-        return code == GR_ECLOSED || code == GR_EKILLED ? code : GR_EDEAD;
+        return code == GR_ECLOSED || code == GR_EKILLED || code == GR_ETIMEOUT ? code : GR_EDEAD;
     }
     code = (int)gr_int(gr_get(gr_body(result), "code"), GR_EDEAD);
     gr_value reply = gr_get(gr_body(result), "reply");
@@ -64,6 +76,15 @@ static int call_until_gone(const gri_request *r, gr_address to, const char *meth
     }
     gr_message_free(&result);
     return code;
+}
+
+/* A short call is made here: one that outlives its client by less than this is not worth an actor. */
+static int call(const gri_request *r, gr_address to, const char *method, gr_value message, double seconds,
+                gr_message **ret_reply)
+{
+    if (seconds <= GRI_CALL_WAIT_S)
+        return gr_call_value(r->env->self, ret_reply, to, method, message, gr_after_s(seconds));
+    return call_until_gone(r, to, method, message, gr_after_s(seconds), ret_reply);
 }
 
 static int dead_report(gr_message **ret_report)
@@ -101,11 +122,7 @@ int gri_remotecall(const gri_request *r, gr_address address, gr_value body)
     int code;
     if (!forever && gr_type_of(timeout) != GR_INT && gr_type_of(timeout) != GR_DOUBLE)
         return gr_response_problem(r->respond, 422, "\"timeout\" must be a number of seconds, or null");
-    if (forever) {
-        code = call_until_gone(r, address, method, message, &reply);
-    } else {
-        code = gr_call_value(r->env->self, &reply, address, method, message, gr_after_s(gr_double(timeout, 0)));
-    }
+    code = call(r, address, method, message, forever ? FOREVER_S : gr_double(timeout, 0), &reply);
     const bool dead = code == GR_EDEAD;
     if (dead && dead_report(&reply) == 0) code = GR_EEXCEPTION;
     switch (code) {
@@ -119,10 +136,9 @@ int gri_remotecall(const gri_request *r, gr_address address, gr_value body)
     return code;
 }
 
-/* Seconds of Prefer: wait=N, or -1 without one that can be read. */
-static long preferred_wait(const gr_environ *env)
+/* Seconds of wait=N in a field Prefer, or -1 without one that can be read. */
+static long wait_of(const char *at)
 {
-    const char *at = gr_environ_header(env, "prefer");
     for (; at && *at; at += strcspn(at, ",;"), at += strspn(at, ",; \t")) {
         char *end = NULL;
         if (strncasecmp(at, "wait=", 5) != 0 || at[5] < '0' || at[5] > '9') continue;
@@ -132,7 +148,15 @@ static long preferred_wait(const gr_environ *env)
     return -1;
 }
 
-static int answer_call(const gri_request *r, int code, gr_value reply, long wait)
+static long preferred_wait(const gr_environ *env)
+{
+    long wait = -1;
+    for (size_t i = 0; i < env->header_count && wait < 0; i++)
+        if (strcasecmp(env->headers[i].name, "prefer") == 0) wait = wait_of(env->headers[i].value);
+    return wait;
+}
+
+static int answer_call(const gri_request *r, gr_address address, int code, gr_value reply, long wait)
 {
     char applied[32];
     gr_header header = {"Preference-Applied", applied};
@@ -148,7 +172,7 @@ static int answer_call(const gri_request *r, int code, gr_value reply, long wait
     case GR_ETIMEOUT:
         return gri_answer_problem(r->env, r->respond, 504, NULL, none, "no answer within %ld s",
                                   wait < 0 ? (long)GRI_CALL_WAIT_S : wait);
-    default: return gri_answer_code(r->respond, code, "the call was not taken");
+    default: return gri_answer_refused(r, address, code, "the call was not taken");
     }
 }
 
@@ -160,11 +184,10 @@ int gri_call_actor(const gri_request *r)
     if (code == 0) code = gri_request_json(r, true, &argument);
     if (code != 0) return gri_answered(code);
     long wait = preferred_wait(r->env);
-    code = gr_call_value(r->env->self, &reply, address, r->parameter, gr_body(argument),
-                         gr_after_ms((wait < 0 ? GRI_CALL_WAIT_S : wait) * 1000));
+    code = call(r, address, r->parameter, gr_body(argument), wait < 0 ? GRI_CALL_WAIT_S : (double)wait, &reply);
     gr_message_free(&argument);
     if (code == GR_EDEAD && dead_report(&reply) == 0) code = GR_EEXCEPTION;
-    code = answer_call(r, code, gr_body(reply), wait);
+    code = answer_call(r, address, code, gr_body(reply), wait);
     gr_message_free(&reply);
     return code;
 }

@@ -21,6 +21,11 @@ int gri_request_nobody(const gri_request *request);
 /* The body as a value, or GRI_ANSWERED (400, 413, 503), or the input's error. Optional: an empty one is null. */
 int gri_request_json(const gri_request *request, bool optional, gr_message **ret_message);
 
+/* The W3C trace context of a request: is this a traceparent? NULL is none. */
+bool gri_trace_is_text(const char *text);
+/* Lets what this actor sends carry the trace: false if the text is none. Ended with gr_trace_set(self, NULL). */
+bool gri_trace_follow(gr_self *self, const char *text);
+
 /* Does the value have the shape of python-actors' {"remotecall": string, "method": string, "message": …, "timeout": …}? */
 bool gri_is_remotecall(gr_value value);
 int gri_remotecall(const gri_request *request, gr_address address, gr_value body);

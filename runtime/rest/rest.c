@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <greenroom/trace.h>
+
 #include "rest/dashboard.h"
 #include "rest/guard.h"
 #include "rest/negotiate.h"
 #include "rest/openapi.h"
+#include "rest/requests.h"
 #include "rest/shared.h"
 
 struct gr_rest {
@@ -96,6 +99,30 @@ static int run_route(gr_rest *rest, const gri_match *match, const gr_environ *en
     return match->route->run(&request);
 }
 
+bool gri_trace_is_text(const char *text)
+{
+    gr_trace trace;
+    return text && gr_trace_parse(text, strlen(text), &trace) == 0;
+}
+
+bool gri_trace_follow(gr_self *self, const char *text)
+{
+    gr_trace trace;
+    return text && gr_trace_parse(text, strlen(text), &trace) == 0 && gr_trace_set(self, &trace) == 0;
+}
+
+/* What the request sends carries its trace; two traces are none. */
+static int run_traced(gr_rest *rest, const gr_mount *mount, const gri_match *match, const gr_environ *env,
+                      gr_responder *respond)
+{
+    const char *text = gr_environ_header(env, "traceparent");
+    bool traced = text && gr_environ_header_count(env, "traceparent") == 1 && gri_trace_follow(env->self, text);
+    int code = mount ? run_mount(mount, env, respond) : run_route(rest, match, env, respond);
+    if (!traced) return code;
+    int ended = gr_trace_set(env->self, NULL); /* needs nothing */
+    return code != 0 ? code : ended;
+}
+
 static int run(void *state, const gr_environ *env, gr_responder *respond)
 {
     gr_rest *rest = state;
@@ -110,7 +137,7 @@ static int run(void *state, const gr_environ *env, gr_responder *respond)
     int code = gri_guard_check(&guard, env, &guarded.respond, page ? GRI_SCOPE_PAGE : scope);
     if (code != 0) return code < 0 ? code : 0;
     if (page) return gri_dashboard_page(env, &guarded.respond);
-    return mount ? run_mount(mount, env, &guarded.respond) : run_route(rest, &match, env, &guarded.respond);
+    return run_traced(rest, mount, &match, env, &guarded.respond);
 }
 
 /* Options ------------------------------------------------------------------------------------------------------------ */

@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 #include "rest/scene.h"
 
+#include <greenroom/trace.h>
+
 static int box_start(gr_self *self, void *state, gr_value args)
 {
     (void)self;
@@ -19,6 +21,17 @@ static void box_bump(gr_self *self, void *state, gr_value argument)
 {
     (void)argument;
     CHECK_OK(gr_reply(self, "I", ++*(int64_t *)state));
+}
+
+static void box_trace(gr_self *self, void *state, gr_value argument)
+{
+    char text[GR_TRACE_TEXT_BYTES];
+    gr_trace trace;
+    (void)state, (void)argument;
+    if (gr_trace_get(self, &trace) == 0)
+        CHECK_OK(gr_reply(self, "s", gr_trace_print(&trace, text)));
+    else
+        CHECK_OK(gr_reply(self, "n"));
 }
 
 static void box_fail(gr_self *self, void *state, gr_value argument)
@@ -84,7 +97,8 @@ static void full(gr_self *self, gr_value args)
     (void)gr_sleep(self, GR_FOREVER);
 }
 
-static const gr_method methods[] = {{"get", box_get}, {"bump", box_bump}, {"fail", box_fail}, {"wait", box_wait}};
+static const gr_method methods[] = {
+    {"get", box_get}, {"bump", box_bump}, {"trace", box_trace}, {"fail", box_fail}, {"wait", box_wait}};
 static const gr_server box = {.state_bytes = sizeof(int64_t),
                               .start = box_start,
                               .methods = methods,

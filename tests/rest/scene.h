@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* A runtime, a REST server on a port of its own, and behaviours to try it on.
  *
- *     box      a server that holds a number: publishes it; a message sets it; methods get, bump (one more), fail, wait; args: the number
+ *     box      a server that holds a number: publishes it; a message sets it; methods get, bump (one more), trace (its own), fail, wait; args: the number
  *     script   an actor that publishes each message it gets, but for {"return": v}, {"raise": text}, {"burst": n} (publishes
  *              1 to n) and {"stubborn": true} (kills are taken back from then on)
  *     full     takes two messages and looks at none
