@@ -19,6 +19,11 @@
  *   GET    /, /NAME from a browser              200              the dashboard, a page; it asks for text/html more than for
  *                                                                JSON. Its files: /-/dashboard/FILE
  *   POST   /-/token                             204 401          is the token right?
+ *   GET    /NAME/-/info                         200 404          one actor (gr_observe_actor)
+ *   GET    /-/stats, /-/exits, /-/metrics       200              gr_observe_stats, gr_observe_exits, gr_metrics, with what
+ *                                                                the server has counted
+ *   GET    /-/events                            200              server-sent events: "stats" each second (interval=MS),
+ *                                                                "exits" when there are new ones
  *   GET    /-/behaviours                        200              what PUT can spawn
  *   GET    /-/openapi.json                      200 304          all of this as OpenAPI 3.0.3
  *   GET    /-/livez, /-/readyz                  200, 200 503

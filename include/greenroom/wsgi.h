@@ -12,9 +12,11 @@
  *
  * Each connection is an actor; an application runs in it and may suspend, call other actors, receive, raise; messages it
  * leaves in the mailbox are dropped. One that raises, fails or returns without an answer is answered for with 500. When the
- * server stops, it may finish: kills are held while it runs, but gr_killed(env->self) says so to one that takes long. The
- * server frames, limits and times everything: strict HTTP/1.1, keep-alive, pipelining, one reading of a request or 4xx and
- * close. Part of the library greenroom-rest. */
+ * server stops, it may finish: kills are held while it runs, but gr_killed(env->self) says so to one that takes long. One that
+ * has no end of its own (an event stream, a long poll) lets them through where it waits: gr_kill_release(env->self) before,
+ * gr_kill_hold after; GR_EKILLED then asks it to end its answer. The server
+ * frames, limits and times everything: strict HTTP/1.1, keep-alive, pipelining, one reading of a request or 4xx and close.
+ * Part of the library greenroom-rest. */
 #ifndef GR_WSGI_H
 #define GR_WSGI_H
 
