@@ -36,8 +36,8 @@
  *
  * Safe by default. Every route that changes something wants "Authorization: Bearer TOKEN". Where others than this machine can
  * connect, there must be TLS (.http.tls), or .insecure must say that plain text is meant, and every route but livez, readyz
- * and the dashboard's files, which hold no data, wants the token. The Host must be one this server answers for, against DNS rebinding; an Origin must be the server itself;
- * there is no CORS.
+ * and the dashboard's files, which hold no data, wants the token. The Host must be one this server answers for, against DNS
+ * rebinding; an Origin must be the server itself; there is no CORS. "traceparent" goes on in the messages (trace.h).
  * Part of the library greenroom-rest. */
 #ifndef GR_REST_H
 #define GR_REST_H

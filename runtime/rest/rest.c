@@ -80,8 +80,7 @@ static bool is_acceptable(const gri_route *route, const gr_environ *env)
     const char *accept = gr_environ_header(env, "accept");
     if (!accept || strcmp(accept, "*/*") == 0 || strcmp(route->method, "GET") != 0) return true;
     const char *media = gri_route_media(route);
-    if (!media || gri_accept_quality(env, media) > 0) return true;
-    return route->pattern == GRI_PATH_ROOT && gri_accept_quality(env, "text/html") > 0;
+    return !media || strcmp(media, "*/*") == 0 || gri_accept_quality(env, media) > 0;
 }
 
 static int run_route(gr_rest *rest, const gri_match *match, const gr_environ *env, gr_responder *respond)

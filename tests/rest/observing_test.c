@@ -197,6 +197,8 @@ TEST(observing, negotiation_at_the_routes)
     scene_expect(&s, "GET", "/b/-/info", "Accept: application/json;q=0\r\n", NULL, 406, NULL);
     scene_expect(&s, "GET", "/", "Accept: image/png\r\n", NULL, 406, NULL);
     scene_expect(&s, "GET", "/nobody", "Accept: image/png\r\n", NULL, 406, NULL);
+    scene_expect(&s, "GET", "/-/dashboard/icon.svg", "Accept: image/svg+xml\r\n", NULL, 200, NULL);
+    scene_expect(&s, "GET", "/", "Accept: text/html\r\n", NULL, 200, NULL);
     scene_expect(&s, "POST", "/b", "Accept: image/png\r\n", "5", 202, NULL); /* done, and said so */
     scene_expect(&s, "POST", "/b/-/call/get", "Accept: image/png\r\n", NULL, 200, "5\n");
     answer a = scene_ask(&s, "POST", "/b", "Content-Type: application/xml\r\n", "<a/>", 415);
