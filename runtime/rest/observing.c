@@ -13,7 +13,7 @@
 #include "rest/query.h"
 #include "rest/requests.h"
 #include "rest/shared.h"
-#include "rest/streams.h"
+#include "rest/event_stream.h"
 
 static int answer_message(const gri_request *r, int code, gr_message **message, const char *what)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-#include "rest/streams.h"
+#include "rest/event_stream.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
  *
  * While one runs, kills of the connection are let through: a drain ends it at once, in the middle of a wait or of a write. Who
  * does not read for write_ms is dropped; what an event is made from is not kept, so a stream's memory is one event. */
-#ifndef GRI_REST_STREAMS_H
-#define GRI_REST_STREAMS_H
+#ifndef GRI_REST_EVENT_STREAM_H
+#define GRI_REST_EVENT_STREAM_H
 
 #include "rest/actors_app.h"
 #include "rest/buffer.h"
