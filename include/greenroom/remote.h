@@ -32,7 +32,8 @@
  * address leads somewhere, not whether an actor is there: gr_remote_lookup asks. Under simulation all is GR_EUNSUPPORTED.
  *
  * A remote address is interned: the same URL is the same address, and compares equal, as long as it lives. It lives until
- * gr_stop, or until 16,384 others have been used more recently; then it is dead (GR_EDEAD).
+ * gr_stop, or until 16,384 others have been used (made, printed, sent to, asked) more recently; then it is dead (GR_EDEAD). Who
+ * may send URLs to this process can bring that about.
  *
  * In texts for others (REST does this) addresses are URLs: gr_remote_form. What comes in becomes a remote address only if
  * GREENROOM_REMOTE_ALLOW permits it; what this process asks for by itself needs no permission. */
@@ -71,7 +72,7 @@ typedef struct gr_remote_options {
 } gr_remote_options;
 
 /* Replaces all options by these; NULL: by the defaults. Before or after gr_start. Strings are copied. Reads the file: blocks its
- * thread. Errors: GR_EINVAL, GR_ESYSTEM (the file), GR_ENOMEM; the detail (may be NULL) says which and what is allowed. */
+ * thread. Errors: GR_EINVAL, GR_ESYSTEM (the file), GR_ENOMEM, GR_EFORKED; the detail (may be NULL) says which and what is allowed. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_remote_configure(const gr_remote_options *options, gr_detail *ret_detail);
 
 /* The form of addresses in texts for other processes, for gr_parse and gr_print:

@@ -147,7 +147,7 @@ static bool is_known_locked(gr_address address, uint32_t *ret_slot)
 bool gri_remote_url_of(gr_address address, char url[GR_REMOTE_URL_BYTES])
 {
     uint32_t slot;
-    if (!gri_address_is_remote(address)) return false;
+    if (!gri_address_is_remote(address) || gri_runtime_forked()) return false;
     gri_spinlock_lock(&lock);
     bool known = is_known_locked(address, &slot);
     if (known) {
@@ -161,7 +161,8 @@ bool gri_remote_url_of(gr_address address, char url[GR_REMOTE_URL_BYTES])
 bool gri_remote_is_known(gr_address address)
 {
     uint32_t slot;
-    if (!gri_address_is_remote(address)) return false;
+    if (!gri_address_is_remote(address) || gri_runtime_forked())
+        return false; /* the lock may be held by nobody who is here */
     gri_spinlock_lock(&lock);
     bool known = is_known_locked(address, &slot);
     gri_spinlock_unlock(&lock);

@@ -265,12 +265,12 @@ int gri_remote_ask_wait(gr_self *self, const char *url, gr_deadline deadline, en
     char suffix[48];
     for (unsigned round = 0;; round++) {
         const gri_instant now = gri_clock_now();
-        const int64_t left = deadline.ns == GRI_INSTANT_NEVER ? INT64_MAX : deadline.ns - now;
+        const int64_t left = deadline.ns == GRI_INSTANT_NEVER ? INT64_MAX : deadline.ns > now ? deadline.ns - now : 0;
         const int64_t seconds = left >= WAIT_ROUND_S * GRI_NS_PER_S ? WAIT_ROUND_S : left / GRI_NS_PER_S + 1;
         const gr_deadline patience = {gri_instant_add(now, (seconds + WAIT_GRACE_S) * GRI_NS_PER_S)};
         const bool last = deadline.ns <= patience.ns;
         gr_response *response = NULL;
-        snprintf(suffix, sizeof suffix, "/-/wait?timeout=%lld", (long long)(left > 0 ? seconds : 0));
+        snprintf(suffix, sizeof suffix, "/-/wait?timeout=%lld", (long long)seconds);
         const gri_remote_request get = {.method = "GET", .url = url, .suffix = suffix};
         int code = gri_remote_fetch(self, &response, &get, last ? deadline : patience);
         if (code == GR_ETIMEOUT && !last)

@@ -148,6 +148,7 @@ int gr_remote_configure(const gr_remote_options *options, gr_detail *ret_detail)
     configuration c = {.tokens = NULL};
     const char *why = NULL;
     int code = 0;
+    if (gri_runtime_forked()) return refuse(ret_detail, GR_EFORKED, "%s", gr_error_text(GR_EFORKED));
     if (!options) options = &defaults;
     c.tls = options->tls;
     if (options->public_url &&
@@ -236,7 +237,7 @@ static int parse_for(const char *asked, const char *text, size_t bytes, gr_addre
 {
     char url[GR_REMOTE_URL_BYTES];
     const char *wrong;
-    if (!is_url(text, bytes)) {
+    if (!is_url(text, bytes) || gri_runtime_forked()) {
         gr_address address = gr_address_parse(text, bytes);
         *ret_address = gri_address_is_remote(address) ? GR_DEAD_ADDRESS : address;
         return 0;
@@ -305,6 +306,7 @@ int gr_remote_address(const char *text, gr_address *ret_address, gr_detail *ret_
 int gr_remote_url(gr_address address, char *text, size_t bytes)
 {
     char url[GR_REMOTE_URL_BYTES + GR_ADDRESS_TEXT_BYTES];
+    if (gri_runtime_forked()) return GR_EFORKED;
     if (gri_address_is_remote(address)) {
         if (!gri_remote_url_of(address, url)) return GR_EDEAD;
     } else {

@@ -24,6 +24,7 @@
 #define LANES 4           /* guess: connections to a host */
 #define BUCKETS 64        /* a power of two */
 #define PAUSE_MS_FIRST 50 /* between two tries */
+#define RETRY_S_MOST 3600 /* longer is never */
 #define PAUSE_MS_MOST 1000
 #define SAY_NS (10 * GRI_NS_PER_S) /* between two lines in the log */
 
@@ -166,7 +167,7 @@ static int64_t retry_after_s(const gr_response *response)
     const char *text = gr_response_header(response, "retry-after");
     int64_t seconds = 0;
     for (; text && *text >= '0' && *text <= '9' && seconds < INT32_MAX; text++) seconds = seconds * 10 + (*text - '0');
-    return text && *text == '\0' ? seconds : 0;
+    return text && *text == '\0' ? GRI_MIN(seconds, (int64_t)RETRY_S_MOST) : 0;
 }
 
 /* One try. 0: it has arrived. *ret_again: it has not, for sure, and may later; in *pause_ms at the earliest. */

@@ -176,6 +176,8 @@ TEST(remote, a_silent_server_ends_with_the_deadline)
     CHECK_EQ(gr_remote_kill(self, a, gr_after_ms(20)), GR_ETIMEOUT);
     CHECK_EQ(gr_spawn_remote(self, &found, url, "b", gr_after_ms(20), "n"), GR_ETIMEOUT);
     CHECK_EQ(gr_call(self, &result, a, "m", GR_NOW, "n"), GR_ETIMEOUT);
+    CHECK_EQ(gr_wait(self, a, &result, GR_NOW), GR_ETIMEOUT);
+    CHECK_EQ(gr_remote_lookup(self, url, &found, GR_NOW), GR_ETIMEOUT);
     CHECK(!result);
     END(self);
     CHECK_EQ(gri_sockets_open(), 0);

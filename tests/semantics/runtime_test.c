@@ -407,7 +407,7 @@ TEST(no_suspend, nests)
 #define CHILD_CHECK(condition) \
     if (!(condition)) _exit(__LINE__ % 200 + 10)
 
-static void in_the_child(gr_self *self, gr_address one)
+static void in_the_child(gr_self *self, gr_address one, gr_address far)
 {
     gr_message *m = NULL;
     gr_address address;
@@ -430,19 +430,29 @@ static void in_the_child(gr_self *self, gr_address one)
     CHILD_CHECK(gr_lookup("x", &address) == GR_EFORKED);
     CHILD_CHECK(gr_inspect(one, &info) == GR_EFORKED);
     CHILD_CHECK(gr_link(self, one, GR_LINK) == GR_EFORKED);
+    char url[64];
+    CHILD_CHECK(gr_cast(self, far, "n") == GR_EFORKED);
+    CHILD_CHECK(gr_kill(far) == GR_EFORKED);
+    CHILD_CHECK(gr_call(self, NULL, far, "m", GR_FOREVER, "n") == GR_EFORKED);
+    CHILD_CHECK(gr_remote_url(far, url, sizeof url) == GR_EFORKED);
+    CHILD_CHECK(gr_remote_address("http://a.example/x", &address, NULL) == GR_EFORKED);
+    CHILD_CHECK(gr_remote_configure(NULL, NULL) == GR_EFORKED);
+    CHILD_CHECK(gr_remote_lookup(self, "http://a.example/x", &address, GR_FOREVER) == GR_EFORKED);
+    CHILD_CHECK(!gr_alive(far));
     _exit(0);
 }
 
 TEST(fork, in_the_child_every_call_is_eforked)
 {
     gr_self *self = BEGIN();
-    gr_address one;
+    gr_address one, far;
     CHECK_OK(gr_spawn(self, &one, harness_idle, "n"));
+    CHECK_OK(gr_remote_address("http://a.example/x", &far, NULL));
     WAIT_FOR(self, harness_waits(one));
     fflush(NULL);
     pid_t child = fork();
     CHECK(child >= 0);
-    if (child == 0) in_the_child(self, one);
+    if (child == 0) in_the_child(self, one, far);
     int status = 0;
     CHECK_EQ(waitpid(child, &status, 0), child);
     CHECK(WIFEXITED(status));
