@@ -114,7 +114,7 @@ static size_t walk(uintptr_t pc, uintptr_t sp, uintptr_t *ret_pcs)
     return count;
 }
 
-static void say_names(const uintptr_t *pcs, size_t count)
+GRI_UNUSED static void say_names(const uintptr_t *pcs, size_t count)
 {
     const gri_symbol *symbols[FRAMES_MAX];
     gri_symbols_find(pcs, count, symbols);
