@@ -72,7 +72,7 @@ typedef void (*gr_access_sink)(void *arg, const char *line, size_t bytes);
  * Targets contain the query: no place for secrets. */
 typedef struct gr_access_options {
     enum gr_access_format format;
-    gr_access_sink sink; /* NULL: stderr */
+    gr_access_sink sink; /* NULL: stderr, a write each, which waits when who reads it is slow */
     void *arg;
     void (*drop)(void *arg);        /* called once when layer or log is freed; may be NULL; not after a failed call */
     const char *const *paths_quiet; /* not logged: probes */

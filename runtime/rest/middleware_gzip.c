@@ -85,7 +85,7 @@ static void stream_free(gr_self *self, stream *s)
 
 static bool is_named(const gr_header *header, const char *name)
 {
-    return header->name && strcasecmp(header->name, name) == 0;
+    return header->name && header->value && strcasecmp(header->name, name) == 0;
 }
 
 /* The fields of a compressed answer, or of one that might have been: more than `headers` by at most two.

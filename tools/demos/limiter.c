@@ -5,7 +5,8 @@
  *     PUT /limiter {"behaviour": "limiter", "args": {"rate": 5, "burst": 10}}    tokens a second; what a bucket holds
  *     POST /limiter/-/call/take "ann"                             {"allowed": true, "left": 9}, or {"allowed": false, "left": 0}
  *     POST /limiter/-/call/take {"key": "ann", "tokens": 3}
- *     POST /limiter/-/call/wait {"key": "ann", "tokens": 10}      answered when there are so many: {"left": 0}; in turn
+ *     POST /limiter/-/call/wait {"key": "ann", "tokens": 10}      answered when there are so many: {"left": 0}; in turn; who has
+ *                                                                 stopped waiting meanwhile still uses its turn
  *     GET /limiter                                                {"rate", "burst", "keys", "waiting", "allowed", "refused"}
  *
  *                  take: answered at once
@@ -17,7 +18,7 @@
 
 #include <string.h>
 
-enum { KEY_BYTES_MAX = 64, KEYS_MAX = 1000, BURST_MAX = 1000000 };
+enum { KEY_BYTES_MAX = 64, KEYS_MAX = 1000, WAITING_MAX = 10000, BURST_MAX = 1000000 };
 #define RATE_MIN 0.001
 #define RATE_MAX 1e6
 
@@ -179,6 +180,7 @@ static void wait_for(gr_self *self, void *state, gr_value argument)
 {
     limiter *l = state;
     int64_t tokens;
+    if (l->waiting == WAITING_MAX) gr_raise(self, "too_many_waiting", "at most %d wait at a time", WAITING_MAX);
     bucket *b = asked_for(self, l, argument, &tokens);
     waiter *w = gr_alloc(self, sizeof *w);
     if (!w) gr_raise(self, "no_memory", "no memory for one more who waits");
