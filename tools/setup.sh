@@ -51,6 +51,10 @@ packages_install() {
         exit 2
     fi
     echo "installing: $missing" >&2
+    # nodejs brings ca-certificates, which replaces a list of authorities that somebody made by hand, as in containers behind a
+    # company's proxy: playwright_install still needs it.
+    mkdir -p "$top/build"
+    [ -e "$top/build/authorities.crt" ] || cp /etc/ssl/certs/ca-certificates.crt "$top/build/authorities.crt" 2>/dev/null || true
     log=$(mktemp)
     # shellcheck disable=SC2086  # lists
     if ! { $sudo apt-get -q update && $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 \
@@ -77,6 +81,10 @@ playwright_install() {
     echo "installing: playwright-core" >&2
     mkdir -p "$folder"
     cp "$top"/tests/dashboard/package*.json "$folder"
+    # npm brings its own list of authorities; what this system trusts besides counts, too.
+    system=$top/build/authorities.crt
+    [ -e "$system" ] || system=/etc/ssl/certs/ca-certificates.crt
+    [ ! -e "$system" ] || export NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS:-$system}"
     if ! (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund) >"$folder/npm.log" 2>&1 </dev/null; then
         cat "$folder/npm.log" >&2
         echo "installing playwright-core with npm failed" >&2

@@ -19,7 +19,8 @@ GR_BEGIN_DECLS
  *                   "spare"}, …],
  *      "actors": {"live", "running", "waiting", "spawned", "ended"},
  *      "messages": {"sent", "dead_letters", "dropped", "rejected"},
- *      "mailbox": {"time_us": {"p50", "p90", "p99", "max"}, "depth": {"p50", "p99", "max"}},
+ *      "mailbox": {"time_us": {"p50", "p90", "p99", "max", "buckets": [[up to, how many], …]},
+ *                   "depth": {"p50", "p99", "max"}},
  *      "memory": {"messages", "stacks", "resident": bytes}}
  * "load" is the part of the time since the last look that the worker's thread was on a CPU; looks less than a tenth of a second
  * apart see the same. "running" counts actors that run or could run. "dropped" were no call to a server without on_message, or

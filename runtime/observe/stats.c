@@ -59,6 +59,20 @@ static void put_actors(gr_builder *b, const gr_counters *c, uint64_t running)
     gr_put_end(b);
 }
 
+/* [[up to, how many], …] of those that are not empty: from two looks follows what was between them. */
+static void put_buckets(gr_builder *b, gri_histogram *histogram)
+{
+    gr_put_key(b, "buckets"), gr_put_array(b);
+    for (unsigned i = 0; i < GRI_HISTOGRAM_BUCKETS; i++) {
+        uint64_t count = gri_load_relaxed(&histogram->counts[i]); /* relaxed: a moment's picture */
+        if (count == 0) continue;
+        gr_put_array(b);
+        gr_put_int(b, gri_histogram_limit(i)), gr_put_int(b, (int64_t)count);
+        gr_put_end(b);
+    }
+    gr_put_end(b);
+}
+
 static void put_mailbox(gr_builder *b)
 {
     gri_histogram *times = gri_figures_mailbox_times(), depths;
@@ -69,6 +83,7 @@ static void put_mailbox(gr_builder *b)
     put_number(b, "p90", gri_histogram_quantile(times, 0.9));
     put_number(b, "p99", gri_histogram_quantile(times, 0.99));
     put_number(b, "max", gri_histogram_quantile(times, 1.0));
+    put_buckets(b, times);
     gr_put_end(b);
     gr_put_key(b, "depth"), gr_put_object(b);
     put_number(b, "p50", gri_histogram_quantile(&depths, 0.5));

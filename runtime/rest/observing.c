@@ -76,7 +76,16 @@ static void put_http(gr_builder *b, const gri_request *r)
     gr_put_key(b, "time_us"), gr_put_object(b);
     put_count(b, "p50", (uint64_t)quantile_us(&c, 50)), put_count(b, "p90", (uint64_t)quantile_us(&c, 90));
     put_count(b, "p99", (uint64_t)quantile_us(&c, 99));
-    gr_put_end(b), gr_put_end(b);
+    gr_put_key(b, "buckets"),
+        gr_put_array(b); /* as in the figures of mailboxes; what is over all limits is at the last */
+    for (size_t i = 0; i < GR_HTTP_DURATIONS; i++) {
+        size_t limit = i + 1 < GR_HTTP_DURATIONS ? i : i - 1;
+        if (c.durations[i].count == 0) continue;
+        gr_put_array(b);
+        gr_put_int(b, c.durations[limit].up_to_ns / 1000), gr_put_int(b, (int64_t)c.durations[i].count);
+        gr_put_end(b);
+    }
+    gr_put_end(b), gr_put_end(b), gr_put_end(b);
 }
 
 /* What gr_observe_stats says, and "http". */

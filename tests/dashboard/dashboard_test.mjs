@@ -170,7 +170,7 @@ test("figures, charts and workers move", limit, () => withPage(server, {}, async
     await until(page, () => /\d/.test(document.querySelector("[data-tile=messages] .tile-value").textContent));
     await until(page, () => document.querySelectorAll(".workers tbody tr").length > 0 &&
         [...document.querySelectorAll(".load-text")].every((text) => /\d/.test(text.textContent)));
-    await until(page, () => document.querySelectorAll(".plot canvas").length >= 8); /* dygraphs drew them: two layers each */
+    await until(page, () => document.querySelectorAll(".plot canvas").length >= 12); /* dygraphs drew them: two layers each */
     await until(page, () => /\d/.test(document.querySelector(".chart .numbers td").textContent));
     const before = await page.textContent("[data-tile=uptime] .tile-value");
     await until(page, (text) => document.querySelector("[data-tile=uptime] .tile-value").textContent !== text, before);
@@ -465,8 +465,6 @@ test("where other machines can connect the page loads, and shows nothing without
             await live(page);
             await untilText(page, "#state", "\"count\": 6");
         });
-        const answer = await fetch(`${exposed.url}/-/dashboard/main.js`, {headers: {Host: "evil.example"}});
-        assert.equal(answer.status, 200); /* fetch() does not let us set Host; rest tests look at that */
     } finally {
         await exposed.close();
     }

@@ -9,7 +9,7 @@ import {callForm, messageForm} from "./forms.js";
 import {bytes, count, duration, exact} from "./format.js";
 import {jsonBlock, jsonNodes} from "./json_view.js";
 import {reportBlock, WORDS} from "./report.js";
-import {rate} from "./samples.js";
+import {rate} from "./rates.js";
 import {actorPath, parse, request} from "./server.js";
 import {Stream} from "./stream.js";
 

@@ -12,7 +12,7 @@ export const EXITS_SHOWN = 20;
 
 const TILES = [
     ["messages", "Messages a second", "sent, actor to actor"],
-    ["latency", "Time in mailbox", "99 of 100 wait less"],
+    ["latency", "Time in mailbox, 99 %", ""],
     ["actors", "Actors alive", ""],
     ["lost", "Not delivered", "dead letters, dropped, rejected"],
     ["memory", "Memory", "resident"],
@@ -45,6 +45,8 @@ export class Overview {
         this.throughput = new Chart("Throughput", [{label: "messages/s"}], count, {top: 10});
         this.latency = new Chart("Time in mailbox", [{label: "median"}, {label: "99 %"}], micros, {top: 10});
         this.requests = new Chart("HTTP", [{label: "requests/s"}], count, {top: 10});
+        this.answers = new Chart("Time to answer", [{label: "median"}, {label: "99 %"}], micros, {top: 10});
+        this.load = new Chart("Workers' load", [{label: "mean"}], percent, {top: 1 / 1.08});
         this.stealing = new Chart("Steals", [{label: "steals/s"}], count, {top: 10});
         this.workers = new Map();
         this.workersBody = h("tbody");
@@ -52,8 +54,12 @@ export class Overview {
         this.actors = new ActorsTable({spawn});
         replace(root, h("h1", {class: "unseen"}, "Overview"),
             h("section", {class: "tiles", "aria-label": "Figures"}, Object.values(this.tiles).map((one) => one.element)),
-            h("section", {class: "charts", "aria-label": "Charts"}, [this.throughput, this.latency, this.requests, this.stealing].map((one) => one.element)),
+            h("section", {class: "charts", "aria-label": "Charts"}, this.charts().map((one) => one.element)),
             h("div", {class: "columns"}, this.workersCard(), this.exitsCard()), this.actors.element);
+    }
+
+    charts() {
+        return [this.throughput, this.latency, this.load, this.requests, this.answers, this.stealing];
     }
 
     workersCard() {
@@ -77,7 +83,8 @@ export class Overview {
         const actors = stats.actors || {}, messages = stats.messages || {}, memory = stats.memory || {};
         const lost = [messages.dead_letters, messages.dropped, messages.rejected].map((number) => number ?? 0);
         this.tile("messages", count(last("messages")), `${exact(messages.sent)} in all`);
-        this.tile("latency", micros(last("p99")), `half within ${micros(last("p50"))}`);
+        const times = stats.mailbox?.time_us;
+        this.tile("latency", micros(last("p99") ?? times?.p99), `half within ${micros(last("p50") ?? times?.p50)}`);
         this.tile("actors", exact(actors.live), `${exact(actors.running)} running, ${exact(actors.spawned)} spawned`);
         this.tile("lost", count(lost.reduce((a, b) => a + b, 0)), `dead ${count(lost[0])}, dropped ${count(lost[1])}, rejected ${count(lost[2])}`);
         this.tile("memory", bytes(memory.resident), `messages ${bytes(memory.messages)}, stacks ${bytes(memory.stacks)}`);
@@ -115,6 +122,8 @@ export class Overview {
         this.throughput.set(series("messages"));
         this.latency.set(series("p50", "p99"));
         this.requests.set(series("requests"));
+        this.answers.set(series("http50", "http99"));
+        this.load.set(series("load"));
         this.stealing.set(series("steals"));
         this.showWorkers(stats.workers, rates);
     }

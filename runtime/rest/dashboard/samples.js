@@ -3,9 +3,10 @@
 /* The last minutes of the whole runtime: from counters that only grow to rates. They survive a reload of the page (in the tab's
  * storage); a restart of the server is a gap. */
 import {WINDOW_MS} from "./charts.js";
+import {number, quantiles, rate} from "./rates.js";
 
 const KEY = "greenroom.samples";
-const FIELDS = ["time", "messages", "requests", "p50", "p99", "steals"];
+const FIELDS = ["time", "messages", "requests", "p50", "p99", "http50", "http99", "load", "steals"];
 
 let rows = [];
 let before = null;
@@ -18,17 +19,8 @@ try {
     rows = [];
 }
 
-function number(value) {
-    return typeof value === "number" && Number.isFinite(value) ? value : null;
-}
-
 function sum(list, key) {
     return (list || []).reduce((total, item) => total + (number(item[key]) ?? 0), 0);
-}
-
-/* How much a counter has grown in a second; null when that cannot be said. */
-export function rate(now, then, seconds) {
-    return number(now) === null || number(then) === null || now < then || !(seconds > 0) ? null : (now - then) / seconds;
 }
 
 function gap(time) {
@@ -42,9 +34,12 @@ export function take(stats) {
     const seconds = before && !restarted ? stats.time - before.time : 0;
     if (restarted || (rows.length && time - rows[rows.length - 1][0] > 15000)) gap(rows.length ? rows[rows.length - 1][0] + 1 : time - 1);
     if (restarted) workersBefore.clear();
-    const times = stats.mailbox?.time_us, http = stats.http;
+    const http = stats.http, then = restarted ? null : before;
+    const between = (now, old) => (then ? quantiles(now?.time_us?.buckets, old?.time_us?.buckets, 50, 99) : [null, null]);
+    const loads = (stats.workers || []).map((worker) => number(worker.load)).filter((load) => load !== null);
     rows.push([time, rate(stats.messages?.sent, before?.messages?.sent, seconds),
-        rate(http?.requests, before?.http?.requests, seconds), number(times?.p50), number(times?.p99),
+        rate(http?.requests, before?.http?.requests, seconds), ...between(stats.mailbox, then?.mailbox),
+        ...between(http, then?.http), loads.length ? loads.reduce((a, b) => a + b, 0) / loads.length : null,
         rate(sum(stats.workers, "steals"), sum(before?.workers, "steals"), seconds)]);
     while (rows.length && rows[0][0] < time - WINDOW_MS - 10000) rows.shift();
     const workers = new Map((stats.workers || []).map((worker) => {

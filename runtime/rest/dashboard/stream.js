@@ -9,44 +9,12 @@
  *                   +--- 404 ---> missing     looks again every 3 s
  *
  * hold() closes the connection and stays silent until start(). */
+import {EventParser} from "./event_parser.js";
 import {open} from "./server.js";
 
 const WAIT_MS_MIN = 500;
 const WAIT_MS_MAX = 10000;
 const MISSING_MS = 3000;
-
-/* Splits a stream of text into events as the standard says: lines end in CR, LF or both, an empty line ends an event. */
-export class EventParser {
-    constructor(onEvent) {
-        this.onEvent = onEvent;
-        this.rest = "";
-        this.clear();
-    }
-
-    clear() {
-        this.event = "message";
-        this.data = [];
-    }
-
-    push(text) {
-        const lines = (this.rest + text).split(/\r\n|\n|\r(?!$)/);
-        this.rest = lines.pop();
-        lines.forEach((line) => this.line(line));
-    }
-
-    line(line) {
-        if (line === "") {
-            if (this.data.length) this.onEvent(this.event, this.data.join("\n"));
-            this.clear();
-            return;
-        }
-        const colon = line.indexOf(":");
-        const name = colon < 0 ? line : line.slice(0, colon);
-        const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
-        if (name === "event") this.event = value;
-        else if (name === "data") this.data.push(value);
-    }
-}
 
 export class Stream {
     /* silenceMs: how long nothing may come before the connection counts as lost; the server sends a comment every 15 s. */
