@@ -9,6 +9,7 @@
 #include <greenroom/blocking.h>
 #include <greenroom/build.h>
 #include <greenroom/call.h>
+#include <greenroom/dead_letter.h>
 #include <greenroom/error.h>
 #include <greenroom/fetch.h>
 #include <greenroom/io.h>

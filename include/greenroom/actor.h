@@ -34,6 +34,22 @@ enum gr_link_flags {
     GR_LINK_PROPAGATE = 4  /* no message: its death by exception or kill kills the linker */
 };
 
+/* What a full mailbox does with one message more. What the runtime itself sends (answers, exits, downs, timers, kills) is never
+ * counted, refused, held up or dropped. */
+enum gr_mailbox_policy {
+    GR_MAILBOX_DEFAULT = 0, /* the setting, GREENROOM_MAILBOX_POLICY */
+    GR_MAILBOX_FAIL,        /* the sender gets GR_EFULL */
+    /* The sender waits, first come first served, as in a suspending call, for mailbox_wait_ms at most, or until the deadline of
+     * its call; then GR_EFULL. A kill ends its waiting (GR_EKILLED). At once: GR_EFULL for who sends to itself, or stands
+     * between gr_no_suspend_begin and _end; GR_EDEADLK for who would close a cycle of waiting (call.h). */
+    GR_MAILBOX_SUSPEND,
+    GR_MAILBOX_DROP_NEWEST, /* it is dropped, and the sender is told nothing; a call gets GR_EFULL */
+    /* The oldest one is dropped; if that was a call, its caller gets GR_EFULL. While the receiver does not look into its mailbox as
+     * much again may wait. */
+    GR_MAILBOX_DROP_OLDEST,
+    GR_MAILBOX_KILL /* the receiver is killed (gr_kill), the sender gets GR_EFULL */
+};
+
 typedef struct gr_monitor_ref {
     uint64_t id;
 } gr_monitor_ref;
@@ -44,7 +60,12 @@ typedef struct gr_spawn_options {
     unsigned link;           /* enum gr_link_flags: link the spawner to it, before it runs */
     gr_monitor_ref *monitor; /* not NULL: monitor it, before it runs; the reference is stored here */
     size_t stack_bytes; /* address space of its stack: 16 KiB to 16 MiB, rounded up to a power of two; 0: the setting */
-    uint32_t mailbox_max; /* ordinary messages that may wait; more are refused with GR_EFULL; 0: the setting */
+    uint32_t mailbox_max; /* ordinary messages that may wait; 0: the setting */
+    size_t
+        mailbox_bytes_max; /* bytes that they may take, 64 for each and its body beyond 24; one always may; 0: the setting */
+    enum gr_mailbox_policy mailbox_policy;
+    uint32_t mailbox_wait_ms; /* GR_MAILBOX_SUSPEND: how long senders wait; 0: the setting */
+    size_t memory_max;        /* bytes that gr_alloc and gr_value_keep may give it at a time; 0: any */
     enum gr_kill_mode kill;
     bool retain; /* keep its exit record until one gr_wait or gr_forget */
     bool pinned; /* always runs on one worker: for code that relies on thread-locals */
@@ -77,9 +98,14 @@ GR_IN_ACTOR gr_address gr_self_address(gr_self *self);
 /* Is it alive at this moment? */
 GR_ANY_THREAD bool gr_alive(gr_address address);
 
-/* Sends the message away and sets *message to NULL; on failure *message stays the caller's. Never suspends.
+/* Sends the message away and sets *message to NULL; on failure *message stays the caller's. Never suspends, unless the
+ * receiver's mailbox is full and says GR_MAILBOX_SUSPEND; the same is true of everything that sends.
  * Errors: GR_EDEAD, GR_EFULL (its mailbox bound, or message memory), GR_EINVAL. */
 GR_IN_ACTOR GR_MUST_CHECK int gr_send(gr_self *self, gr_address to, gr_message **message);
+
+/* The same; a sender that a full mailbox lets wait (GR_MAILBOX_SUSPEND) waits until the deadline.
+ * Errors: those of gr_send (GR_EFULL: the deadline has passed), GR_EKILLED, GR_EDEADLK, GR_ESUSPEND. */
+GR_SUSPENDS GR_MUST_CHECK int gr_send_wait(gr_self *self, gr_address to, gr_message **message, gr_deadline deadline);
 
 /* Sends one body to many: each receiver gets its own envelope on one reference-counted body. Returns how many took it, or a
  * negative code if none could be tried; *message is NULL afterwards unless the result is negative. */
@@ -190,7 +216,8 @@ GR_ANY_THREAD int gr_forget(gr_address address);
 GR_SUSPENDS GR_MUST_CHECK int gr_wait_all(gr_self *self, const gr_address *addresses, size_t count,
                                           gr_message **ret_messages, gr_deadline deadline);
 
-/* Memory of the actor, freed when it ends or by gr_free. 16-byte aligned, zeroed; NULL when out of memory. */
+/* Memory of the actor, freed when it ends or by gr_free. 16-byte aligned, zeroed; NULL when out of memory, or beyond the spawn
+ * option memory_max (gr_actor_info says how much it has). */
 GR_IN_ACTOR void *gr_alloc(gr_self *self, size_t bytes);
 GR_IN_ACTOR void gr_free(gr_self *self, void *memory);
 /* A copy of the value that lives until the actor ends; gr_missing when out of memory. */

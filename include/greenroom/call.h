@@ -30,6 +30,9 @@ GR_SUSPENDS GR_MUST_CHECK int gr_call_value(gr_self *self, gr_message **ret_repl
 
 /* Is the message a call that can still be answered? Its method and its argument. */
 GR_ANY_THREAD bool gr_is_call(const gr_message *message);
+/* Is it a call whose caller still waits for the answer? A moment's answer. Servers drop calls whose caller does not any more (its
+ * deadline has passed, it was killed, or is dead) before they run a method; others may ask here. */
+GR_ANY_THREAD bool gr_call_waits(const gr_message *message);
 GR_ANY_THREAD const char *gr_call_method(const gr_message *message); /* NULL when it is no call */
 GR_ANY_THREAD gr_value gr_call_argument(const gr_message *message);  /* gr_missing when it is no call */
 

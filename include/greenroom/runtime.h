@@ -39,6 +39,12 @@ GR_ANY_THREAD const char *gr_version(void);
     X(steal, TEXT, "GREENROOM_STEAL", "distance", "distance, random or none", "in which order victims are tried") \
     X(mailbox_max, INT, "GREENROOM_MAILBOX_MAX", "0", "0 to 1000000000 messages, 0: unbounded", \
       "bound of a mailbox unless the spawn option says otherwise") \
+    X(mailbox_kb, INT, "GREENROOM_MAILBOX_KB", "0", "0 to 1073741824 KiB, 0: unbounded", \
+      "bound of a mailbox in bytes, likewise") \
+    X(mailbox_policy, TEXT, "GREENROOM_MAILBOX_POLICY", "fail", "fail, suspend, drop_newest, drop_oldest or kill", \
+      "what a full mailbox does: refuse, let the sender wait, drop, or have its actor killed") \
+    X(mailbox_wait_ms, INT, "GREENROOM_MAILBOX_WAIT_MS", "1000", "1 to 86400000 milliseconds", \
+      "how long a sender waits for room") \
     X(message_mb, INT, "GREENROOM_MESSAGE_MB", "0", "0 to 1048576 MiB, 0: unlimited", \
       "limit on the memory of all messages") \
     X(stuck_ms, INT, "GREENROOM_STUCK_MS", "20", "1 to 60000 milliseconds", \
@@ -132,6 +138,9 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_memory_source_set(const gr_memory_source *sou
     X(ended, "actors ended") \
     X(messages, "messages sent") \
     X(dead_letters, "messages and replies that found nobody") \
+    X(rejected, "messages refused by a full mailbox") \
+    X(displaced, "messages dropped by a full mailbox") \
+    X(expired, "calls dropped before they ran, because nobody waited for them any more") \
     X(discarded, "messages that were waiting in the mailbox of an actor when it ended") \
     X(dropped, "messages that were no call to a server without on_message") \
     X(switches, "context switches") \

@@ -3,6 +3,7 @@
 #include "actor/actor.h"
 
 #include "actor/attach.h"
+#include "actor/bound.h"
 #include "actor/call.h"
 #include "actor/finish.h"
 #include "actor/registry.h"
@@ -207,6 +208,9 @@ static int check_options(gr_self *self, const gr_spawn_options *options)
         (options->stack_bytes < GRI_STACK_BYTES_MIN || options->stack_bytes > GRI_STACK_BYTES_MAX))
         return gri_fail(self, GR_EINVAL, "spawn option stack_bytes = %zu: allowed are 16 KiB to 16 MiB, or 0",
                         options->stack_bytes);
+    if ((unsigned)options->mailbox_policy > GR_MAILBOX_KILL)
+        return gri_fail(self, GR_EINVAL, "spawn option mailbox_policy = %d: there is no such policy",
+                        (int)options->mailbox_policy);
     if (options->kill != GR_KILL_RETURNS && options->kill != GR_KILL_RAISES)
         return gri_fail(self, GR_EINVAL, "spawn option kill = %d: allowed are GR_KILL_RETURNS and GR_KILL_RAISES",
                         (int)options->kill);
@@ -215,9 +219,7 @@ static int check_options(gr_self *self, const gr_spawn_options *options)
 
 static void apply_options(gr_self *child, const gr_spawn_options *options)
 {
-    uint32_t bound = (uint32_t)gri_runtime_now.settings.mailbox_max;
     if (options) {
-        if (options->mailbox_max) bound = options->mailbox_max;
         if (options->retain) child->flags |= GRI_RETAIN;
         if (options->kill == GR_KILL_RAISES) child->flags |= GRI_KILL_RAISING;
         if (options->stack_bytes) {
@@ -227,8 +229,6 @@ static void apply_options(gr_self *child, const gr_spawn_options *options)
         }
         if (options->pinned) child->task.home = gri_scheduler_home();
     }
-    if (bound) child->flags |= GRI_BOUNDED;
-    gri_store_relaxed(&child->mailbox_max, bound); /* relaxed: published with the address */
 }
 
 /* Prepares what will tell its supervisor that it is up, so that telling cannot fail. */
@@ -273,6 +273,7 @@ static void undo(gr_self *self, gr_self *child)
     child->flags &= (uint16_t)~GRI_RETAIN;
     gri_watch_tell_all(child, GRI_WAS_KILLED, gr_body(report));
     gr_message_free(&report);
+    if (child->flags & GRI_BOUNDED) (void)gri_bound_close(child);
     gri_block_free(child->state);
     if (child->more) gr_message_free(&child->more->ready);
     gri_block_free(child->more);
@@ -295,6 +296,10 @@ GRI_INLINE int spawn(gr_self *self, gr_address *ret_address, const gri_spawn *wh
     if (!child) return gri_fail(self, GR_ENOMEM, "no room for another actor");
     begin_life(child);
     apply_options(child, options);
+    if (GRI_UNLIKELY(gri_bound_is_asked(options))) {
+        code = gri_bound_open(child, options);
+        if (code != 0) gri_fail(self, code, "no memory for another bounded mailbox");
+    }
     if (what->server) {
         child->flags |= GRI_SERVER;
         child->server = what->server;
@@ -315,6 +320,12 @@ GRI_INLINE int spawn(gr_self *self, gr_address *ret_address, const gri_spawn *wh
     if (code == 0 && what->behaviour) {
         if (gri_actor_more(child))
             child->more->behaviour = what->behaviour;
+        else
+            code = gri_fail(self, GR_ENOMEM, "no memory for another actor");
+    }
+    if (code == 0 && options && options->memory_max) {
+        if (gri_actor_more(child))
+            child->more->memory_max = options->memory_max;
         else
             code = gri_fail(self, GR_ENOMEM, "no memory for another actor");
     }
@@ -507,6 +518,11 @@ void *gr_alloc(gr_self *self, size_t bytes)
 {
     if (!gri_self_is_here(self) || bytes > SIZE_MAX - sizeof(owned)) return NULL;
     gri_more *more = gri_actor_more(self);
+    if (more && more->memory_max && bytes > more->memory_max - more->memory_bytes) {
+        gri_fail(self, GR_ENOMEM, "%zu bytes more than the %zu it has are beyond its limit of %zu", bytes,
+                 (size_t)more->memory_bytes, more->memory_max);
+        return NULL;
+    }
     owned *memory = more ? gri_block_alloc(sizeof *memory + bytes) : NULL;
     if (!memory) return NULL;
     memset(memory->bytes, 0, bytes);

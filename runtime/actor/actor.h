@@ -75,7 +75,7 @@ struct gr_self {
     union {
         struct {
             gri_atomic_u32 generation; /* written by spawn and at the end of a life; read by everyone with an address */
-            gri_atomic_u32 mailbox_max; /* constant while alive; 0: unbounded */
+            gri_atomic_u32 mailbox_max; /* constant while alive; 0: unbounded; or see bound.h */
         };
         gri_atomic_u64 generation_and_max; /* both in one load, for who sends; little-endian processors only */
     };
@@ -145,6 +145,8 @@ struct gri_more {
     void (*sockets_close)(gr_self *self);
     /* Supervised: what tells the supervisor that it is up, until it has; see supervisor.h. */
     gr_address supervisor;
+    size_t memory_max;      /* of memory_bytes; 0: any */
+    gr_deadline send_until; /* of the gr_send_wait under way; 0: none */
     gr_message *ready;
     bool ready_when_started; /* a server: as soon as start has succeeded */
     /* A server that goes on when it is killed: called once, and what it does ends with gr_server_end. Must not raise. */
@@ -338,6 +340,8 @@ extern void (*gri_control_arrived)(gr_self *self, gr_message *m);
 gr_message *gri_inbox_take_out(gr_self *self, gr_message *before, gr_message *m);
 /* Takes the oldest message out, or NULL. */
 gr_message *gri_inbox_pop(gr_self *self);
+/* A message that counts has left a bounded mailbox (bound.h). */
+void gri_bound_taken(gr_self *self, const gr_message *m);
 /* The usual case of collect and pop in one: a waker has handed over one plain message or call, and nothing else is there, no
  * kill either. NULL if it is not so. */
 GRI_INLINE gr_message *gri_inbox_take_handed(gr_self *self)
@@ -346,8 +350,7 @@ GRI_INLINE gr_message *gri_inbox_take_handed(gr_self *self)
     if (!m || self->inbox || m->node.link || !gri_message_is_usual(m) || gri_mailword_peek(&self->mailbox)) return NULL;
     self->handed = NULL;
     self->received++;
-    /* relaxed: the bound counts, it does not publish; see gri_inbox_take_out */
-    if (GRI_UNLIKELY(self->flags & GRI_BOUNDED)) gri_sub_relaxed(&self->queued, 1u);
+    if (GRI_UNLIKELY(self->flags & GRI_BOUNDED)) gri_bound_taken(self, m);
     return m;
 }
 
@@ -363,6 +366,8 @@ void gri_custody_return(gr_self *self, gri_custody custody, gr_message *m);
 GR_MUST_CHECK int gri_push(gr_address to, gr_message *m, bool urgent);
 /* Makes a message ready to leave: no longer held, copied as GREENROOM_COPY asks. */
 GR_MUST_CHECK int gri_message_prepare(gr_self *from, gr_message **message);
+/* A report of the runtime's own, from nobody: as gr_send, but it neither waits nor becomes a dead letter. Any thread. */
+GR_MUST_CHECK int gri_deliver_report(gr_address to, gr_message **message);
 /* As gr_send with all its checks: copy mode, bound, counters. from may be NULL. GRI_MAY_DEADLOCK: it is
  * there, from awaits an answer, and the receiver waits itself. */
 GR_MUST_CHECK int gri_deliver(gr_self *from, gr_address to, gr_message **message);

@@ -130,6 +130,10 @@ static gr_spawn_options merged(const gr_spawn_options *defaults, const gr_spawn_
     all.monitor = options->monitor;
     if (options->stack_bytes) all.stack_bytes = options->stack_bytes;
     if (options->mailbox_max) all.mailbox_max = options->mailbox_max;
+    if (options->mailbox_bytes_max) all.mailbox_bytes_max = options->mailbox_bytes_max;
+    if (options->mailbox_policy) all.mailbox_policy = options->mailbox_policy;
+    if (options->mailbox_wait_ms) all.mailbox_wait_ms = options->mailbox_wait_ms;
+    if (options->memory_max) all.memory_max = options->memory_max;
     if (options->kill) all.kill = options->kill;
     all.retain |= options->retain;
     all.pinned |= options->pinned;

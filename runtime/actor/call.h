@@ -35,6 +35,10 @@ static inline bool gri_counts_for_bound(const gr_message *m)
 {
     return m->kind <= GRI_MESSAGE_CALL;
 }
+/* Turns the call into this answer. Consumes it. */
+void gri_call_refuse(gr_message *m, enum gri_message_kind kind);
+/* Does its caller still wait for this answer? A moment's picture; any thread that has the call. */
+bool gri_call_is_awaited(const gr_message *call);
 void gri_held_free(gr_message *m);
 
 #endif

@@ -7,9 +7,11 @@
  * watchers are told; memory; the slot, unless it is retained. */
 #include "actor/finish.h"
 
+#include "actor/bound.h"
 #include "actor/call.h"
 #include "actor/deadline.h"
 #include "actor/exits.h"
+#include "actor/letters.h"
 #include "actor/log.h"
 #include "actor/registry.h"
 #include "actor/runtime.h"
@@ -176,13 +178,14 @@ static void run_defers(gr_self *self)
 /* ---- the end ---- */
 
 /* Returns how many of them were messages that nobody will answer for. */
-static uint64_t bury_chain(gri_mailnode *chain)
+static uint64_t bury_chain(gr_address self, gri_mailnode *chain)
 {
     uint64_t messages = 0;
     while (chain) {
         gr_message *m = gri_message_of_node(chain);
         chain = chain->link;
         messages += m->kind == GRI_MESSAGE_CAST || m->kind == GRI_MESSAGE_TIMER;
+        if (m->kind <= GRI_MESSAGE_CALL || m->kind == GRI_MESSAGE_TIMER) gri_letter(GR_LETTER_DISCARDED, self, m);
         gri_call_bury(m);
     }
     return messages;
@@ -200,9 +203,11 @@ static void close_mailbox(gr_self *self)
     gri_registry_release_last(self); /* names that others gave it meanwhile */
     gr_message *inbox = self->inbox, *handed = self->handed;
     self->inbox = self->inbox_last = self->handed = NULL;
-    uint64_t discarded = bury_chain(taken.chain);
-    if (inbox) discarded += bury_chain(&inbox->node);
-    if (handed) discarded += bury_chain(&handed->node);
+    const gr_address address = gri_actor_address(self);
+    uint64_t discarded = bury_chain(address, taken.chain);
+    if (inbox) discarded += bury_chain(address, &inbox->node);
+    if (handed) discarded += bury_chain(address, &handed->node);
+    if (self->flags & GRI_BOUNDED) discarded += gri_bound_close(self);
     if (discarded) gri_runtime_count_discarded(discarded);
 }
 

@@ -6,7 +6,9 @@
  * that nobody awaits any more are dropped, and the rest joins the inbox in the order it was sent. A long chain is worked off
  * in pieces: between them others may run. */
 #include "actor/actor.h"
+#include "actor/bound.h"
 #include "actor/call.h"
+#include "actor/letters.h"
 #include "actor/runtime.h"
 #include "actor/trace.h"
 #include "actor/waiting.h"
@@ -28,6 +30,12 @@ static bool is_reply(const gr_message *m)
     return m->kind >= GRI_MESSAGE_REPLY && m->kind <= GRI_MESSAGE_REPLY_DEAD;
 }
 
+GRI_COLD static void answer_is_late(gr_self *self, const gr_message *m)
+{
+    gri_runtime_count_dead_letter();
+    gri_letter(GR_LETTER_LATE, gri_actor_address(self), m);
+}
+
 /* True if the message was dealt with at once; the rest goes to the inbox in order. */
 static bool act_at_once(gr_self *self, gr_message *m)
 {
@@ -38,7 +46,7 @@ static bool act_at_once(gr_self *self, gr_message *m)
         if (m->flags & GRI_MESSAGE_EMBEDDED)
             gri_watch_late(m); /* of a wait that was given up */
         else
-            gri_runtime_count_dead_letter();
+            answer_is_late(self, m);
         gr_message_free(&m);
     }
     return true;
@@ -63,8 +71,11 @@ static void arrive(gr_self *self, gr_message *oldest)
         gr_message *m = oldest;
         oldest = m->node.link ? gri_message_of_node(m->node.link) : NULL;
         if ((m->kind == GRI_MESSAGE_EXIT || m->kind == GRI_MESSAGE_DOWN) && !gri_watch_arrived(self, m)) continue;
-        if (GRI_UNLIKELY(m->kind == GRI_MESSAGE_CONTROL)) {
-            gri_control_arrived(self, m); /* may put messages into the inbox in its stead */
+        if (GRI_UNLIKELY(m->kind >= GRI_MESSAGE_CONTROL)) { /* may put messages into the inbox in its stead */
+            if (m->kind == GRI_MESSAGE_BELL)
+                gri_bound_drain(self);
+            else
+                gri_control_arrived(self, m);
             continue;
         }
         gri_inbox_append(self, m);
@@ -136,7 +147,7 @@ GRI_INLINE gr_message *take_out(gr_self *self, gr_message *before, gr_message *m
     if (GRI_LIKELY(!(self->flags & GRI_BOUNDED)))
         gri_count_owner(&self->queued, UINT32_MAX); /* relaxed: ours alone; see gri_inbox_append */
     else if (gri_counts_for_bound(m))
-        gri_sub_relaxed(&self->queued, 1u);
+        gri_bound_taken(self, m);
     return m;
 }
 

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 #include "actor/look.h"
 
+#include "actor/bound.h"
 #include "actor/deadline.h"
 #include "actor/overflow.h"
 #include "actor/runtime.h"
@@ -264,7 +265,7 @@ int gri_look_at(gr_address address, gri_look *ret_look)
         .is_attached = (seen.flags & GRI_ATTACHED) != 0,
         .is_waiting = mail == GRI_MAIL_WAIT_ANY || mail == GRI_MAIL_WAIT_URGENT,
         .received = seen.received,
-        .mailbox_max = gri_load_relaxed(&seen.mailbox_max), /* relaxed: a copy */
+        .mailbox_max = gri_bound_messages(gri_load_relaxed(&seen.mailbox_max)), /* relaxed: a copy */
         .worker = -1,
     };
     look.state = seen.flags & GRI_ENDING     ? "ending"

@@ -9,8 +9,10 @@
 #include "actor/runtime.h"
 
 #include "actor/attach.h"
+#include "actor/bound.h"
 #include "actor/call.h"
 #include "actor/exits.h"
+#include "actor/letters.h"
 #include "actor/log.h"
 #include "actor/overflow.h"
 #include "actor/registry.h"
@@ -108,6 +110,16 @@ void gri_runtime_count_rejected(void)
     gri_add_relaxed(&gri_runtime_now.rejected, 1u); /* relaxed: a counter; the sender has met with an error */
 }
 
+void gri_runtime_count_displaced(void)
+{
+    gri_add_relaxed(&gri_runtime_now.displaced, 1u); /* relaxed: a counter */
+}
+
+void gri_runtime_count_expired(void)
+{
+    gri_add_relaxed(&gri_runtime_now.expired, 1u); /* relaxed: a counter */
+}
+
 void gri_runtime_count_deadlock(void)
 {
     gri_add_relaxed(&gri_runtime_now.deadlocks, 1u); /* relaxed: a counter, for what should never be */
@@ -187,6 +199,9 @@ int gr_counters_read(gr_counters *ret)
         .rescues = gri_load_relaxed(&scheduler->rescues),
         .overflows = gri_load_relaxed(&r->overflows),
         .deadlocks = gri_load_relaxed(&r->deadlocks),
+        .rejected = gri_load_relaxed(&r->rejected),
+        .displaced = gri_load_relaxed(&r->displaced),
+        .expired = gri_load_relaxed(&r->expired),
         .stacks_live = stacks.live,
         .stacks_cached = stacks.cached,
         .message_bytes = chunks.bytes,
@@ -289,14 +304,21 @@ static int start_tables(gri_runtime *r, gr_detail *detail)
         return code;
     }
     code = gri_table_keep(&r->actors, gri_actor_save, gri_actor_restore);
-    if (code == 0) code = gri_timers_start();
+    if (code == 0) code = gri_bounds_start();
+    if (code == 0) {
+        code = gri_timers_start();
+        if (code != 0) gri_bounds_stop();
+    }
     if (code == 0) {
         code = gri_registry_start();
         if (code == 0) {
             code = gri_remote_start();
             if (code != 0) gri_registry_stop();
         }
-        if (code != 0) gri_timers_stop();
+        if (code != 0) {
+            gri_timers_stop();
+            gri_bounds_stop();
+        }
     }
     if (code != 0) {
         snprintf(detail->text, sizeof detail->text, "no memory for the tables of timers and names");
@@ -328,6 +350,8 @@ static void stop_tables(gri_runtime *r)
     gri_remote_stop();
     gri_registry_stop();
     gri_timers_stop();
+    gri_bounds_stop();
+    gri_letters_stop();
     gri_table_stop(&r->actors);
 }
 

@@ -23,7 +23,8 @@ typedef struct gri_runtime {
     gri_parker stopper;         /* notified when an actor ends while somebody waits in gr_stop */
     gri_atomic_bool stop_waits;
     /* Counted where no worker's own counter will do: by attached and foreign threads, and for rare things. */
-    gri_atomic_u64 spawned, ended, messages, dead_letters, discarded, dropped, rejected, overflows, deadlocks;
+    gri_atomic_u64 spawned, ended, messages, dead_letters, discarded, dropped, rejected, overflows, deadlocks,
+        displaced, expired;
     gri_instant started; /* on the system's monotonic clock */
 } gri_runtime;
 
@@ -111,6 +112,8 @@ void gri_runtime_count_dead_letter(void);
 void gri_runtime_count_dropped(void);
 void gri_runtime_count_rejected(void);
 void gri_runtime_count_deadlock(void);
+void gri_runtime_count_displaced(void);
+void gri_runtime_count_expired(void);
 void gri_runtime_count_discarded(uint64_t messages);
 /* An actor was spawned or has ended, on this thread. */
 void gri_runtime_count_spawned(void);

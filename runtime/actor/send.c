@@ -3,8 +3,10 @@
 /* Sending. The path of a cast between two actors of one worker: build the message, find the block (no lock), one
  * compare-and-swap on its word, and if that woke it, one store into the worker's slot. */
 #include "actor/actor.h"
+#include "actor/bound.h"
 #include "actor/call.h"
 #include "actor/deadlock.h"
+#include "actor/letters.h"
 #include "actor/remote.h"
 #include "actor/runtime.h"
 #include "actor/serve.h"
@@ -65,15 +67,18 @@ int gri_message_prepare(gr_self *from, gr_message **message)
     return code == 0 ? 0 : gri_fail(from, code, "copying the message through JSON failed: %s", gr_error_text(code));
 }
 
-GRI_COLD static int dead_letter(gr_self *from)
+GRI_COLD static int dead_letter(gr_self *from, gr_address to, const gr_message *m)
 {
     gri_runtime_count_dead_letter();
+    gri_letter(GR_LETTER_DEAD, to, m);
     return gri_fail(from, GR_EDEAD, "the receiver is dead");
 }
 
-/* To a receiver with a bound: 0, GR_EDEAD, GR_EFULL. */
-static GRI_NOINLINE int post_bounded(gri_worker *worker, gr_self *target, gr_message *m)
+/* To a receiver with a bound: 0, GR_EDEAD, GR_EFULL, GRI_MUST_WAIT. */
+static GRI_NOINLINE int post_bounded(gri_worker *worker, gr_self *target, gr_address to, gr_message *m)
 {
+    if (gri_load_relaxed(&target->mailbox_max) & GRI_BOUND_RECORD)
+        return gri_bound_post(target, to, &m); /* relaxed: constant */
     int counted = reserve(target);
     if (GRI_UNLIKELY(counted < 0)) return GR_EFULL;
     gri_mailnode *chain = NULL;
@@ -86,7 +91,7 @@ static GRI_NOINLINE int post_bounded(gri_worker *worker, gr_self *target, gr_mes
     return GR_EDEAD;
 }
 
-/* Into the mailbox, and counts: 0, GR_EDEAD, GR_EFULL; GRI_MAY_DEADLOCK. */
+/* Into the mailbox, and counts: 0, GR_EDEAD, GR_EFULL; GRI_MAY_DEADLOCK; GRI_MUST_WAIT. */
 GRI_INLINE int post(gr_self *from, gri_worker *worker, gr_address to, gr_message *m)
 {
     int queued = 0;
@@ -94,7 +99,7 @@ GRI_INLINE int post(gr_self *from, gri_worker *worker, gr_address to, gr_message
     if (GRI_UNLIKELY(!target)) return GR_EDEAD;
     m->generation = (uint32_t)(to.id >> 32);
     if (GRI_UNLIKELY(gri_load_relaxed(&target->mailbox_max) != 0)) { /* relaxed: constant while alive */
-        int code = post_bounded(worker, target, m);
+        int code = post_bounded(worker, target, to, m);
         if (code != 0) return code;
         if (from && from->awaited != 0) queued = gri_deadlock_may_be(target);
     } else {
@@ -111,14 +116,29 @@ GRI_INLINE int post(gr_self *from, gri_worker *worker, gr_address to, gr_message
     return queued;
 }
 
+/* How long the sender is ready to wait: as it has said (gr_send_wait), else as the mailbox says. */
+static gr_deadline wait_until(gr_self *from, gr_address to)
+{
+    gri_more *more = from ? from->more : NULL;
+    gr_deadline until = more && more->send_until.ns ? more->send_until : gri_bound_deadline(to);
+    if (more) more->send_until.ns = 0;
+    return until;
+}
+
 GRI_COLD static int not_posted(gr_self *from, gr_address to, gr_message **message, int code)
 {
-    if (code > 0) {
+    if (code == GRI_MAY_DEADLOCK) {
         *message = NULL;
         return code;
     }
     if (gri_address_is_remote(to)) return gri_remote_deliver(from, to, message);
-    if (code != GR_EFULL) return dead_letter(from);
+    if (code == GRI_MUST_WAIT) {
+        if ((*message)->kind == GRI_MESSAGE_CALL) return code; /* who asks knows until when */
+        code = gri_bound_wait(from, to, message, wait_until(from, to));
+        if (code == 0) gri_runtime_count_message(gri_worker_of_sender(from));
+    }
+    if (code == GR_EDEAD) return dead_letter(from, to, *message);
+    if (code != GR_EFULL) return code;
     gri_runtime_count_rejected();
     return gri_fail(from, GR_EFULL, "the receiver's mailbox bound is reached");
 }
@@ -188,6 +208,25 @@ void gri_custody_return(gr_self *self, gri_custody custody, gr_message *m)
     if (custody.served) gri_serve_again(self, m);
 }
 
+int gri_deliver_report(gr_address to, gr_message **message)
+{
+    gr_self *target = gri_actor_find(to);
+    if (!target) return GR_EDEAD;
+    gr_message *m = *message;
+    m->generation = (uint32_t)(to.id >> 32);
+    m->tick = gri_runtime_tick();
+    if (gri_load_relaxed(&target->mailbox_max) & GRI_BOUND_RECORD)
+        return gri_bound_post(target, to, message); /* relaxed: constant */
+    int counted = reserve(target);
+    if (counted < 0) return counted;
+    int code = gri_push(to, m, false);
+    if (code == 0)
+        *message = NULL;
+    else if (counted)
+        gri_sub_relaxed(&target->queued, 1u); /* relaxed: see reserve */
+    return code;
+}
+
 int gr_send(gr_self *self, gr_address to, gr_message **message)
 {
     int code = gri_acting(self);
@@ -201,7 +240,22 @@ int gr_send(gr_self *self, gr_address to, gr_message **message)
         code = as_cast(self, message);
     }
     if (code == 0) code = gri_deliver(self, to, message);
-    if (GRI_UNLIKELY(code != 0)) gri_custody_return(self, custody, *message);
+    if (GRI_UNLIKELY(code != 0)) {
+        gri_custody_return(self, custody, *message);
+        code = gri_await_end(self, code);
+    }
+    return code;
+}
+
+int gr_send_wait(gr_self *self, gr_address to, gr_message **message, gr_deadline deadline)
+{
+    int code = gri_suspend_enter(self);
+    if (code != 0) return code;
+    gri_more *more = gri_actor_more(self);
+    if (!more) return gri_fail(self, GR_ENOMEM, "no memory to wait");
+    more->send_until.ns = deadline.ns ? deadline.ns : -1; /* 0: none was given */
+    code = gr_send(self, to, message);
+    more->send_until.ns = 0;
     return code;
 }
 
@@ -213,15 +267,20 @@ static GRI_NOINLINE int cast_any(gr_self *self, gr_address to, gr_site *site, co
     code = gri_pack_for(self, &m, site, format, args);
     if (GRI_UNLIKELY(code != 0)) return code;
     code = gri_deliver(self, to, &m);
-    if (GRI_UNLIKELY(code != 0)) gr_message_free(&m);
+    if (GRI_UNLIKELY(code != 0)) {
+        gr_message_free(&m);
+        code = gri_await_end(self, code);
+    }
     return code;
 }
 
 /* A message that did not get there. */
-GRI_COLD static int cast_failed(gr_self *self, gr_message *m)
+GRI_COLD static int cast_failed(gr_self *self, gr_self *target, gr_message *m)
 {
+    const uint32_t index = gri_load_relaxed(&target->task.id); /* relaxed: constant */
+    const int code = dead_letter(self, (gr_address){(uint64_t)m->generation << 32 | index}, m);
     gr_message_free(&m);
-    return dead_letter(self);
+    return code;
 }
 
 /* What woken_by does where the short way is not for that actor. */
@@ -237,7 +296,7 @@ static GRI_NOINLINE int post_busy(gri_worker *worker, gr_self *target, gr_messag
     gri_mailnode *chain = NULL;
     gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
     if (mail == GRI_MAIL_DEAD)
-        return cast_failed(gri_actor_of_task(gri_load_relaxed(&worker->current)), m); /* relaxed: own write */
+        return cast_failed(gri_actor_of_task(gri_load_relaxed(&worker->current)), target, m); /* relaxed: own write */
     if (mail == GRI_MAIL_WOKE) woken_by(worker, target, chain);
     gri_runtime_count_message(worker);
     return 0;
@@ -292,7 +351,7 @@ int gr_cast_value(gr_self *self, gr_address to, gr_value value)
         return gri_fail(self, code, code == GR_EINVAL ? "there is no value to send" : "no memory for the message");
     code = gri_deliver(self, to, &m);
     gr_message_free(&m);
-    return code;
+    return gri_await_end(self, code);
 }
 
 int gr_multicast(gr_self *self, const gr_address *to, size_t count, gr_message **message)
@@ -319,7 +378,7 @@ int gr_multicast(gr_self *self, const gr_address *to, size_t count, gr_message *
     }
     if (sent == 0 && count > 0 && code != GR_EDEAD) {
         gri_custody_return(self, custody, *message);
-        return code;
+        return gri_await_end(self, code);
     }
     gr_message_free(message);
     return sent;

@@ -12,6 +12,7 @@
 
 #include "actor/call.h"
 #include "actor/finish.h"
+#include "actor/letters.h"
 #include "actor/runtime.h"
 #include "actor/state.h"
 #include "actor/trace.h"
@@ -131,6 +132,7 @@ static void serve_message(gr_self *self, gri_serving *serving)
         describe(self);
     } else {
         gri_runtime_count_dropped();
+        gri_letter(GR_LETTER_UNWANTED, gri_actor_address(self), serving->call);
     }
 }
 
@@ -173,6 +175,19 @@ static void start(gr_self *self)
     if (self->more && self->more->ready_when_started) gr_ready(self);
 }
 
+/* The oldest message, but no call that nobody waits for any more: what took too long to get here is not worth the time. What a
+ * waker has just handed over is not asked. */
+GRI_INLINE gr_message *pop_awaited(gr_self *self)
+{
+    for (;;) {
+        gr_message *m = gri_inbox_pop(self);
+        if (GRI_LIKELY(!m || m->kind != GRI_MESSAGE_CALL || gri_call_is_awaited(m))) return m;
+        gri_runtime_count_expired();
+        gri_letter(GR_LETTER_EXPIRED, gri_actor_address(self), m);
+        gr_message_free(&m);
+    }
+}
+
 /* The next message; NULL: there is none, or the server has to end. */
 GRI_INLINE gr_message *next_message(gr_self *self)
 {
@@ -183,7 +198,7 @@ GRI_INLINE gr_message *next_message(gr_self *self)
         gri_inbox_collect(self);
         if (is_over(self)) return NULL;
     }
-    return gri_inbox_pop(self);
+    return pop_awaited(self);
 }
 
 static enum gri_outcome outcome_of(gr_self *self, enum gri_outcome outcome)

@@ -8,6 +8,7 @@
  * Who moves the generation from odd to even has the message and gives the slot back: the wheel when it fires, or gr_cancel. */
 #include "actor/timer.h"
 
+#include "actor/letters.h"
 #include "actor/remote.h"
 #include "actor/runtime.h"
 
@@ -52,6 +53,7 @@ static void fire(gri_wheel_entry *entry, gri_instant now)
     int code = gri_address_is_remote(t->to) ? gri_remote_deliver(NULL, t->to, &m) : gri_push(t->to, m, false);
     if (code != 0) {
         gri_runtime_count_dead_letter();
+        gri_letter(GR_LETTER_DEAD, t->to, m);
         gr_message_free(&m);
     }
     gri_table_give(&timers, NULL, t->index);

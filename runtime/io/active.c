@@ -3,6 +3,8 @@
 /* See active.h. */
 #include "io/active.h"
 
+#include "actor/bound.h"
+
 #include "actor/log.h"
 #include "actor/runtime.h"
 #include "io/endpoint.h"
@@ -139,8 +141,7 @@ static bool deliver(gr_self *self, gr_builder *b)
     gr_put_end(b);
     if (gr_build_message(b, &m) != 0) return false;
     m->tick = gri_runtime_tick();
-    /* relaxed, both: the bound counts, it does not publish */
-    if (gri_load_relaxed(&self->mailbox_max) != 0) gri_add_relaxed(&self->queued, 1u);
+    if (self->flags & GRI_BOUNDED) gri_bound_added(self, m);
     gri_inbox_append(self, m);
     return true;
 }
@@ -173,9 +174,7 @@ static bool deliver_end(gr_self *self, gri_socket_record *record, int error)
 
 static bool is_full(gr_self *self)
 {
-    /* relaxed, both: a bound */
-    uint32_t max = gri_load_relaxed(&self->mailbox_max), queued = gri_load_relaxed(&self->queued);
-    return max != 0 && (int32_t)queued >= 0 && queued >= max;
+    return (self->flags & GRI_BOUNDED) && gri_bound_is_full(self);
 }
 
 static enum outcome deliver_pending(gr_self *self, gri_socket_record *record)

@@ -43,11 +43,13 @@ enum gri_message_kind {
     GRI_MESSAGE_REPLY_EXCEPTION,
     GRI_MESSAGE_REPLY_INVALID_METHOD,
     GRI_MESSAGE_REPLY_KILLED, /* to a wait */
+    GRI_MESSAGE_REPLY_FULL,   /* the receiver's full mailbox has dropped the call */
     GRI_MESSAGE_REPLY_DEAD,   /* the last of the answers */
     GRI_MESSAGE_EXIT,         /* of a linked actor */
     GRI_MESSAGE_DOWN,         /* of a monitored actor */
     GRI_MESSAGE_TIMER,
-    GRI_MESSAGE_CONTROL, /* the runtime's own, never seen by actors */
+    GRI_MESSAGE_CONTROL, /* the runtime's own, never seen by actors; the next one, too */
+    GRI_MESSAGE_BELL,    /* of a bounded mailbox */
     GRI_MESSAGE_KINDS,
 };
 

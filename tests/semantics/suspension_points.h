@@ -19,6 +19,7 @@
     X(call_value, GR_ETIMEOUT, GR_EDEAD, PARKS) \
     X(wait, GR_ETIMEOUT, 0, PARKS) \
     X(wait_all, GR_ETIMEOUT, 0, PARKS) \
+    X(send_wait, GR_EFULL, GR_EDEAD, PARKS) \
     X(state_wait, GR_ETIMEOUT, GR_EDEAD, PARKS) \
     X(sleep, 0, LEAVES, PARKS) \
     X(cooperate, 0, LEAVES, SPINS) \

@@ -77,6 +77,16 @@ static int point_wait_all(gr_self *self, scene *s, gr_deadline deadline)
     return code;
 }
 
+/* Into a full mailbox. */
+static int point_send_wait(gr_self *self, scene *s, gr_deadline deadline)
+{
+    gr_message *m = NULL;
+    CHECK_OK(gr_pack(&m, "s", "one too many"));
+    int code = gr_send_wait(self, s->other, &m, deadline);
+    FREE(m);
+    return code;
+}
+
 static int point_state_wait(gr_self *self, scene *s, gr_deadline deadline)
 {
     uint64_t version = 0;
@@ -427,13 +437,29 @@ static void prepare_sockets(gr_self *self, scene *s)
         while (gr_connect(self, &waiting, s->path, gr_after_ms(3)) == 0) continue;
 }
 
+/* Never looks into its mailbox, which is full; a kill tells it to end. */
+static void deaf(gr_self *self, gr_value args)
+{
+    (void)args;
+    (void)gr_sleep(self, GR_FOREVER);
+    gr_kill_clear(self);
+}
+
+static void spawn_other(gr_self *self, scene *s)
+{
+    const bool full = s->point->run == point_send_wait;
+    CHECK_OK(gr_spawn_with(self, &s->other, full ? deaf : other_run,
+                           OPTIONS(.retain = true, .mailbox_max = full, .mailbox_policy = GR_MAILBOX_SUSPEND), "n"));
+    if (full) CHECK_OK(gr_cast(self, s->other, "s", "the one there is room for"));
+}
+
 static scene *prepare(gr_self *self, gr_value args)
 {
     scene *s = gr_alloc(self, sizeof *s);
     s->point = &points[gr_int(gr_get(args, "point"), 0)];
     s->host = gr_address_in(gr_get(args, "host"));
     s->deadline = (gr_deadline){gr_int(gr_get(args, "deadline"), 0)};
-    CHECK_OK(gr_spawn_with(self, &s->other, other_run, OPTIONS(.retain = true), "n"));
+    spawn_other(self, s);
     if (s->point->kind == SOCKET) prepare_sockets(self, s);
     CHECK_OK(gr_link(self, s->other, GR_LINK_TRAP_EXIT));
     return s;
@@ -828,7 +854,7 @@ TEST(suspension, death_of_the_other_ends_it_or_leaves_it_waiting)
         gr_address other = gr_address_in(gr_get(gr_body(m), "at"));
         FREE(m);
         if (p->death != LEAVES) WAIT_FOR(self, harness_waits(one));
-        CHECK_OK(gr_cast(self, other, "s", "end"));
+        CHECK_OK(p->run == point_send_wait ? gr_kill(other) : gr_cast(self, other, "s", "end"));
         story s = hear(self, one, false);
         CHECK_AT(p, ENTRY, 0, s.code, p->death == LEAVES ? p->timeout : p->death);
         CHECK_AT(p, ENTRY, 0, s.exit, RETURNED);
@@ -981,7 +1007,7 @@ TEST(suspension, an_attached_thread_gets_codes_only)
     EACH_POINT(p)
     {
         scene s = {.point = p, .host = gr_self_address(self)};
-        CHECK_OK(gr_spawn(self, &s.other, other_run, "n"));
+        spawn_other(self, &s);
         if (p->kind == SOCKET) prepare_sockets(self, &s);
         CHECK_AT(p, ENTRY, 0, p->run(self, &s, gr_after_us(500)), p->timeout);
         for (int now = 0; now < 2; now++) {
