@@ -88,8 +88,8 @@ int gri_bound_open(gr_self *child, const gr_spawn_options *options)
     if (options && options->mailbox_wait_ms) wait_ms = options->mailbox_wait_ms;
     child->flags |= GRI_BOUNDED;
     if (bytes_max == 0 && policy == GR_MAILBOX_FAIL) {
-        gri_store_relaxed(&child->mailbox_max,
-                          GRI_MIN(max, GRI_BOUND_RECORD - 1)); /* relaxed: published with the address */
+        /* relaxed: published with the address */
+        gri_store_relaxed(&child->mailbox_max, GRI_MIN(max, GRI_BOUND_RECORD - 1));
         return 0;
     }
     uint32_t index;

@@ -181,8 +181,8 @@ static int received(gr_self *self, gr_message *m, gr_message **ret_message)
 static GRI_NOINLINE int receive_any(gr_self *self, gr_message **ret_message, gr_deadline deadline)
 {
     int code = gri_suspend_enter(self);
-    if (GRI_UNLIKELY(self->flags & GRI_TRACED)) gri_trace_left(self); /* what it has received last has been handled */
     if (GRI_UNLIKELY(code != 0)) return code;
+    if (GRI_UNLIKELY(self->flags & GRI_TRACED)) gri_trace_left(self); /* what it has received last has been handled */
     for (;;) {
         if (self->inbox) return received(self, gri_inbox_pop(self), ret_message);
         if (self->handed || gri_mailword_peek(&self->mailbox)) {

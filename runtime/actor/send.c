@@ -77,8 +77,8 @@ GRI_COLD static int dead_letter(gr_self *from, gr_address to, const gr_message *
 /* To a receiver with a bound: 0, GR_EDEAD, GR_EFULL, GRI_MUST_WAIT. */
 static GRI_NOINLINE int post_bounded(gri_worker *worker, gr_self *target, gr_address to, gr_message *m)
 {
-    if (gri_load_relaxed(&target->mailbox_max) & GRI_BOUND_RECORD)
-        return gri_bound_post(target, to, &m); /* relaxed: constant */
+    /* relaxed: constant while alive */
+    if (gri_load_relaxed(&target->mailbox_max) & GRI_BOUND_RECORD) return gri_bound_post(target, to, &m);
     int counted = reserve(target);
     if (GRI_UNLIKELY(counted < 0)) return GR_EFULL;
     gri_mailnode *chain = NULL;
@@ -215,8 +215,8 @@ int gri_deliver_report(gr_address to, gr_message **message)
     gr_message *m = *message;
     m->generation = (uint32_t)(to.id >> 32);
     m->tick = gri_runtime_tick();
-    if (gri_load_relaxed(&target->mailbox_max) & GRI_BOUND_RECORD)
-        return gri_bound_post(target, to, message); /* relaxed: constant */
+    /* relaxed: constant while alive */
+    if (gri_load_relaxed(&target->mailbox_max) & GRI_BOUND_RECORD) return gri_bound_post(target, to, message);
     int counted = reserve(target);
     if (counted < 0) return counted;
     int code = gri_push(to, m, false);
