@@ -78,6 +78,7 @@ static int start_server(serving *s)
     if (public_host(o->public_url, host)) hosts[host_count++] = host;
     gr_rest_options rest = {
         .http = {.listen = o->listen,
+                 .unix_mode = o->unix_mode,
                  .loopback_unbounded = true, /* a proxy on this machine is one address */
                  .tls = s->tls},
         .token = o->open ? NULL : s->token,

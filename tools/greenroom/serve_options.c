@@ -25,6 +25,8 @@ enum {
       "127.0.0.1:7580 (the default), [::1]:0, *:80, unix:/run/greenroom.sock, or a port") \
     X(allow_host, "--allow-host", "HOST", NULL, \
       "a name this server answers for besides localhost, as NAME or NAME:PORT;\nmay be repeated") \
+    X(unix_mode, "--unix-mode", "MODE", NULL, \
+      "permissions of a Unix socket, as chmod takes them; 600. 660 lets a proxy of the same group in") \
     X(open, "--open", NULL, NULL, "no token: everybody on this machine may do everything; loopback only") \
     X(insecure, "--insecure", NULL, NULL, "allows an address that other machines can reach, in plain text") \
     X(tls_cert, "--tls-cert", "FILE", NULL, \
@@ -117,6 +119,16 @@ static int read_allow_host(serve_options *o, const char *value)
     if (!*value || strpbrk(value, "/ "))
         return cl_error(&serve_line, "--allow-host is '%s': a name, or name:port", value);
     o->hosts[o->host_count++] = value;
+    return 0;
+}
+
+static int read_unix_mode(serve_options *o, const char *value)
+{
+    char *end = NULL;
+    unsigned long mode = strtoul(value, &end, 8);
+    if (*value < '0' || *value > '7' || *end || mode == 0 || mode > 0777)
+        return cl_error(&serve_line, "--unix-mode is '%s': 1 to 777, octal", value);
+    o->unix_mode = (unsigned)mode;
     return 0;
 }
 

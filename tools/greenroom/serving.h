@@ -15,6 +15,7 @@ enum { HOSTS_MAX = 64, PATH_BYTES = 4096 };
 
 typedef struct serve_options {
     const char *listen; /* as gr_listen takes it */
+    unsigned unix_mode; /* 0: as gr_listen has it */
     const char *hosts[HOSTS_MAX];
     size_t host_count;
     const char *token_file;
