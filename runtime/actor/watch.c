@@ -60,12 +60,10 @@ int gri_watch_add(gr_self *self, gr_address watched, enum gri_watch_kind kind, u
     gri_more *more = gri_actor_more(self);
     gri_watch *watch = more ? gri_block_alloc(sizeof *watch) : NULL;
     if (!watch) return GR_ENOMEM;
-    *watch = (gri_watch){.watcher = gri_actor_address(self),
-                         .watched = watched,
-                         .reference = reference,
-                         .kind = (uint8_t)kind,
-                         .link_flags = (uint8_t)link_flags};
+    *watch = (gri_watch){.watcher = gri_actor_address(self), .kind = (uint8_t)kind, .link_flags = (uint8_t)link_flags};
     gri_message_init_embedded(&watch->message, (gr_value){NULL}, watch_release);
+    watch->message.sender = watched;
+    watch->message.reference = reference;
     gri_spinlock *lock = gri_watch_lock(watched);
     gri_spinlock_lock(lock);
     gr_self *target = gri_actor_find(watched);
@@ -84,10 +82,10 @@ int gri_watch_add(gr_self *self, gr_address watched, enum gri_watch_kind kind, u
 bool gri_watch_remove(gr_self *self, gri_watch *watch)
 {
     (void)self;
-    gri_spinlock *lock = gri_watch_lock(watch->watched);
+    gri_spinlock *lock = gri_watch_lock(gri_watch_watched(watch));
     gri_spinlock_lock(lock);
     bool watching = watch->state == GRI_WATCHING;
-    if (watching) delist(gri_actor_find(watch->watched), watch);
+    if (watching) delist(gri_actor_find(gri_watch_watched(watch)), watch);
     gri_spinlock_unlock(lock);
     if (!watching) return false;
     gri_list_remove(&watch->own);
@@ -163,7 +161,8 @@ void gri_watch_forget_child(gr_self *self, gr_address child)
     GRI_LIST_EACH_SAFE(link, &self->more->watching)
     {
         gri_watch *watch = GRI_LIST_ENTRY(link, gri_watch, own);
-        if (gr_address_equal(watch->watched, child)) (void)gri_watch_remove(self, watch); /* it cannot have been told */
+        if (gr_address_equal(gri_watch_watched(watch), child))
+            (void)gri_watch_remove(self, watch); /* it cannot have been told */
     }
 }
 
@@ -208,34 +207,33 @@ static enum gri_message_kind wait_kind(enum gri_outcome outcome)
     }
 }
 
-/* Without memory for the body: who, and which kind of end it was. */
+/* Without memory for the body: who, and which kind of end it was. Where the record's links were. */
 static void embed_fallback(gri_watch *watch, enum gri_outcome outcome)
 {
+    unsigned char room[GRI_WATCH_ROOM];
     gr_builder b;
     gr_value value = gri_runtime_null();
-    gr_build_into(&b, watch->room, sizeof watch->room);
+    gr_build_into(&b, room, sizeof room);
     gr_put_object(&b);
-    if (watch->kind == GRI_WATCH_MONITOR) gr_put_key(&b, "down"), gr_put_int(&b, (int64_t)watch->reference);
-    gr_put_key(&b, "address"), gr_put_address(&b, watch->watched);
+    if (watch->kind == GRI_WATCH_MONITOR) gr_put_key(&b, "down"), gr_put_int(&b, (int64_t)watch->message.reference);
+    gr_put_key(&b, "address"), gr_put_address(&b, gri_watch_watched(watch));
     gr_put_key(&b, outcome == GRI_RETURNED ? "exit" : "exception"), gr_put_null(&b);
     gr_put_end(&b);
     GRI_ASSERT(gr_build_value(&b, &value) == 0); /* room is enough for it */
-    gri_message_init_embedded(&watch->message, value, watch_release);
+    gri_message_embed_within(&watch->message, value);
 }
 
 static void tell(gri_watch *watch, gr_message *exit, enum gri_outcome outcome)
 {
     gr_message *m = &watch->message;
     gr_address watcher = watch->watcher;
-    gr_message *down = watch->kind == GRI_WATCH_MONITOR && exit ? down_body(watch->reference, gr_body(exit)) : NULL;
+    gr_message *down = watch->kind == GRI_WATCH_MONITOR && exit ? down_body(m->reference, gr_body(exit)) : NULL;
     gr_message *body = watch->kind == GRI_WATCH_MONITOR ? down : exit;
     if (body)
         gri_message_embed_shared(m, body);
     else
         embed_fallback(watch, outcome);
     gr_message_free(&down);
-    m->sender = watch->watched;
-    m->reference = watch->reference;
     bool urgent = watch->kind == GRI_WATCH_WAIT;
     m->kind = (uint8_t)(urgent                          ? wait_kind(outcome)
                         : watch->kind == GRI_WATCH_LINK ? GRI_MESSAGE_EXIT
@@ -350,7 +348,8 @@ static gri_watch *find_link(gr_self *self, gr_address to)
     GRI_LIST_EACH(link, &self->more->watching)
     {
         gri_watch *watch = GRI_LIST_ENTRY(link, gri_watch, own);
-        if (watch->kind == GRI_WATCH_LINK && gr_address_equal(watch->watched, to) && !watch->unwanted) return watch;
+        if (watch->kind == GRI_WATCH_LINK && gr_address_equal(gri_watch_watched(watch), to) && !watch->unwanted)
+            return watch;
     }
     return NULL;
 }
@@ -441,7 +440,8 @@ int gr_demonitor(gr_self *self, gr_monitor_ref ref, bool flush)
         GRI_LIST_EACH(link, &self->more->watching)
         {
             gri_watch *watch = GRI_LIST_ENTRY(link, gri_watch, own);
-            if (watch->kind == GRI_WATCH_MONITOR && watch->reference == ref.id && !watch->unwanted) found = watch;
+            if (watch->kind == GRI_WATCH_MONITOR && watch->message.reference == ref.id && !watch->unwanted)
+                found = watch;
         }
     }
     if (found) {

@@ -10,7 +10,7 @@
  * come back to it in what close returns, or are refused and freed by the sender.
  *
  * Nothing is allocated when an actor ends: the body of its exit messages is one shared record, and if even that could not be
- * had, each watch has room for a small body of its own. */
+ * had, each watch has room for a small body where its links were. */
 #ifndef GRI_ACTOR_WATCH_H
 #define GRI_ACTOR_WATCH_H
 
@@ -19,18 +19,26 @@
 enum gri_watch_kind { GRI_WATCH_LINK, GRI_WATCH_MONITOR, GRI_WATCH_WAIT };
 enum gri_watch_state { GRI_WATCHING, GRI_WATCH_SENT };
 
+/* Two cache lines. The body of last resort is written from message.outside.holder to the end of `spare`, when nobody needs any more
+ * what is there; sender (the watched one) and reference are the message's own from the beginning. */
 typedef struct gri_watch {
-    gr_message message;            /* first: the record is freed as a message */
-    struct gri_watch *next, *prev; /* in the watched one's list; guarded by its lock */
-    gri_list own;                  /* in the watcher's list; the watcher's */
-    gr_address watcher, watched;   /* constant */
-    uint64_t reference;            /* of a monitor or wait */
-    uint8_t kind, state;           /* state is guarded by the lock */
-    uint8_t link_flags;            /* enum gr_link_flags */
-    bool unwanted;                 /* the watcher's: drop the message when it arrives */
-    unsigned char room[56];        /* a body for when there is no memory for the exit record */
-    bool silent;                   /* the sender's: for this outcome there is no message, only the record's way back */
+    gr_message message;            /* first: the record is freed as a message. sender: the watched one; constant */
+    struct gri_watch *next, *prev; /* in the watched one's list; guarded by its lock, then the sender's */
+    gr_address watcher;            /* constant, the sender's */
+    unsigned char spare[16];
+    gri_list own;        /* in the watcher's list; the watcher's */
+    uint8_t kind, state; /* state is guarded by the lock */
+    uint8_t link_flags;  /* enum gr_link_flags */
+    bool unwanted;       /* the watcher's: drop the message when it arrives */
+    bool silent;         /* the sender's: for this outcome there is no message, only the record's way back */
 } gri_watch;
+#define GRI_WATCH_ROOM (offsetof(gri_watch, own) - offsetof(gri_watch, message.outside.holder))
+_Static_assert(sizeof(gri_watch) == 2 * GRI_CACHE_LINE, "an idle server with a monitor is to stay below 512 bytes");
+
+GRI_INLINE gr_address gri_watch_watched(const gri_watch *watch)
+{
+    return watch->message.sender;
+}
 
 /* Begins to watch. GR_EDEAD when watched is dead. ret_watch may be NULL. */
 GR_MUST_CHECK int gri_watch_add(gr_self *self, gr_address watched, enum gri_watch_kind kind, unsigned link_flags,

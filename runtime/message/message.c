@@ -80,8 +80,18 @@ static void body_unref(gri_body *body)
     gri_block_free(body);
 }
 
+/* The shared body of an envelope, or NULL. */
+static gri_body *holder_of(const gr_message *m)
+{
+    return (m->flags & (GRI_MESSAGE_OUTSIDE | GRI_MESSAGE_WITHIN)) == GRI_MESSAGE_OUTSIDE ? m->outside.holder : NULL;
+}
+
 GRI_NOINLINE void gri_message_release_outside(gr_message *m)
 {
+    if (m->flags & GRI_MESSAGE_WITHIN) {
+        gri_block_free(m);
+        return;
+    }
     void (*release)(gr_message *) = m->flags & GRI_MESSAGE_EMBEDDED ? m->outside.release : NULL;
     if (m->outside.holder) body_unref(m->outside.holder);
     if (release) {
@@ -183,7 +193,7 @@ int gri_message_share(gr_message **message)
 {
     gr_message *m = *message;
     bool outside = m->flags & GRI_MESSAGE_OUTSIDE;
-    if (outside ? m->outside.holder != NULL : m->body_bytes <= GRI_MESSAGE_INLINE_BYTES) return 0;
+    if (outside ? holder_of(m) != NULL : m->body_bytes <= GRI_MESSAGE_INLINE_BYTES) return 0;
     if (outside || (m->flags & GRI_MESSAGE_HELD)) return share_copy(message);
     gr_message *envelope = gri_message_new(0);
     if (!envelope) return gri_message_no_memory();
@@ -201,8 +211,7 @@ int gri_message_share(gr_message **message)
 
 int gri_message_clone_envelope(const gr_message *message, gr_message **ret_clone)
 {
-    if (!(message->flags & GRI_MESSAGE_OUTSIDE) || !message->outside.holder)
-        return gr_message_copy(gr_body(message), ret_clone);
+    if (!holder_of(message)) return gr_message_copy(gr_body(message), ret_clone);
     gr_message *clone = gri_message_new(0);
     if (!clone) return gri_message_no_memory();
     clone->flags = GRI_MESSAGE_OUTSIDE;
@@ -224,6 +233,16 @@ void gri_message_embed_shared(gr_message *m, const gr_message *source)
     m->outside.holder = source->outside.holder;
     /* relaxed: as in gri_message_clone_envelope */
     (void)gri_add_relaxed(&m->outside.holder->references, 1u);
+}
+
+void gri_message_embed_within(gr_message *m, gr_value value)
+{
+    GRI_ASSERT((m->flags & GRI_MESSAGE_EMBEDDED) && !m->outside.holder);
+    unsigned char *to = (unsigned char *)m + offsetof(struct gr_message, outside.holder);
+    const size_t bytes = gri_value_size(value.at);
+    m->flags |= GRI_MESSAGE_WITHIN;
+    m->body_bytes = (uint32_t)bytes;
+    m->outside.at = memcpy(to, value.at, bytes);
 }
 
 void gri_message_narrow(gr_message *m, gr_value part)

@@ -21,6 +21,7 @@
  *   40      at            the packed bytes
  *   48      holder        a reference-counted body that several envelopes share, or NULL
  *   56      release       with GRI_MESSAGE_EMBEDDED: what to call instead of freeing the block
+ *         or, with GRI_MESSAGE_WITHIN too: the body, as far as the record has room
  *
  * Who may do what: a message has one owner; he alone writes the envelope, and only before he pushes it. The push publishes
  * it (mo:mailbox.*). A shared body is written before the first clone exists and read-only from then on; its count is the
@@ -59,6 +60,7 @@ enum gri_message_flag {
     GRI_MESSAGE_EMBEDDED = 2, /* the envelope is part of a bigger record: release() instead of freeing */
     GRI_MESSAGE_TIMED = 8,    /* how long it waits in the mailbox is measured; taken off when it is received */
     GRI_MESSAGE_TRACED = 16,  /* the trailer is a trace context (actor/trace.h) */
+    GRI_MESSAGE_WITHIN = 32,  /* with both: the body is in the record itself, which is a block */
 };
 
 #define GRI_MESSAGE_INLINE_BYTES 24
@@ -161,6 +163,10 @@ void gri_message_init_embedded(gr_message *m, gr_value body, void (*release)(gr_
 /* Gives an envelope that is part of a bigger record (gri_message_init_embedded) the body of `source`, which
  * gri_message_share prepared and that is larger than GRI_MESSAGE_INLINE_BYTES: a reference is taken. Cannot fail. */
 void gri_message_embed_shared(gr_message *m, const gr_message *source);
+
+/* Gives such an envelope, at the beginning of a record that is a block, a copy of the value, written over the record from
+ * outside.holder on: the record is a message then and nothing else, as far as the value reaches. Cannot fail. */
+void gri_message_embed_within(gr_message *m, gr_value value);
 
 /* Makes `part`, a value inside the message's body, the whole body. The trailer goes. */
 void gri_message_narrow(gr_message *m, gr_value part);

@@ -156,6 +156,40 @@ TEST(message, embedded_in_a_record)
     }
 }
 
+/* What lies behind the place the body is written to stays as it was; the rest of the record is only a message. */
+TEST(message, embedded_with_its_body_in_the_record)
+{
+    struct record {
+        gr_message message;
+        unsigned char room[40];
+        char mine[16];
+    };
+    for (int way = 0; way < 3; way++) {
+        uint8_t storage[64];
+        gr_value v;
+        struct record *record = gri_block_alloc(sizeof *record);
+        CHECK_OK(gr_pack_into(storage, sizeof storage, &v, "{s:I,s:s}", "down", INT64_C(7), "address", "somebody"));
+        CHECK(gr_value_bytes(v) <= 56);
+        gri_message_init_embedded(&record->message, (gr_value){NULL}, count_release);
+        record->message.sender = (gr_address){3};
+        record->message.reference = 9;
+        memcpy(record->mine, "fifteen letters", sizeof record->mine);
+        gri_message_embed_within(&record->message, v);
+        gr_message *m = &record->message, *clone = NULL;
+        CHECK_STR(record->mine, "fifteen letters");
+        CHECK(gr_body(m).at != v.at && gr_equal(gr_body(m), v) && m->sender.id == 3 && m->reference == 9);
+        if (way == 1) {
+            CHECK_OK(gri_message_clone_envelope(m, &clone));
+            CHECK(gr_equal(gr_body(clone), v));
+        } else if (way == 2) {
+            CHECK_OK(gri_message_share(&m)); /* moves out of the record, which is freed */
+            CHECK(m != &record->message && m->reference == 9 && gr_equal(gr_body(m), v));
+        }
+        gr_message_free(&m);
+        gr_message_free(&clone);
+    }
+}
+
 static gr_message *held;
 
 static void leave_list(gr_message *m)
