@@ -226,10 +226,25 @@ static GRI_NOINLINE bool ends_after_message(gr_self *self, gri_serving *serving)
     return true;
 }
 
-/* Serves what is there, until the server waits, gives way or ends: it is not ours any more. Not in gri_serve_run: what is live
- * across a mark is kept in memory. */
-GRI_NOINLINE static void serve_all(gr_self *self, gri_serving *serving)
+/* What stays on the stack that serves: of one server after the other, until one of them suspends and takes it along. */
+typedef struct batch {
+    gr_self *self;
+    gri_serving serving;
+    gri_frame frame;
+} batch;
+
+GRI_INLINE void begin_batch(batch *b, gr_self *self)
 {
+    b->self = self;
+    b->serving = (gri_serving){0};
+    gri_frame_enter(self, &b->frame);
+    self->serving = &b->serving;
+}
+
+/* Serves what is there, until the server waits, gives way or ends: it is not ours any more. */
+GRI_INLINE void serve_all(gr_self *self, gri_serving *serving)
+{
+    if (GRI_UNLIKELY(!(self->flags & GRI_STARTED))) start(self);
     for (;;) {
         bool slice_is_over = false;
         while (!slice_is_over && !is_over(self)) {
@@ -263,31 +278,40 @@ GRI_NOINLINE static void serve_all(gr_self *self, gri_serving *serving)
     }
 }
 
-/* The frame of a batch: what raises lands here, and the next message is served. What changes after the mark lives in serving. */
+/* One server, and those that are to run next, as long as these are servers too: what leads from one to the other is not the
+ * worker's loop and another mark, but a few instructions. Not in gri_serve_run: what is live across a mark is kept in memory. */
+GRI_NOINLINE static void serve_batches(batch *b)
+{
+    for (;;) {
+        serve_all(b->self, &b->serving);
+        gri_task *next = gri_task_next_like(gri_serve_run);
+        if (!next) return;
+        begin_batch(b, gri_actor_of_task(next));
+    }
+}
+
+/* The frame of a batch: what raises lands here, and the next message is served. */
 void gri_serve_run(gri_task *task)
 {
-    gr_self *self = gri_actor_of_task(task);
-    gri_serving serving = {0};
-    gri_frame frame;
-    gri_frame_enter(self, &frame);
-    self->serving = &serving;
-    if (GRI_UNLIKELY(gri_jump_mark(&frame.jump) != 0)) {
-        if (frame.outcome != GRI_RAISED || !(self->flags & GRI_STARTED)) {
-            end(self, &serving, frame.outcome);
+    batch b;
+    begin_batch(&b, gri_actor_of_task(task));
+    if (GRI_UNLIKELY(gri_jump_mark(&b.frame.jump) != 0)) {
+        gr_self *self = b.self;
+        if (b.frame.outcome != GRI_RAISED || !(self->flags & GRI_STARTED)) {
+            end(self, &b.serving, b.frame.outcome);
             return;
         }
-        answer_raise(self, &serving);
+        answer_raise(self, &b.serving);
         if (self->flags & GRI_ENDING) { /* raised after gr_server_end */
-            end(self, &serving, GRI_RAISED);
+            end(self, &b.serving, GRI_RAISED);
             return;
         }
-        frame.outcome = GRI_RETURNED;
-        drop_serving(self, &serving);
+        b.frame.outcome = GRI_RETURNED;
+        drop_serving(self, &b.serving);
         if (self->flags & GRI_TRACED) gri_trace_left(self);
         gri_inbox_collect(self); /* a kill that came meanwhile */
     }
-    if (GRI_UNLIKELY(!(self->flags & GRI_STARTED))) start(self);
-    serve_all(self, &serving);
+    serve_batches(&b);
 }
 
 void gri_serve_stop(gr_self *self)

@@ -72,7 +72,8 @@ struct gri_worker {
     uint32_t ticks;
     uint16_t index;
     bool searching, spare, simulated;
-    bool overflowed; /* something may be in `overflow` */
+    bool overflowed;    /* something may be in `overflow` */
+    uint8_t loop_class; /* of its loops' stacks */
     gri_rng rng;
     gri_stack_cache stacks;
     gri_table_cache slots; /* of the layer above: free slots of its table */

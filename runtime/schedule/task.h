@@ -49,6 +49,10 @@ void gri_task_ready_last(gri_task *task);
  * no stack for the worker to go on with, the task is still running. Nothing thread-local survives it. */
 int gri_task_park(gri_task *task, gri_mailword *word, uint64_t state);
 
+/* For the `run` of tasks without a stack, when it is done with one (which has parked or ended, and is not to be touched): the next
+ * task, begun, if it is one that starts with the same function on this stack; else NULL, and run has to return. */
+gri_task *gri_task_next_like(void (*run)(gri_task *task));
+
 /* Lets the others run first; returns at once when there are none. */
 void gri_task_yield(gri_task *task);
 

@@ -353,6 +353,26 @@ static void run_task(gri_worker *worker, gri_task *task)
     task->run(task);
 }
 
+gri_task *gri_task_next_like(void (*run)(gri_task *task))
+{
+    gri_worker *worker = gri_worker_here();
+    if (GRI_UNLIKELY(worker->simulated) || (worker->ticks + 1) % PINNED_TICKS == 0 ||
+        gri_worker_slice_is_over(worker) || GRI_UNLIKELY(worker->stack->size_class != worker->loop_class))
+        return NULL;
+    gri_task *next = gri_slot_take_owner(&worker->slot);
+    if (!next) next = gri_worker_pop(worker);
+    if (!next) return NULL;
+    worker->ticks++;
+    if (GRI_UNLIKELY(next->stack || next->run != run || next->own_stack_class)) {
+        worker->resume = next; /* the loop's first */
+        return NULL;
+    }
+    next->worker = worker;
+    gri_store_relaxed(&worker->current, next);   /* relaxed: the monitor only compares and reports it */
+    gri_count_owner(&worker->counters.runs, 1u); /* relaxed: a counter */
+    return next;
+}
+
 /* Has it come from a task, not from searching, and is it to stay? */
 GRI_INLINE bool is_busy(gri_worker *worker)
 {
@@ -380,8 +400,7 @@ void gri_worker_loop(void *arg)
         if (!task) break;
         run_task(worker, task);
         worker = gri_worker_here();
-        if (GRI_UNLIKELY(worker->stack->size_class !=
-                         worker->scheduler->config.stack_class)) { /* a task's own size: not for a loop */
+        if (GRI_UNLIKELY(worker->stack->size_class != worker->loop_class)) { /* a task's own size: not for a loop */
             gri_stack *stack = fresh_loop(worker);
             if (stack) leave_stack_for(worker, stack);
         }
@@ -432,6 +451,7 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
     worker->index = (uint16_t)index;
     worker->scheduler = scheduler;
     worker->simulated = scheduler->config.simulate;
+    worker->loop_class = (uint8_t)scheduler->config.stack_class;
     gri_rng_seed(&worker->rng, scheduler->config.seed + index);
     gri_slot_init(&worker->slot);
     gri_parker_init(&worker->parker);
