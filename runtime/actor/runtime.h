@@ -77,7 +77,9 @@ GRI_INLINE gr_self *gri_actor_find_unbounded(gr_address address)
     if (GRI_UNLIKELY(!(generation & 1) || index >= gri_load_relaxed(&gri_runtime_now.actor_limit))) return NULL;
     gr_self *self = (gr_self *)(void *)gri_runtime_now.actors.base + index;
     /* mo:actor.find acquire <- actor.begin release: see gri_actor_find */
-    return GRI_LIKELY(gri_load_acquire(&self->generation_and_max) == generation) ? self : NULL;
+    if (GRI_UNLIKELY(gri_load_acquire(&self->generation_and_max) != generation)) return NULL;
+    if (!self) __builtin_unreachable(); /* or it is asked after again */
+    return self;
 #else
     (void)address;
     return NULL;

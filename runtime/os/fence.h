@@ -16,6 +16,8 @@
 
 /* mo:fence.light seq_cst <-> fence.heavy seq_cst: what the two promise */
 #define gri_fence_light() gri_fence_seq_cst()
+#define gri_fence_free() ((void)0)
+#define gri_fence_light_is_free() false
 /* mo:fence.heavy seq_cst <-> fence.light seq_cst: likewise */
 #define gri_fence_heavy() (gri_fence_seq_cst(), true)
 
@@ -32,6 +34,10 @@ GRI_INLINE void gri_fence_light(void)
         /* mo:fence.light seq_cst <-> fence.heavy seq_cst: what the two promise */
         gri_fence_seq_cst();
 }
+
+/* For who has asked beforehand whether the light fence costs nothing: that fence; where it does, this orders nothing. */
+#define gri_fence_light_is_free() gri_fence_is_asymmetric
+#define gri_fence_free() __asm__ volatile("" ::: "memory")
 
 /* Any thread. A system call: not for paths that are taken often. False: the kernel refuses (a sandbox that was closed after the
  * start), and nothing is ordered. */

@@ -26,14 +26,17 @@
 typedef struct gri_slot {
     gri_atomic_ptr item;    /* written by whoever is alone inside; published by it, and by leaving */
     gri_atomic_bool inside; /* the owner's */
-    gri_atomic_bool closed; /* the thief's */
+    gri_atomic_u8 closed;   /* the thief's: CLOSED; and FENCED, from the beginning, where no fence is light */
 } gri_slot;
+
+#define GRI_SLOT_CLOSED 1u
+#define GRI_SLOT_FENCED 2u
 
 static inline void gri_slot_init(gri_slot *slot)
 {
     gri_atomic_init(&slot->item, NULL);
     gri_atomic_init(&slot->inside, false);
-    gri_atomic_init(&slot->closed, false);
+    gri_atomic_init(&slot->closed, gri_fence_light_is_free() ? 0u : GRI_SLOT_FENCED);
 }
 
 static inline bool gri_slot_is_empty(gri_slot *slot)
@@ -42,14 +45,25 @@ static inline bool gri_slot_is_empty(gri_slot *slot)
     return gri_load_relaxed(&slot->item) == NULL;
 }
 
+/* The owner's look where its fence is a full one. */
+static inline bool gri_slot_is_closed_fenced(gri_slot *slot)
+{
+    /* mo:slot.enter seq_cst <-> slot.close seq_cst: as below */
+    gri_fence_light();
+    /* mo:slot.enter acquire <- slot.open release: as below */
+    return (gri_load_acquire(&slot->closed) & GRI_SLOT_CLOSED) != 0;
+}
+
 /* Owner. Leaves item (NULL: none) in the slot and returns what was there; false in *ret_done: a thief is at it. */
 GRI_INLINE void *gri_slot_swap_owner(gri_slot *slot, void *item, bool *ret_done)
 {
     gri_store_relaxed(&slot->inside, true); /* relaxed: the fence orders it */
-    /* mo:slot.enter seq_cst <-> slot.close seq_cst: the owner sees the slot closed, or the thief sees the owner inside */
-    gri_fence_light();
+    /* mo:slot.enter seq_cst <-> slot.close seq_cst: the owner sees the slot closed, or the thief sees the owner inside. The free
+     * fence; where there is none, FENCED is always set, and the look after it does not count */
+    gri_fence_free();
     /* mo:slot.enter acquire <- slot.open release: what the last thief has left */
-    const bool closed = gri_load_acquire(&slot->closed);
+    bool closed = gri_load_acquire(&slot->closed) != 0;
+    if (GRI_UNLIKELY(closed)) closed = gri_slot_is_closed_fenced(slot);
     void *before = NULL;
     if (GRI_LIKELY(!closed)) {
         /* relaxed, both: alone inside; leaving publishes it */
@@ -82,7 +96,9 @@ GRI_INLINE void *gri_slot_take_owner(gri_slot *slot)
 static inline void *gri_slot_steal(gri_slot *slot)
 {
     if (gri_slot_is_empty(slot)) return NULL;
-    gri_store_relaxed(&slot->closed, true); /* relaxed: the fence orders it */
+    /* relaxed, both: only who steals changes it; the fence orders it */
+    const uint8_t open = gri_load_relaxed(&slot->closed) & GRI_SLOT_FENCED;
+    gri_store_relaxed(&slot->closed, (uint8_t)(open | GRI_SLOT_CLOSED));
     /* mo:slot.close seq_cst <-> slot.enter seq_cst: see there */
     const bool fenced = gri_fence_heavy();
     void *item = NULL;
@@ -93,7 +109,7 @@ static inline void *gri_slot_steal(gri_slot *slot)
         gri_store_relaxed(&slot->item, NULL);
     }
     /* mo:slot.open release -> slot.enter acquire: that the item is gone */
-    gri_store_release(&slot->closed, false);
+    gri_store_release(&slot->closed, open);
     return item;
 }
 
