@@ -227,7 +227,7 @@ int gri_deliver_report(gr_address to, gr_message **message)
     return code;
 }
 
-int gr_send(gr_self *self, gr_address to, gr_message **message)
+static GRI_NOINLINE int send_any(gr_self *self, gr_address to, gr_message **message)
 {
     int code = gri_acting(self);
     if (GRI_UNLIKELY(code != 0)) return code;
@@ -257,6 +257,37 @@ int gr_send_wait(gr_self *self, gr_address to, gr_message **message, gr_deadline
     code = gr_send(self, to, message);
     more->send_until.ns = 0;
     return code;
+}
+
+/* What a received cast passed on does most: the receiver has no bound, and the message is the one that was received last. */
+int gr_send(gr_self *self, gr_address to, gr_message **message)
+{
+    gri_worker *worker = gri_worker_running(self);
+    gr_message *m;
+    if (GRI_UNLIKELY(!worker || !message || (m = *message) == NULL) || m->kind != GRI_MESSAGE_CAST ||
+        (m->flags & GRI_MESSAGE_EMBEDDED) || m != self->held || gri_runtime_copy_mode() != GRI_COPY_PACKED)
+        return send_any(self, to, message);
+    gr_self *target = gri_actor_find_unbounded(to);
+    if (GRI_UNLIKELY(!target)) return send_any(self, to, message);
+    const bool served = self->serving && self->serving->call == m;
+    gri_unhold(self, m);
+    if (served) self->serving->call = NULL;
+    m->sender = gri_actor_address(self);
+    m->tick = gri_runtime_tick();
+    m->generation = (uint32_t)(to.id >> 32);
+    gri_mailnode *chain = &m->node;
+    if (!gri_mailword_wake(&target->mailbox, m->generation, &m->node)) {
+        gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
+        if (GRI_UNLIKELY(mail == GRI_MAIL_DEAD)) {
+            gri_custody_return(self, (gri_custody){true, served}, m);
+            return send_any(self, to, message);
+        }
+        if (mail == GRI_MAIL_QUEUED) chain = NULL;
+    }
+    *message = NULL;
+    gri_runtime_count_message(worker);
+    if (chain) woken_by(worker, target, chain);
+    return 0;
 }
 
 static GRI_NOINLINE int cast_any(gr_self *self, gr_address to, gr_site *site, const char *format, va_list args)
