@@ -57,7 +57,8 @@ static uint64_t queue_of(gri_worker *worker)
 {
     /* What stands in the two queues that are not counted counts as one each. */
     return gri_deque_count(&worker->deque) + !gri_slot_is_empty(&worker->slot) +
-           !gri_inject_is_empty(&worker->overflow) + !gri_inject_is_empty(&worker->pinned);
+           !gri_inject_is_empty(&worker->overflow) + !gri_nursery_is_empty(&worker->nursery) +
+           !gri_inject_is_empty(&worker->pinned);
 }
 
 static const char *state_of(gri_worker *worker, const gri_task *task)

@@ -9,7 +9,7 @@
  *
  * What a message between two tasks of one worker touches: that worker's slot and the two tasks. Nothing shared.
  *
- * What a worker holds may be drained by other threads at any time: the slot by the monitor, deque and overflow by stealing,
+ * What a worker holds may be drained by other threads at any time: the slot by the monitor, deque, overflow and nursery by stealing,
  * the wheel by firing (its lock); only the queue of pinned tasks by nobody but its worker, which is what pinned means. A worker
  * that is stuck in a task therefore needs no protocol of its own: others, or a spare worker that the monitor puts in, take
  * what it holds, and it goes on as an ordinary worker when the task lets go. */
@@ -24,6 +24,7 @@
 #include "os/poller.h"
 #include "os/thread.h"
 #include "os/topology.h"
+#include "schedule/nursery.h"
 #include "schedule/task.h"
 #include "schedule/wheel.h"
 #include "sync/deque.h"
@@ -107,6 +108,7 @@ struct gri_worker {
     gri_atomic_bool in_poller; /* seq_cst with the parker's token: who wakes it looks here */
     gri_inject pinned;
     gri_inject overflow; /* what the deque had no room for, and all that came after it */
+    gri_nursery nursery; /* thereof, what has never run */
     gri_wheel wheel;
     gri_deque deque;
 };
@@ -217,7 +219,8 @@ static inline bool gri_worker_slice_is_over(gri_worker *worker)
 /* Is there anything for thieves? */
 static inline bool gri_worker_has_backlog(gri_worker *worker)
 {
-    return gri_deque_count(&worker->deque) > 0 || !gri_inject_is_empty(&worker->overflow);
+    return gri_deque_count(&worker->deque) > 0 || !gri_inject_is_empty(&worker->overflow) ||
+           !gri_nursery_is_empty(&worker->nursery);
 }
 /* Grows whenever the worker goes from one task to another, or could have. */
 static inline uint64_t gri_worker_epoch(gri_worker *worker)

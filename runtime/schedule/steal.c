@@ -33,11 +33,22 @@ static size_t steal_overflow(gri_worker *worker, gri_worker *victim, void **ret_
     return count;
 }
 
+/* The same of what has never run there. */
+static size_t steal_fresh(gri_worker *worker, gri_worker *victim, void **ret_first)
+{
+    gri_task *tasks[OVERFLOW_BATCH];
+    size_t count = gri_nursery_pop_batch(&victim->nursery, tasks, OVERFLOW_BATCH, true);
+    for (size_t i = 1; i < count; i++) gri_worker_push(worker, tasks[i]);
+    if (count > 0) *ret_first = tasks[0];
+    return count;
+}
+
 static gri_task *steal_from(gri_worker *worker, gri_worker *victim)
 {
     void *first = NULL;
     size_t count = gri_deque_steal_half(&victim->deque, &worker->deque, &first);
     if (count == 0) count = steal_overflow(worker, victim, &first);
+    if (count == 0) count = steal_fresh(worker, victim, &first);
     if (count == 0) return NULL;
     /* relaxed, both: counters */
     gri_count_owner(&worker->counters.steals, 1u);
@@ -184,7 +195,8 @@ static bool all_work_is_gone(gri_worker *worker, gri_task **ret_task)
     *ret_task = look_everywhere(worker, true);
     /* The slot and the overflow: somebody may be at them who leaves something there. */
     return *ret_task == NULL && gri_slot_is_empty(&worker->slot) && gri_inject_is_empty(&worker->overflow) &&
-           gri_inject_is_empty(&worker->scheduler->inject) && gri_inject_is_empty(&worker->pinned);
+           gri_nursery_is_empty(&worker->nursery) && gri_inject_is_empty(&worker->scheduler->inject) &&
+           gri_inject_is_empty(&worker->pinned);
 }
 
 /* Announces sleep, looks once more, sleeps. Returns a task if the last look found one. */
@@ -257,7 +269,8 @@ void gri_worker_give_up(gri_worker *worker)
         gri_thread_yield(); /* the monitor is at it */
     bool any = task != NULL;
     if (!task) task = gri_worker_pop(worker);
-    for (; task || !gri_inject_is_empty(&worker->overflow); task = gri_worker_pop(worker)) {
+    for (; task || !gri_inject_is_empty(&worker->overflow) || !gri_nursery_is_empty(&worker->nursery);
+         task = gri_worker_pop(worker)) {
         if (task)
             gri_inject_push(&worker->scheduler->inject, &task->link);
         else

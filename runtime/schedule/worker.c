@@ -30,13 +30,19 @@ GRI_NOINLINE void gri_worker_here_set(gri_worker *worker)
     gri_worker_of_thread = worker;
 }
 
-/* Behind everything that waits here: where the ring is full, and as long as anything older does, in the overflow. */
+/* Behind everything that waits here: where the ring is full, and as long as anything older does, in the overflow. What has never run
+ * goes to the nursery instead. */
 void gri_worker_push(gri_worker *worker, gri_task *task)
 {
     gri_count_owner(&worker->counters.deque_pushes, 1u); /* relaxed: a counter */
-    if (GRI_UNLIKELY(worker->overflowed) || !gri_deque_push_owner(&worker->deque, task)) {
-        worker->overflowed = true;
-        gri_inject_push(&worker->overflow, &task->link);
+    const bool fresh = !task->worker;
+    if (GRI_UNLIKELY(worker->overflowed && !fresh) || !gri_deque_push_owner(&worker->deque, task)) {
+        if (fresh && !worker->simulated) {
+            gri_nursery_push(&worker->nursery, task);
+        } else {
+            worker->overflowed = true;
+            gri_inject_push(&worker->overflow, &task->link);
+        }
         gri_count_owner(&worker->counters.spills, 1u); /* relaxed: a counter */
     }
     /* Backlog is what this worker will not run next. The hint costs two loads; a sleeper it misses is found by the monitor. */
@@ -48,19 +54,28 @@ void gri_worker_push(gri_worker *worker, gri_task *task)
     }
 }
 
-/* What has overflowed goes into the ring, as far as there is room. */
+static void push_back(gri_worker *worker, gri_task *task)
+{
+    if (!gri_deque_push_owner(&worker->deque, task)) gri_panic("a run queue is full that had room");
+}
+
+/* What has overflowed goes into the ring, as far as there is room; a quarter of it is for what has never run. */
 static void refill(gri_worker *worker)
 {
     gri_inject_node *nodes[REFILL_BATCH];
+    gri_task *fresh[REFILL_BATCH];
     size_t room = GRI_DEQUE_CAPACITY - gri_deque_count(&worker->deque);
-    size_t count = gri_inject_pop_batch(&worker->overflow, nodes, GRI_MIN(room, (size_t)REFILL_BATCH));
-    for (size_t i = 0; i < count; i++)
-        if (!gri_deque_push_owner(&worker->deque, GRI_CONTAINER_OF(nodes[i], gri_task, link)))
-            gri_panic("a run queue with room for %zu takes no more than %zu", count, i);
+    size_t share = worker->overflowed ? (room + 3) / 4 : room;
+    size_t count = gri_nursery_pop_batch(&worker->nursery, fresh, GRI_MIN(share, (size_t)REFILL_BATCH), false);
+    for (size_t i = 0; i < count; i++) push_back(worker, fresh[i]);
+    if (!worker->overflowed) return;
+    room -= count;
+    count = gri_inject_pop_batch(&worker->overflow, nodes, GRI_MIN(room, (size_t)REFILL_BATCH));
+    for (size_t i = 0; i < count; i++) push_back(worker, GRI_CONTAINER_OF(nodes[i], gri_task, link));
     if (gri_inject_is_empty(&worker->overflow)) worker->overflowed = false;
 }
 
-/* The oldest task of the ring, or of the overflow. */
+/* The oldest task of the ring, or of what had no room in it. */
 gri_task *gri_worker_pop(gri_worker *worker)
 {
     gri_task *task = gri_deque_pop_owner(&worker->deque);
@@ -68,7 +83,7 @@ gri_task *gri_worker_pop(gri_worker *worker)
      * 6 %; on one, where they are warm, spawn 5 % later. */
     char *after = gri_deque_look_owner(&worker->deque);
     for (size_t line = 0; after && line < 3; line++) GRI_PREFETCH_WRITE(after + line * GRI_CACHE_LINE);
-    if (GRI_LIKELY(task || !worker->overflowed)) return task;
+    if (GRI_LIKELY(task || (!worker->overflowed && gri_nursery_is_empty(&worker->nursery)))) return task;
     refill(worker);
     return gri_deque_pop_owner(&worker->deque);
 }
@@ -102,7 +117,7 @@ void gri_task_ready_last(gri_task *task)
     gri_worker *worker = gri_worker_here();
     if (!worker || task->home)
         ready_elsewhere(gri_scheduler_now, task);
-    else
+    else if (GRI_LIKELY(gri_nursery_is_empty(&worker->nursery)) || !gri_nursery_give_way(&worker->nursery, task))
         gri_worker_push(worker, task);
 }
 
@@ -156,7 +171,7 @@ GRI_NOINLINE static gri_task *now_and_then(gri_worker *worker)
     }
     /* After it, so that a timer's actor does not wait for one more slice. */
     if (slice_is_over || worker->ticks % HOUSEKEEPING_TICKS == 0) gri_worker_housekeeping(worker);
-    if (worker->overflowed) refill(worker);
+    if (worker->overflowed || (slice_is_over && !gri_nursery_is_empty(&worker->nursery))) refill(worker);
     return worker->ticks % PINNED_TICKS == 0 ? pinned(worker) : NULL;
 }
 
@@ -301,7 +316,7 @@ GRI_NOINLINE int gri_task_park(gri_task *task, gri_mailword *word, uint64_t stat
 static bool is_alone(gri_worker *worker)
 {
     return gri_slot_is_empty(&worker->slot) && gri_deque_count(&worker->deque) == 0 && !worker->overflowed &&
-           gri_inject_is_empty(&worker->pinned);
+           gri_nursery_is_empty(&worker->nursery) && gri_inject_is_empty(&worker->pinned);
 }
 
 void gri_task_yield(gri_task *task)
@@ -457,6 +472,7 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
     gri_parker_init(&worker->parker);
     gri_inject_init(&worker->pinned);
     gri_inject_init(&worker->overflow);
+    gri_nursery_init(&worker->nursery);
     gri_wheel_init(&worker->wheel, gri_clock_now());
     gri_deque_init(&worker->deque);
     gri_stack_cache_init(&worker->stacks, GRI_STACKS_KEPT);
