@@ -265,7 +265,10 @@ int gr_send(gr_self *self, gr_address to, gr_message **message)
     gri_worker *worker = gri_worker_running(self);
     gr_message *m;
     if (GRI_UNLIKELY(!worker || !message || (m = *message) == NULL) || m->kind != GRI_MESSAGE_CAST ||
-        (m->flags & GRI_MESSAGE_EMBEDDED) || m != self->held || gri_runtime_copy_mode() != GRI_COPY_PACKED)
+        (m->flags & ~GRI_MESSAGE_OUTSIDE) != GRI_MESSAGE_HELD || m != self->held)
+        return send_any(self, to, message);
+    /* relaxed: a request */
+    if (GRI_UNLIKELY(gri_load_relaxed(&worker->send_specially)) || GRI_UNLIKELY(self->flags & GRI_TRACED))
         return send_any(self, to, message);
     gr_self *target = gri_actor_find_unbounded(to);
     if (GRI_UNLIKELY(!target)) return send_any(self, to, message);
@@ -273,7 +276,7 @@ int gr_send(gr_self *self, gr_address to, gr_message **message)
     gri_unhold(self, m);
     if (served) self->serving->call = NULL;
     m->sender = gri_actor_address(self);
-    m->tick = gri_runtime_tick();
+    m->tick = gri_load_relaxed(&worker->tick_ms); /* relaxed: coarse time */
     m->generation = (uint32_t)(to.id >> 32);
     gri_mailnode *chain = &m->node;
     if (!gri_mailword_wake(&target->mailbox, m->generation, &m->node)) {
