@@ -213,6 +213,7 @@ static void end(gr_self *self, gri_serving *serving, enum gri_outcome outcome)
     self->frame = NULL;
     self->serving = NULL;
     gr_message_free(&serving->answer);
+    *serving = (gri_serving){0};
     /* An unanswered call is still held: finish answers it with GR_EDEAD. */
     gri_actor_finish(self, outcome_of(self, outcome));
 }
@@ -233,10 +234,10 @@ typedef struct batch {
     gri_frame frame;
 } batch;
 
+/* serving is all zero: at first, and again when a server has parked or ended. */
 GRI_INLINE void begin_batch(batch *b, gr_self *self)
 {
     b->self = self;
-    b->serving = (gri_serving){0};
     gri_frame_enter(self, &b->frame);
     self->serving = &b->serving;
 }
@@ -266,7 +267,7 @@ GRI_INLINE void serve_all(gr_self *self, gri_serving *serving)
         self->frame = NULL;
         /* In the place of `serving`, for who looks at an idle server. relaxed: ours */
         self->idle.number = (uint32_t)gri_load_relaxed(&self->task.worker->counters.runs);
-        self->idle.ms = gri_runtime_tick();
+        self->idle.ms = gri_load_relaxed(&self->task.worker->tick_ms);
         const bool any = self->inbox || self->handed;
         if (GRI_LIKELY(!any) && gri_mailword_park(&self->mailbox, GRI_MAIL_WAIT_ANY)) return;
         if (any || slice_is_over) {
@@ -294,6 +295,7 @@ GRI_NOINLINE static void serve_batches(batch *b)
 void gri_serve_run(gri_task *task)
 {
     batch b;
+    b.serving = (gri_serving){0};
     begin_batch(&b, gri_actor_of_task(task));
     if (GRI_UNLIKELY(gri_jump_mark(&b.frame.jump) != 0)) {
         gr_self *self = b.self;
