@@ -11,6 +11,7 @@ const WATCHED_MS = Number(process.env.WATCHED_MS) || 90000;
 
 const ACTORS = [["orders", 7], ["sessions", 12], ["billing", 4], ["search", 5]];
 const server = new Server();
+const taken = [];
 let working = true;
 
 /* Traffic that rises and falls, until it is told to stop. */
@@ -20,7 +21,7 @@ async function work(number) {
         const level = 0.5 + 0.5 * Math.sin(Date.now() / 9000);
         const path = paths[Math.floor(paths.length * ((i * 0.618) % 1) ** 2)];
         await server.api("POST", path, {add: i % 10}).catch(() => {}); /* a kept connection may end just then */
-        if (i % 5 === 0) await server.api("POST", "/lines/-/call/run", Array(8).fill("green threads carry small messages between small actors")).catch(() => {});
+        if (i % 5 === 0) await server.api("POST", "/lines/-/call/run", Array(80).fill("green threads carry small messages between small actors")).catch(() => {});
         await new Promise((resolve) => { setTimeout(resolve, 2 + 14 * (1 - level)); });
     }
 }
@@ -50,7 +51,7 @@ function small(file) {
 async function picture(page, name) {
     const file = join(FOLDER, `${name}.png`);
     await page.screenshot({path: file, animations: "disabled", caret: "hide"});
-    small(file);
+    taken.push(file);
 }
 
 const views = {
@@ -63,8 +64,7 @@ const views = {
         await picture(page, "dark");
     },
     async actor(page) {
-        await page.getByLabel("Search actors").fill("lobby");
-        await page.click(".actors a:text-is('lobby')");
+        await page.goto(server.page("/lobby"));
         await page.getByLabel("Method", {exact: true}).fill("say");
         await page.getByLabel("Argument (JSON)").fill("{\"from\": \"ann\", \"text\": \"hello\"}");
         for (const text of ["hello", "is anybody there?", "yes"]) await server.api("POST", "/lobby/-/call/say", {from: "ann", text});
@@ -97,3 +97,4 @@ working = false;
 await Promise.all(workers);
 await stopBrowser();
 await server.close();
+taken.forEach(small);

@@ -65,11 +65,11 @@ export class ActorPage {
             h("div", {class: "actor-head"}, h("div", {}, this.title, h("p", {class: "under-title"}, this.badge, " ", this.behaviour)), this.kill),
             this.names, this.full, this.end,
             h("div", {class: "columns wide-left"},
-                h("section", {class: "card", "aria-labelledby": "state-title"},
-                    h("div", {class: "card-head"}, h("h2", {id: "state-title"}, "Published state"), this.changed), this.state),
+                h("div", {class: "column"}, h("section", {class: "card", "aria-labelledby": "state-title"},
+                    h("div", {class: "card-head"}, h("h2", {id: "state-title"}, "Published state"), this.changed), this.state), this.chart.element),
                 h("section", {class: "card", "aria-labelledby": "facts-title"}, h("h2", {id: "facts-title"}, "Facts"), this.facts,
                     h("h3", {}, "Links"), this.links)),
-            h("div", {class: "columns"}, this.chart.element, messageForm(this.path), callForm(this.path, this.methods)));
+            h("div", {class: "columns"}, messageForm(this.path), callForm(this.path, this.methods)));
     }
 
     start() {
