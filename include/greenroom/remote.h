@@ -26,6 +26,8 @@
  * seconds since it was sent; what is lost or refused is counted as a dead letter, and a warning in the log says so now and then.
  * A message of {"remotecall", "method", "message", "timeout"} would be a call there: GR_EINVAL.
  *
+ * What an actor asks and casts within a trace (trace.h) carries it there, as traceparent.
+ *
  * Calls and waits are made by the calling actor, whose deadline and kills end them; a call that is given up may still be done
  * there. Without a deadline they last as long as the connection does; of a machine that has gone TCP says so within a minute.
  * gr_link, gr_monitor, gr_register, gr_inspect and gr_state are GR_EUNSUPPORTED for remote addresses. gr_alive says whether the

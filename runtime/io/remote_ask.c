@@ -55,15 +55,26 @@ static int explain(gr_self *self, int code, bool reached)
     return gri_fail(self, GR_ECLOSED, "the connection was lost before the answer: %s", why);
 }
 
+/* The traceparent field: of the message that is carried, or of the actor that asks. */
+static bool print_trace(gr_self *self, const gri_remote_request *request, char text[GR_TRACE_TEXT_BYTES])
+{
+    gr_trace trace;
+    bool traced = request->carried ? gr_trace_of(request->carried, &trace) == 0
+                                   : (self->flags & GRI_TRACED) && gr_trace_get(self, &trace) == 0;
+    if (traced) gr_trace_print(&trace, text);
+    return traced;
+}
+
 int gri_remote_fetch(gr_self *self, gr_response **ret_response, const gri_remote_request *request, gr_deadline deadline)
 {
-    char url[GR_REMOTE_URL_BYTES + 64], bearer[GRI_REMOTE_TOKEN_BYTES + 8];
-    gr_fetch_header headers[3] = {{"Accept", "application/json"}};
+    char url[GR_REMOTE_URL_BYTES + 64], bearer[GRI_REMOTE_TOKEN_BYTES + 8], trace[GR_TRACE_TEXT_BYTES];
+    gr_fetch_header headers[4] = {{"Accept", "application/json"}};
     size_t count = 1;
     snprintf(url, sizeof url, "%s%s", request->url, request->suffix ? request->suffix : "");
     if (request->body) headers[count++] = (gr_fetch_header){"Content-Type", "application/json"};
     memcpy(bearer, "Bearer ", 7);
     if (gri_remote_token_for(request->url, bearer + 7)) headers[count++] = (gr_fetch_header){"Authorization", bearer};
+    if (print_trace(self, request, trace)) headers[count++] = (gr_fetch_header){"traceparent", trace};
     const gr_fetch_request fetch = {
         .url = url,
         .method = request->method,

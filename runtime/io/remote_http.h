@@ -10,6 +10,7 @@
 #include "message/address.h"
 
 #include <greenroom/fetch.h>
+#include <greenroom/trace.h>
 
 /* ---- URLs (pure) ---- */
 
@@ -39,13 +40,14 @@ gri_answer_form gri_remote_answer_form(const char *url);
 
 /* ---- requests ---- */
 
-/* One request with our token, JSON both ways. GR_EUNREACHABLE and GR_ECLOSED as <greenroom/remote.h> has them; unwinding kills
+/* One request with our token and the trace that it belongs to, JSON both ways. GR_EUNREACHABLE and GR_ECLOSED as <greenroom/remote.h> has them; unwinding kills
  * come as GR_EKILLED. suffix follows the URL. own_connection: it is made once, come what may. */
 typedef struct gri_remote_request {
     const char *method, *url, *suffix;
     const char *body; /* NULL: none; the actor's */
     size_t body_bytes;
     bool own_connection;
+    const gr_message *carried; /* whose trace it is; NULL: the actor's */
 } gri_remote_request;
 GR_MUST_CHECK int gri_remote_fetch(gr_self *self, gr_response **ret_response, const gri_remote_request *request,
                                    gr_deadline deadline);

@@ -174,8 +174,11 @@ static int64_t retry_after_s(const gr_response *response)
 static int try(gr_self *self, const letter *l, const char *body, size_t bytes, bool *ret_again, int64_t *pause_ms)
 {
     gr_response *response = NULL;
-    const gri_remote_request request = {
-        .method = l->message ? "POST" : "DELETE", .url = l->url, .body = body, .body_bytes = bytes};
+    const gri_remote_request request = {.method = l->message ? "POST" : "DELETE",
+                                        .url = l->url,
+                                        .body = body,
+                                        .body_bytes = bytes,
+                                        .carried = l->message};
     int code = gri_remote_fetch(self, &response, &request, (gr_deadline){l->until});
     *ret_again = code == GR_EUNREACHABLE;
     if (code != 0) return code;

@@ -422,6 +422,36 @@ TEST(remote, a_full_queue_refuses_and_a_stop_ends_it)
     CHECK_EQ(gri_sockets_open(), 0);
 }
 
+TEST(remote, a_trace_goes_along)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    http_script s = http_script_start(self);
+    gr_address a = at(&s, "/a");
+    gr_trace trace;
+    char text[GR_TRACE_TEXT_BYTES], field[GR_TRACE_TEXT_BYTES + 16];
+    for (int within = 0; within < 2; within++) {
+        if (within) {
+            CHECK_OK(gr_trace_new(&trace));
+            CHECK_OK(gr_trace_set(self, &trace));
+            CHECK_OK(gr_trace_get(self, &trace));
+            snprintf(field, sizeof field, "\r\ntraceparent: %s\r\n", gr_trace_print(&trace, text));
+        }
+        http_script_answer(&s, "202 Accepted\r\n", "{\"response\":\"\",\"message\":1}");
+        CHECK_OK(gr_call(self, NULL, a, "m", SOON, "n"));
+        http_script_answer(&s, "202 Accepted\r\n", "");
+        CHECK_OK(gr_cast(self, a, "n"));
+        gr_message *asked[2] = {NULL, NULL};
+        for (int i = 0; i < 2; i++) asked[i] = http_script_asked(&s);
+        for (int i = 0; i < 2; i++) {
+            const char *head = gr_string(gr_get(gr_body(asked[i]), "head"), "");
+            CHECK((strstr(head, within ? field : "traceparent") != NULL) == (within == 1));
+            FREE(asked[i]);
+        }
+    }
+    END(self);
+}
+
 /* ---- tokens ---- */
 
 static bool has_token(http_script *s, const char *token)
