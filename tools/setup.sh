@@ -67,6 +67,18 @@ packages_install() {
     rm -f "$log"
 }
 
+# promtool_install YES: Prometheus's checker, into build/promtool: the program alone, for its package would start a server. Without
+# it tests/metrics is content with less.
+promtool_install() {
+    folder=$top/build/promtool
+    if [ "$1" = 0 ] || [ -x "$folder/usr/bin/promtool" ] || command -v promtool >/dev/null 2>&1; then return; fi
+    command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1 || return 0
+    echo "unpacking: promtool" >&2
+    mkdir -p "$folder"
+    (cd "$folder" && apt-get -q download prometheus && dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb \
+        usr/bin/prometheus) >"$folder/log" 2>&1 </dev/null || echo "promtool could not be had: see $folder/log" >&2
+}
+
 # playwright_install YES: playwright-core as tests/dashboard/package-lock.json pins it, into build/playwright.
 playwright_install() {
     folder=$top/build/playwright

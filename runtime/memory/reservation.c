@@ -36,6 +36,8 @@ int gri_reservation_init(gri_reservation *r, size_t bytes, size_t bytes_least, s
             low = reserve_closed(bytes, alignment);
         }
         if (low) {
+            /* Debuggers that write a core themselves would write all of it. Refused: they do. */
+            (void)madvise(low, bytes, MADV_DONTDUMP);
             *r = (gri_reservation){low, bytes, 0};
             return 0;
         }
@@ -56,6 +58,7 @@ bool gri_reservation_open(gri_reservation *r, size_t bytes, size_t step)
     if (bytes > r->bytes) return false;
     bytes = GRI_MIN(gri_align_up(bytes, step), r->bytes);
     if (gri_vmem_protect_rw(r->low + r->open_bytes, bytes - r->open_bytes) != 0) return false;
+    (void)madvise(r->low + r->open_bytes, bytes - r->open_bytes, MADV_DODUMP); /* one map entry with what is open */
     r->open_bytes = bytes;
     return true;
 }

@@ -3,7 +3,7 @@
 /* Address space that is opened from its low end up.
  *
  * What is not open yet is inaccessible: mlockall cannot populate it, strict overcommit does not charge it, and a wild access
- * faults. The open part is one map entry, zeroed, and costs memory where it is touched. Addresses never move.
+ * faults, and core files leave it out. The open part is one map entry, zeroed, and costs memory where it is touched. Addresses never move.
  *
  * Owned by whoever owns the structure; gri_reservation_open needs the owner's lock. */
 #ifndef GRI_MEMORY_RESERVATION_H
