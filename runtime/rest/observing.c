@@ -10,10 +10,10 @@
 #include <greenroom/build.h>
 #include <greenroom/observe.h>
 
+#include "rest/event_stream.h"
 #include "rest/query.h"
 #include "rest/requests.h"
 #include "rest/shared.h"
-#include "rest/event_stream.h"
 
 static int answer_message(const gri_request *r, int code, gr_message **message, const char *what)
 {

@@ -7,9 +7,9 @@
 #include <greenroom/registry.h>
 
 #include "rest/ending.h"
+#include "rest/event_stream.h"
 #include "rest/query.h"
 #include "rest/requests.h"
-#include "rest/event_stream.h"
 
 /* The end, or GR_ETIMEOUT, GR_EKILLED (this server drains), GR_ECLOSED (nobody is there to be told any more). */
 static int wait_for_end(const gri_request *r, gri_ending *ending, double seconds)
