@@ -321,3 +321,38 @@ TEST(watching, http_1_0_and_what_comes_behind_a_stream)
     answer_free(&a), client_close(&old);
     scene_end(&s);
 }
+
+static int64_t live_actors(void)
+{
+    gr_counters counters;
+    CHECK_OK(gr_counters_read(&counters));
+    return (int64_t)counters.actors;
+}
+
+/* Many streams of one actor that publishes fast: each client gets the newest state and the end, and nothing stays behind. */
+TEST(watching, hundreds_of_streams)
+{
+    enum { STREAMS = 400 };
+    scene s = scene_begin((gr_rest_options){.http.connections = 1000, .streams = STREAMS});
+    static events e[STREAMS];
+    event got;
+    int64_t before = live_actors();
+    (void)scene_spawn(&s, "script", "a", 0);
+    for (int i = 0; i < STREAMS; i++) e[i] = events_open(&s, "/a/-/events?interval=0", "");
+    for (int i = 0; i < STREAMS; i++) events_expect(&e[i], "state", "{}");
+    for (int round = 0; round < 5; round++) scene_expect(&s, "POST", "/a", "", "{\"burst\":10000}", 202, NULL);
+    scene_expect(&s, "POST", "/a", "", "\"last\"", 202, NULL);
+    for (int i = 0; i < STREAMS; i++) {
+        do CHECK(events_next(&e[i], &got));
+        while (strcmp(got.data, "\"last\"") != 0 && (event_free(&got), true));
+        event_free(&got);
+    }
+    for (int i = 0; i < STREAMS / 2; i++) events_close(&e[i]); /* half of them go, the others see the end */
+    scene_expect(&s, "DELETE", "/a", "", NULL, 200, NULL);
+    for (int i = STREAMS / 2; i < STREAMS; i++) {
+        events_expect(&e[i], "exit", "{\"killed\":true}");
+        events_close(&e[i]);
+    }
+    while (live_actors() > before) sched_yield(); /* the connections */
+    scene_end(&s);
+}
