@@ -89,7 +89,10 @@ GR_ANY_THREAD const char *gr_rest_address(const gr_rest *rest);
  * requests elsewhere while those that come are still served; NULL: it answers for itself again. By itself it answers 503 when
  * the server is stopping, when the runtime has no workers, and when there is no memory for messages. */
 GR_ANY_THREAD void gr_rest_ready(gr_rest *rest, const char *why_not);
-/* As gr_http_stop. Event streams and long polls end at once. */
+/* Ends event streams and long polls, which would go on for as long as their clients like, and begins none any more; readyz
+ * answers 503, everything else goes on. For who stops a server in steps of his own: gr_rest_stop begins with it. */
+GR_ANY_THREAD void gr_rest_drain(gr_rest *rest);
+/* As gr_http_stop, after gr_rest_drain. */
 GR_SUSPENDS int gr_rest_stop(gr_self *self, gr_rest **rest, gr_deadline deadline);
 
 /* The same application without a server, to put behind middleware of your own: give gr_rest_application's result to

@@ -14,7 +14,7 @@ typedef struct gri_ending {
     gr_message *down; /* once it has come */
 } gri_ending;
 
-/* Begins to watch; gri_ending_fini always follows. Errors: GR_ENOMEM. */
+/* Begins to watch; gri_ending_fini follows, also after an error. Errors: GR_ENOMEM. */
 int gri_ending_init(gri_ending *ending, gr_self *self, gr_address address);
 void gri_ending_fini(gri_ending *ending);
 

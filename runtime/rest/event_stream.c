@@ -49,31 +49,21 @@ static int begin(gri_stream *s)
     return send_text(s);
 }
 
-/* Also when the connection's actor is ended in the middle. */
-static void leave(gr_self *self, void *arg)
-{
-    (void)self;
-    gri_stream_end(arg);
-}
-
 int gri_stream_run(const gri_request *r, int (*follow)(gri_stream *stream, void *arg), void *arg)
 {
     gr_self *self = r->env->self;
     gri_stream s = {.request = r, .text = {.self = self}};
+    gri_stay *stay = NULL;
     if (strcmp(r->env->method, "HEAD") == 0) return begin(&s);
-    if (!gri_stream_begin(r->shared))
+    int code = gri_stay_begin(r->shared, self, true, &stay);
+    if (code == GR_EFULL)
         return gri_answer_problem_header(r->respond, 503, "Retry-After", "5", "there are too many event streams");
-    int code = gr_defer(self, leave, r->shared);
-    if (code != 0) {
-        gri_stream_end(r->shared);
-        return gri_answer_code(r->respond, code, "the stream was not begun");
-    }
+    if (code != 0) return gri_answer_code(r->respond, code, "no stream");
     gr_kill_release(self);
     code = begin(&s);
     if (code == 0) code = follow(&s, arg);
     gr_kill_hold(self);
     gri_buffer_free(&s.text);
-    gri_stream_end(r->shared);
-    (void)gr_defer_cancel(self, leave, r->shared);
+    gri_stay_end(self, stay);
     return code == GR_EKILLED ? 0 : code; /* a drain: what has been sent is a whole answer */
 }

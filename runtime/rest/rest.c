@@ -247,6 +247,12 @@ void gr_rest_ready(gr_rest *rest, const char *why_not)
     pthread_mutex_unlock(&shared->lock);
 }
 
+void gr_rest_drain(gr_rest *rest)
+{
+    gr_rest_ready(rest, "the server is stopping");
+    gri_shared_drain(&rest->shared);
+}
+
 gr_application gr_rest_application(gr_rest *rest)
 {
     return (gr_application){run, rest};
@@ -279,7 +285,7 @@ const char *gr_rest_address(const gr_rest *rest)
 int gr_rest_stop(gr_self *self, gr_rest **rest, gr_deadline deadline)
 {
     if (!rest || !*rest) return 0;
-    gr_rest_ready(*rest, "the server is stopping"); /* for who still comes on a connection that is at work */
+    gr_rest_drain(*rest); /* also for who still comes on a connection that is at work */
     int code = gr_http_stop(self, &(*rest)->server, deadline);
     if (!(*rest)->server) gr_rest_free(rest);
     return code;

@@ -22,19 +22,69 @@ void gri_shared_fini(gri_shared *shared)
     pthread_mutex_destroy(&shared->lock);
 }
 
-bool gri_stream_begin(gri_shared *shared)
+/* Also when the actor is ended in the middle. */
+static void leave(gr_self *self, void *arg)
 {
+    gri_stay *stay = arg;
+    gri_shared *shared = stay->shared;
+    (void)self;
     pthread_mutex_lock(&shared->lock);
-    bool room = shared->streams < shared->streams_max;
-    shared->streams += room;
+    if (stay->prev)
+        stay->prev->next = stay->next;
+    else
+        shared->stays = stay->next;
+    if (stay->next) stay->next->prev = stay->prev;
+    shared->streams -= stay->streams;
     pthread_mutex_unlock(&shared->lock);
-    return room;
 }
 
-void gri_stream_end(gri_shared *shared)
+static int enter(gri_shared *shared, gri_stay *stay)
+{
+    int code = 0;
+    pthread_mutex_lock(&shared->lock);
+    if (shared->draining) {
+        code = GR_ENOTRUNNING;
+    } else if (stay->streams && shared->streams >= shared->streams_max) {
+        code = GR_EFULL;
+    } else {
+        stay->next = shared->stays;
+        if (stay->next) stay->next->prev = stay;
+        shared->stays = stay;
+        shared->streams += stay->streams;
+    }
+    pthread_mutex_unlock(&shared->lock);
+    return code;
+}
+
+int gri_stay_begin(gri_shared *shared, gr_self *self, bool streams, gri_stay **ret_stay)
+{
+    gri_stay *stay = gr_alloc(self, sizeof *stay);
+    if (!stay) return GR_ENOMEM;
+    *stay = (gri_stay){.shared = shared, .actor = gr_self_address(self), .streams = streams};
+    int code = enter(shared, stay);
+    if (code == 0 && gr_defer(self, leave, stay) != 0) {
+        leave(self, stay);
+        code = GR_ENOMEM;
+    }
+    if (code == 0)
+        *ret_stay = stay;
+    else
+        gr_free(self, stay);
+    return code;
+}
+
+void gri_stay_end(gr_self *self, gri_stay *stay)
+{
+    leave(self, stay);
+    (void)gr_defer_cancel(self, leave, stay);
+    gr_free(self, stay);
+}
+
+void gri_shared_drain(gri_shared *shared)
 {
     pthread_mutex_lock(&shared->lock);
-    shared->streams--;
+    shared->draining = true;
+    for (gri_stay *stay = shared->stays; stay; stay = stay->next) (void)gr_kill(stay->actor);
     pthread_mutex_unlock(&shared->lock);
 }
 

@@ -10,6 +10,7 @@
 #include "rest/event_stream.h"
 #include "rest/query.h"
 #include "rest/requests.h"
+#include "rest/shared.h"
 
 /* The end, or GR_ETIMEOUT, GR_EKILLED (this server drains), GR_ECLOSED (nobody is there to be told any more). */
 static int wait_for_end(const gri_request *r, gri_ending *ending, double seconds)
@@ -44,6 +45,7 @@ static int answer_end(const gri_request *r, const gri_ending *ending)
 int gri_wait_actor(const gri_request *r)
 {
     gri_ending ending;
+    gri_stay *stay = NULL;
     gr_address address;
     double seconds = 0;
     int code = gri_request_actor(r, &address);
@@ -51,8 +53,11 @@ int gri_wait_actor(const gri_request *r)
     if (!gri_query_seconds(r->env->query, "timeout", GRI_CALL_WAIT_S, GRI_CALL_WAIT_S_MAX, &seconds))
         return gr_response_problem(r->respond, 400, "timeout: 0 to %d seconds", GRI_CALL_WAIT_S_MAX);
     code = gri_ending_init(&ending, r->env->self, address);
-    if (code != 0) return gri_answer_code(r->respond, code, "cannot wait");
-    code = wait_for_end(r, &ending, seconds);
+    if (code == 0) code = gri_stay_begin(r->shared, r->env->self, false, &stay);
+    if (code == 0) {
+        code = wait_for_end(r, &ending, seconds);
+        gri_stay_end(r->env->self, stay);
+    }
     if (code == 0)
         code = answer_end(r, &ending);
     else if (code == GR_ETIMEOUT || code == GR_EKILLED) /* not yet: come again */

@@ -291,6 +291,26 @@ TEST(watching, a_drain_ends_streams_and_waits_in_order)
     scene_end(&s);
 }
 
+/* In steps of one's own: first what would go on for ever, then the rest. */
+TEST(watching, a_drain_without_a_stop)
+{
+    scene s = scene_begin((gr_rest_options){0});
+    event none;
+    (void)scene_spawn(&s, "script", "a", 0);
+    events e = events_open(&s, "/a/-/events", ""), figures = events_open(&s, "/-/events?interval=10000", "");
+    events_expect(&e, "state", "{}"), events_expect(&figures, "stats", NULL);
+    gr_rest_drain(s.rest);
+    CHECK(!events_next(&e, &none) && !events_next(&figures, &none));
+    CHECK(client_closed(&e.client));
+    scene_expect(&s, "GET", "/a/-/events", "", NULL, 503, NULL);
+    scene_expect(&s, "GET", "/a/-/wait", "", NULL, 503, NULL);
+    scene_expect(&s, "GET", "/-/readyz", "", NULL, 503, NULL);
+    scene_expect(&s, "POST", "/a", "", "5", 202, NULL); /* everything else goes on */
+    scene_expect(&s, "HEAD", "/a/-/events", "", NULL, 200, NULL);
+    events_close(&e), events_close(&figures);
+    scene_end(&s);
+}
+
 TEST(watching, http_1_0_and_what_comes_behind_a_stream)
 {
     scene s = scene_begin((gr_rest_options){0});

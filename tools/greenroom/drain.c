@@ -57,6 +57,7 @@ int serving_drain(serving *s)
     gr_deadline deadline = gr_after_ms(s->options->drain_ms);
     bool late = false;
     gate_close(s->gate);
+    gr_rest_drain(s->rest); /* event streams would go on for ever */
     signals_expire(s->options->drain_ms + KILL_MS + OVERTIME_MS);
     if (gr_attach(&s->self) != 0) return EXIT_FAILED;
     while (gate_count(s->gate) > 0 && !passed(deadline)) (void)gr_sleep(s->self, gr_after_ms(TICK_MS));
