@@ -235,7 +235,8 @@ const char *gri_listing_read(gri_listing *l, const char *query)
         return "sort: address, name, behaviour, state, messages, mailbox or memory, with - in front for the reverse";
     if (!read_after(l, query)) return "after: the \"next\" of an answer with the same sort";
     if (l->resumed && l->offset) return "offset and after exclude each other";
-    if (gri_query_text(query, "search", l->search, sizeof l->search) == GRI_BAD) return "search: one text of at most 255 bytes";
+    if (gri_query_text(query, "search", l->search, sizeof l->search) == GRI_BAD)
+        return "search: one text of at most 255 bytes";
     if (gri_query_text(query, "behaviour", l->behaviour, sizeof l->behaviour) == GRI_BAD)
         return "behaviour: the whole name of one";
     if (gri_query_text(query, "state", l->state, sizeof l->state) == GRI_BAD || !is_one_of(l->state, states))
