@@ -288,6 +288,16 @@ test("a wrong token in the address is said, and another one can be given", limit
     assert.equal(page.url(), `${server.url}/`);
 }));
 
+test("what is no token is said to be none", limit, () => withPage(server, {}, async (page) => {
+    for (const fragment of ["token=%zz", "token=x%0d%0ay", "a=b&token=<img>"]) {
+        await page.goto("about:blank");
+        await page.goto(`${server.url}/#${fragment}`);
+        await untilText(page, "#notice", "64 hexadecimal digits");
+        assert.equal(page.url(), `${server.url}/`);
+        assert.equal(await page.evaluate(() => sessionStorage.getItem("greenroom.token")), null);
+    }
+}));
+
 test("nobody's actor is said to be nobody's, until it is there", limit, () => withPage(server, {}, async (page) => {
     await page.goto(server.page("/not-yet"));
     await untilText(page, "#end", "No actor answers");

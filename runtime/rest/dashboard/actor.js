@@ -13,6 +13,7 @@ import {rate} from "./rates.js";
 import {actorPath, parse, request} from "./server.js";
 import {Stream} from "./stream.js";
 
+const INTERVAL_MS = 100; /* between two states: what comes faster is left out, the newest never */
 const INFO_MS = 1000;
 const ROWS_MAX = 330;
 const LINKS_SHOWN = 50;
@@ -38,7 +39,7 @@ export class ActorPage {
         this.behaviourShown = undefined;
         this.changes = 0;
         this.build();
-        this.stream = new Stream(`${path}/-/events`, {onEvent: (event, data) => this.onEvent(event, data),
+        this.stream = new Stream(`${path}/-/events?interval=${INTERVAL_MS}`, {onEvent: (event, data) => this.onEvent(event, data),
             onState: (state) => this.onState(state)});
     }
 

@@ -22,7 +22,7 @@ function seriesColours(count) {
 /* Of its plugins only these two: the legend's sets inline styles, which the page's policy forbids, and ours is better to read. */
 if (window.Dygraph) window.Dygraph.PLUGINS = [window.Dygraph.Plugins.Axes, window.Dygraph.Plugins.Grid];
 
-/* What draws has draw(rows, [from, to]), restyle() and resize(). */
+/* What draws has draw(rows, [from, to]), restyle(), resize() and drop(). */
 function dygraphLines(plot, chart) {
     const labels = ["time", ...chart.series.map((series) => series.label)];
     let graph = null;
@@ -67,6 +67,9 @@ function dygraphLines(plot, chart) {
         resize() {
             graph?.resize();
         },
+        drop() {
+            graph?.destroy();
+        },
     };
 }
 
@@ -98,6 +101,7 @@ function sparkLines(plot, chart) {
         },
         restyle() {},
         resize() {},
+        drop() {},
     };
 }
 
@@ -125,14 +129,15 @@ export class Chart {
         this.cells = series.map(() => ["least", "mean", "most", "last"].map(() => h("td", {}, "–")));
         this.plot = h("div", {class: "plot"});
         this.when = h("span", {class: "legend-when"});
-        this.drawing = h("div", {class: "drawing", role: "img", "aria-label": title}, this.plot);
+        this.drawing = h("div", {class: "drawing", role: "img", "aria-label": `${title}, the last minutes: see Numbers`}, this.plot);
         this.element = h("figure", {class: "card chart"},
             h("figcaption", {class: "chart-head"}, h("h3", {}, title), this.legend()), this.drawing, this.table());
         this.lines = window.Dygraph ? dygraphLines(this.plot, this) : sparkLines(this.plot, this);
-        new ResizeObserver(() => {
+        this.watch = new ResizeObserver(() => {
             this.lines.resize();
             this.draw();
-        }).observe(this.plot);
+        });
+        this.watch.observe(this.plot);
         charts.add(this);
     }
 
@@ -177,4 +182,6 @@ export function restyleCharts() {
 
 export function dropChart(chart) {
     charts.delete(chart);
+    chart.watch.disconnect();
+    chart.lines.drop();
 }

@@ -4,7 +4,7 @@
  * and the focus goes back to where it was. */
 import {announce, bdi, field, h, replace, visible} from "./dom.js";
 import {mayChange, namePath, parse, request} from "./server.js";
-import {setToken, token} from "./token.js";
+import {isToken, setToken, token} from "./token.js";
 
 const dialog = document.getElementById("dialog");
 
@@ -53,7 +53,7 @@ export async function askToken(why) {
     input.value = token();
     await show(token() ? "The token" : "A token is needed", form(async () => {
         const text = input.value.trim();
-        if (text && !/^[0-9a-f]{64}$/i.test(text)) return void one.error("A token is 64 hexadecimal digits.");
+        if (text && !isToken(text)) return void one.error("A token is 64 hexadecimal digits.");
         const kept = token();
         setToken(text);
         if (text && await mayChange() === "no") {

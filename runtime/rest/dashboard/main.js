@@ -8,7 +8,7 @@ import {announce, h, replace, setText, visible} from "./dom.js";
 import {EXITS_SHOWN, Overview} from "./overview.js";
 import {address, mayChange, namePath, onUnauthorized, parse, request} from "./server.js";
 import {Stream} from "./stream.js";
-import {onToken, token} from "./token.js";
+import {hadMalformedToken, onToken, token} from "./token.js";
 
 const INTERVAL_MS = 1000;
 const HIDDEN_MS = 10000; /* a tab that nobody has looked at for so long gives its connections back: browsers have six a server */
@@ -92,7 +92,7 @@ function connected() {
     checkToken();
     loadExits();
     if (!actor) overview.actors.start();
-    else if (actor.stream.state !== "live") actor.resume();
+    else if (actor.stream.state === "waiting") actor.resume();
 }
 
 /* The stream brings what happens from now on. */
@@ -163,8 +163,8 @@ async function checkToken() {
     const may = await mayChange();
     $("token").dataset.may = may;
     setText($("token"), RIGHTS[may]);
-    if (may === "no" && token()) wantToken();
-    else if (may === "yes") hideNotice();
+    if (may === "yes") hideNotice();
+    else if (may === "no" && (token() || hadMalformedToken())) wantToken();
 }
 
 function hideNotice() {
@@ -175,7 +175,7 @@ function hideNotice() {
 /* The server has refused. Said once, above everything; asking is left to the user. */
 function wantToken() {
     if (!$("notice").hidden) return;
-    const text = token() ? "The server refuses the token of this page. It may have been started anew."
+    const text = hadMalformedToken() ? "What the address has as the token is none: a token is 64 hexadecimal digits." : token() ? "The server refuses the token of this page. It may have been started anew."
         : "The server wants a token for this.";
     replace($("notice"), h("span", {}, text), " ", h("button", {type: "button", onclick: () => ask()}, "Enter the token"));
     $("notice").hidden = false;

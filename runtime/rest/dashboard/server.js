@@ -54,13 +54,13 @@ async function failure(response, quiet) {
     return new Refused(response.status, problem, Number(response.headers.get("Retry-After")) || 0);
 }
 
-/* The whole response; not 2xx: Refused. quiet: a 401 is only that. */
+/* The server knows no cookies, but a proxy in front of it may. The whole response; not 2xx: Refused. quiet: a 401 is only that. */
 export async function open(method, path, {body, headers: more, signal, quiet} = {}) {
     let response;
     try {
         response = await fetch(address(path), {
             method, body, signal, headers: headers(body === undefined ? more : {"Content-Type": "application/json", ...more}),
-            cache: "no-store", credentials: "omit", redirect: "error",
+            cache: "no-store", credentials: "same-origin", redirect: "error",
         });
     } catch (error) {
         if (error.name === "AbortError") throw error;

@@ -9,6 +9,7 @@ let current = "";
 
 function store(text) {
     current = text;
+    malformed = false;
     try {
         if (text) sessionStorage.setItem(KEY, text);
         else sessionStorage.removeItem(KEY);
@@ -17,11 +18,23 @@ function store(text) {
     }
 }
 
+export function isToken(text) {
+    return /^[0-9a-f]{64}$/i.test(text);
+}
+
+let malformed = false;
+
+/* Was there something in the address that cannot be a token? */
+export function hadMalformedToken() {
+    return malformed;
+}
+
 /* Takes it from the fragment, if there is one. */
 function take() {
     const match = /^#(?:.*&)?token=([^&]*)/.exec(location.hash);
     if (!match) return false;
-    store(decodeURIComponent(match[1]).trim());
+    if (isToken(match[1])) store(match[1]);
+    else malformed = true;
     history.replaceState(history.state, "", location.pathname + location.search);
     return true;
 }
