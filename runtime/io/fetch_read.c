@@ -357,8 +357,8 @@ int gr_response_status(const gr_response *response)
 
 const char *gr_response_header(const gr_response *response, const char *name)
 {
-    const char *at = response->head, *end = response->head + response->head_bytes;
-    while (at && at < end) {
+    const char *at = response->head, *end = at ? at + response->head_bytes : at;
+    while (at < end) {
         const char *value = at + strlen(at) + 1;
         if (strcasecmp(at, name) == 0) return value;
         at = value + strlen(value) + 1;

@@ -44,6 +44,7 @@ static int parse_authority(const char *at, size_t bytes, gri_url *u, const char 
     const uint16_t port = named ? name.port : (uint16_t)gri_endpoint_port(&endpoint);
     if (port == 0) return refuse(ret_why, "nobody is at port 0");
     if (colon) *colon = '\0';
+    snprintf(u->address, sizeof u->address, "%s:%u", text, port); /* no noughts before the port: it is compared, too */
     if (port == usual)
         snprintf(u->authority, sizeof u->authority, "%s", text);
     else

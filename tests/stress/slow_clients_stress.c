@@ -17,6 +17,8 @@
  * are timed while all are there, and it fails if they have not been.
  * R11 in full, which needs 20,000 descriptors in a process:
  *     slow_clients_stress --idle 9900 --slow 10000 --deadline-ms 20000 --honest-ms 5000 --drip-ms 10000 --strict */
+#include "base/atomic.h"
+
 #include <greenroom.h>
 #include <greenroom/wsgi.h>
 
@@ -96,7 +98,7 @@ static void receive_all(int fd, void *data, size_t bytes)
 
 /* ---- the server ---- */
 
-static char *volatile stack_place; /* somewhere in a connection's stack */
+static gri_atomic_u64 stack_place; /* somewhere in a connection's stack; relaxed: any will do */
 
 static int application(void *state, const gr_environ *env, gr_responder *respond)
 {
@@ -105,7 +107,7 @@ static int application(void *state, const gr_environ *env, gr_responder *respond
     size_t bytes;
     char here = 0;
     (void)state;
-    stack_place = &here;
+    gri_store_relaxed(&stack_place, (uint64_t)(uintptr_t)&here); /* relaxed: see there */
     if (strcmp(env->path, "/big") == 0) return gr_response_send(respond, 200, "text/plain", big, sizeof big);
     int code = gr_input_all(env, &body, &bytes);
     return code != 0 ? code : gr_response_send(respond, 200, "application/json", "{\"balance\":7}", 13);
@@ -171,7 +173,8 @@ static void serve(int in, int out)
         report r;
         gr_http_counters_read(server, &r.counters);
         r.resident = command == 'm' ? resident() : 0;
-        r.stacks = command == 'm' && stack_place ? resident_around((uintptr_t)stack_place) : 0;
+        r.stacks =
+            command == 'm' ? resident_around((uintptr_t)gri_load_relaxed(&stack_place)) : 0; /* relaxed: see there */
         send_all(out, &r, sizeof r);
     }
     if (gr_http_stop(self, &server, gr_after_s(60)) != 0) die("gr_http_stop");

@@ -27,6 +27,9 @@ TEST(url, leads_to_host_and_target)
     leads("http://example.org:443/", false, "example.org", "example.org:443", "example.org:443", "/");
     leads("http://example.org:/x", false, "example.org", "example.org", "example.org:80", "/x");
     leads("http://127.0.0.1:8080?q", false, "127.0.0.1", "127.0.0.1:8080", "127.0.0.1:8080", "?q");
+    leads("http://h:00800/", false, "h", "h:800", "h:800", "/");
+    leads("http://h:0080/", false, "h", "h", "h:80", "/");
+    leads("http://[::1]:008/", false, "::1", "[::1]:8", "[::1]:8", "/");
     leads("http://[::1]/", false, "::1", "[::1]", "[::1]:80", "/");
     leads("https://[2001:db8::1]:8443/", true, "2001:db8::1", "[2001:db8::1]:8443", "[2001:db8::1]:8443", "/");
     leads("http://a#/b", false, "a", "a", "a:80", "");
