@@ -84,7 +84,6 @@ function showConnection(state, detail) {
         countdown = setInterval(tick, 500);
     }
     document.body.classList.toggle("stale", state === "waiting" || state === "held");
-    if (state === "refused") wantToken();
     if (state === "live") connected();
 }
 
