@@ -10,6 +10,7 @@
  *     dropped    displaced      a full mailbox dropped it (drop_newest, drop_oldest); a call was answered GR_EFULL
  *     expired    expired        a call that its caller no longer waited for, dropped before a server ran it
  *     unwanted   dropped        what was no call, to a server without on_message
+ *     lost       dead_letters   a cast to a remote address that nobody has taken, or that may not have arrived (remote.h)
  *
  * A message that could not be sent (GR_EDEAD) is its sender's still, or is freed with the call; it is reported all the same. What
  * is refused (GR_EFULL) is no dead letter: counter rejected. */
@@ -26,7 +27,8 @@ enum gr_letter_reason {
     GR_LETTER_DISCARDED,
     GR_LETTER_DROPPED,
     GR_LETTER_EXPIRED,
-    GR_LETTER_UNWANTED
+    GR_LETTER_UNWANTED,
+    GR_LETTER_LOST
 };
 /* "dead", "late", …; static. "?" for what is none. */
 GR_ANY_THREAD const char *gr_letter_reason_name(enum gr_letter_reason reason);

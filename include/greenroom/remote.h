@@ -23,7 +23,7 @@
  * Casts and kills wait in a queue for their host, kills in front; a few connections to a host take from it, and what one actor
  * casts to another one there arrives in that order. A full queue (GR_REMOTE_QUEUE_MAX) is GR_EFULL. A cast is done at most once:
  * it is tried again while there is no connection, or the other side is full (after its Retry-After), for GR_REMOTE_CAST_S
- * seconds since it was sent; what is lost or refused is counted as a dead letter, and a warning in the log says so now and then.
+ * seconds since it was sent; what is lost or refused is a dead letter (dead_letter.h), and a warning in the log says so now and then.
  * A message of {"remotecall", "method", "message", "timeout"} would be a call there: GR_EINVAL.
  *
  * What an actor asks and casts within a trace (trace.h) carries it there, as traceparent.

@@ -19,7 +19,7 @@ static gri_atomic_u64
 
 const char *gr_letter_reason_name(enum gr_letter_reason reason)
 {
-    static const char *const names[] = {"dead", "late", "discarded", "dropped", "expired", "unwanted"};
+    static const char *const names[] = {"dead", "late", "discarded", "dropped", "expired", "unwanted", "lost"};
     return (unsigned)reason < sizeof names / sizeof *names ? names[reason] : "?";
 }
 

@@ -229,10 +229,7 @@ int gri_remote_deliver(gr_self *from, gr_address to, gr_message **message)
     if ((*message)->kind == GRI_MESSAGE_CALL) return GRI_IS_REMOTE;
     const gri_transport *table = reach(to, url);
     int code = table ? table->cast(from, url, message) : is_dead(from);
-    if (code == 0)
-        gri_runtime_count_message(gri_worker_of_sender(from));
-    else if (code == GR_EDEAD)
-        gri_runtime_count_dead_letter();
+    if (code == 0) gri_runtime_count_message(gri_worker_of_sender(from));
     return code;
 }
 

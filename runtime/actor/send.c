@@ -131,7 +131,10 @@ GRI_COLD static int not_posted(gr_self *from, gr_address to, gr_message **messag
         *message = NULL;
         return code;
     }
-    if (gri_address_is_remote(to)) return gri_remote_deliver(from, to, message);
+    if (gri_address_is_remote(to)) {
+        code = gri_remote_deliver(from, to, message);
+        if (code != GR_EDEAD) return code;
+    }
     if (code == GRI_MUST_WAIT) {
         if ((*message)->kind == GRI_MESSAGE_CALL) return code; /* who asks knows until when */
         code = gri_bound_wait(from, to, message, wait_until(from, to));

@@ -12,6 +12,7 @@
  *
  * One spin lock guards lanes and queues; a list of them is walked under it (as many as there are hosts with mail). Casting may
  * happen under the lock of a timer wheel, and takes this one inside it. */
+#include "actor/letters.h"
 #include "actor/log.h"
 #include "actor/registry.h"
 #include "actor/runtime.h"
@@ -64,7 +65,13 @@ static gri_atomic_i64 said_at; /* when there was one; whoever moves it writes th
 
 static void undelivered(const letter *l, const char *why)
 {
+    gr_address to = GR_DEAD_ADDRESS;
     gri_runtime_count_dead_letter();
+    /* relaxed: as gri_letter. The URL is looked up again: while it waited, its address may have gone */
+    if (l->message && gri_load_relaxed(&gri_letters_wanted)) {
+        if (gri_remote_intern(l->url, &to) != 0) to = GR_DEAD_ADDRESS;
+        gri_letter(GR_LETTER_LOST, to, l->message);
+    }
     const gri_instant now = gri_clock_monotonic();
     int64_t last = gri_load_relaxed(&said_at); /* relaxed, all: a counter and a time that publish nothing */
     gri_add_relaxed(&unsaid, 1u);

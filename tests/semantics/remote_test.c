@@ -401,6 +401,13 @@ TEST(remote, what_is_not_delivered_is_a_dead_letter)
     CHECK_OK(gr_cast(self, a, "i", 1));
     expect_asked(&s, "POST", NULL);
     WAIT_FOR(self, harness_counters().dead_letters == before + 4);
+    CHECK_OK(gr_letters_to(gr_self_address(self)));
+    http_script_answer(&s, "404 Not Found\r\n", "");
+    CHECK_OK(gr_cast(self, a, "{s:i}", "n", 7));
+    expect_asked(&s, "POST", NULL);
+    EXPECT(self, "{s:s,s:A,s:A,s:{s:i}}", "dead_letter", "lost", "to", a, "from", gr_self_address(self), "message", "n",
+           7);
+    CHECK_OK(gr_letters_to(GR_NO_ADDRESS));
     CHECK_EQ(gr_cast(self, a, "{s:s,s:s,s:n,s:n}", "remotecall", "x", "method", "m", "message", "timeout"), GR_EINVAL);
     EXPECT_NOTHING(self);
     END(self);
