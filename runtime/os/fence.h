@@ -16,8 +16,11 @@
 
 /* mo:fence.light seq_cst <-> fence.heavy seq_cst: what the two promise */
 #define gri_fence_light() gri_fence_seq_cst()
-#define gri_fence_free() ((void)0)
-#define gri_fence_light_is_free() false
+/* Programs set it: whether the free fence is one. */
+static bool gri_fence_is_asymmetric GRI_UNUSED;
+#define gri_fence_light_is_free() gri_fence_is_asymmetric
+/* mo:fence.light seq_cst <-> fence.heavy seq_cst: what the two promise */
+#define gri_fence_free() (gri_fence_is_asymmetric ? gri_fence_seq_cst() : (void)0)
 /* mo:fence.heavy seq_cst <-> fence.light seq_cst: likewise */
 #define gri_fence_heavy() (gri_fence_seq_cst(), true)
 

@@ -21,6 +21,19 @@ static void setup(void)
     pushed = 0;
 }
 
+static void setup_fenced(void)
+{
+    gri_fence_is_asymmetric = false;
+    setup();
+}
+
+/* Where the owner's fence costs nothing, and its first look counts. */
+static void setup_free(void)
+{
+    gri_fence_is_asymmetric = true;
+    setup();
+}
+
 static void take(void *taken)
 {
     item *i = taken;
@@ -70,8 +83,10 @@ static void thief(void)
 int main(int argc, char **argv)
 {
     static const explore_program programs[] = {
-        {"put", setup, {owner, thief}, check, NULL, 4, 2, 0},
-        {"take", setup, {taker, thief}, check, NULL, 4, 2, 0},
+        {"put", setup_fenced, {owner, thief}, check, NULL, 4, 2, 0},
+        {"take", setup_fenced, {taker, thief}, check, NULL, 4, 2, 0},
+        {"put_free", setup_free, {owner, thief}, check, NULL, 4, 2, 0},
+        {"take_free", setup_free, {taker, thief}, check, NULL, 4, 2, 0},
         {NULL, NULL, {NULL}, NULL, NULL, 0, 0, 0},
     };
     return explore_main(argc, argv, programs);
