@@ -33,7 +33,7 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_observe_stats(gr_message **ret_stats);
  *     {"address", "names": [text, …], "behaviour": text or null, "kind": "server", "thread" or "attached", "state": as
  *      gr_inspect, "waits_for": text or null, "waits_since_ms": or null, "mailbox", "mailbox_max": 0 if unbounded, "messages",
  *      "publications", "memory", "stack": bytes of it in use, 0 if it has none, "links": [addresses of actors that are linked to
- *      it], "monitors": how many watch it otherwise, "worker": that runs it, or null}
+ *      it], "supervisor": address or null, "monitors": how many watch it otherwise, "worker": that runs it, or null}
  * Errors: GR_EDEAD, GR_ENOTRUNNING, GR_EFORKED, GR_ENOMEM, GR_EFULL. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_observe_actor(gr_address address, gr_message **ret_info);
 
@@ -51,7 +51,8 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_observe_exits(size_t max, gr_message **ret_ex
 GR_ANY_THREAD GR_MUST_CHECK int gr_metrics(char **ret_text, size_t *ret_bytes);
 
 /* All of it as text for people: the runtime, its workers, and a line for each actor alive: address, names, behaviour, what it is,
- * where it runs or what it waits for and since when, its mailbox, what it has received, its memory. In pieces of some kilobytes, whole
+ * where it runs or what it waits for and since when, its mailbox, what it has received, its memory; then the trees of
+ * supervisors. In pieces of some kilobytes, whole
  * lines, to a descriptor, or to a function that returns 0 to go on. Not from signal handlers: it allocates.
  * Errors: GR_ENOTRUNNING, GR_EFORKED, GR_ENOMEM, GR_ESYSTEM (writing failed); or what the function has returned. */
 GR_ANY_THREAD int gr_dump(int descriptor);

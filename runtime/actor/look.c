@@ -7,6 +7,7 @@
 #include "actor/overflow.h"
 #include "actor/runtime.h"
 #include "actor/serve.h"
+#include "actor/supervisor.h"
 #include "message/shape.h"
 #include "message/utf8.h"
 #include "os/clock.h"
@@ -262,6 +263,7 @@ int gri_look_at(gr_address address, gri_look *ret_look)
     gri_look look = {
         .address = address,
         .is_server = seen.task.run == gri_serve_run,
+        .is_supervisor = (seen.flags & GRI_SERVER) && seen.server == &gri_supervisor_server,
         .is_attached = (seen.flags & GRI_ATTACHED) != 0,
         .is_waiting = mail == GRI_MAIL_WAIT_ANY || mail == GRI_MAIL_WAIT_URGENT,
         .received = seen.received,

@@ -13,7 +13,7 @@
 typedef struct gri_look {
     gr_address address;
     const char *state; /* static: "running", "waiting", "ending", "attached" */
-    bool is_server, is_attached, is_waiting;
+    bool is_server, is_supervisor, is_attached, is_waiting;
     uint32_t received, mailbox_max;
     uint64_t mailbox; /* messages waiting; see gri_look_mailbox */
     uint64_t memory;  /* bytes: its block, what it has allocated, its state, the part of its stack that is in use */

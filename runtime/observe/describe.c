@@ -11,6 +11,7 @@
 
 #include <greenroom/build.h>
 #include <greenroom/observe.h>
+#include <greenroom/supervisor.h>
 #include <stdlib.h>
 
 #define LINKS_SHOWN 100
@@ -97,6 +98,12 @@ int gr_observe_actor(gr_address address, gr_message **ret_info)
     put_number(&b, "memory", look.memory);
     put_number(&b, "stack", look.stack);
     put_watchers(&b, address);
+    gr_address supervisor = gr_supervisor_of(address);
+    gr_put_key(&b, "supervisor");
+    if (gr_address_equal(supervisor, GR_NO_ADDRESS))
+        gr_put_null(&b);
+    else
+        put_address(&b, supervisor);
     gr_put_key(&b, "worker");
     if (look.worker < 0)
         gr_put_null(&b);

@@ -4,6 +4,7 @@
 #include "actor/registry.h"
 #include "actor/runtime.h"
 #include "observe/figures.h"
+#include "observe/trees.h"
 #include "observe/waits.h"
 #include "observe/workers.h"
 
@@ -23,6 +24,7 @@ typedef struct dump {
     void *arg;
     gri_text text;
     uint64_t actors;
+    gri_trees trees;
 } dump;
 
 /* Hands over what there is, and begins anew. */
@@ -113,11 +115,16 @@ static int add_actor(void *arg, gr_address address)
     const gr_behaviour *behaviour;
     if (gri_look_at(address, &look) != 0) return 0;
     d->actors++;
+    if (look.is_supervisor) gri_trees_note(&d->trees, address);
     gri_text_add(t, "actor %s", gr_address_print(address, printed));
     gri_registry_each_name(address, add_name, t);
     gri_registry_about(address, name, &behaviour);
     if (behaviour) gri_text_add(t, " %s", behaviour->name);
-    gri_text_add(t, ", %s", look.is_attached ? "attached thread" : look.is_server ? "server" : "green thread");
+    gri_text_add(t, ", %s",
+                 look.is_attached     ? "attached thread"
+                 : look.is_supervisor ? "supervisor"
+                 : look.is_server     ? "server"
+                                      : "green thread");
     add_activity(t, address, &look);
     gri_text_add(t, "; %llu in the mailbox", (unsigned long long)look.mailbox);
     if (look.mailbox_max) gri_text_add(t, " of %u", look.mailbox_max);
@@ -135,6 +142,7 @@ int gr_dump_to(put_fn put, void *arg)
     gri_worker_look worker;
     for (unsigned id = 0; code == 0 && gri_worker_look_at(id, &worker); id++) add_worker(&d, &worker);
     if (code == 0) code = gr_each(add_actor, &d);
+    gri_trees_print(&d.trees, &d.text);
     if (code == 0) gri_text_add(&d.text, "%llu actors\n", (unsigned long long)d.actors);
     if (code == 0) code = flush(&d);
     free(d.text.at);

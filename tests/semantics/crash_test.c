@@ -127,6 +127,7 @@ TEST(crash, says_which_actor_and_of_what_message)
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         int status;
         char message[64];
+        if (INSTRUMENTED && ways[i].number != SIGABRT) continue; /* found before it happens */
         const char *text = last_words(in_a_server, ways[i].how, &status);
         expect_death(status, ways[i].number);
         if (!strstr(text, ways[i].says)) TEST_FAIL("%s: %s", ways[i].how, text);

@@ -4,6 +4,7 @@
 #include "support/desk.h"
 
 #include <greenroom/observe.h>
+#include <greenroom/supervisor.h>
 #include <sched.h>
 
 static gr_message *stats(void)
@@ -516,6 +517,41 @@ TEST(dump, comes_in_pieces)
     END(self);
 }
 
+static const gr_child leaves[] = {{.id = "leaf", .entry = harness_idle}};
+static const gr_supervisor branch = {.strategy = GR_ONE_FOR_ALL, .children = leaves, .child_count = 1};
+static const gr_child branches[] = {{.id = "branch", .supervisor = &branch}, {.id = "twig", .entry = harness_idle}};
+static const gr_supervisor root = {.children = branches, .child_count = 2};
+
+TEST(dump, shows_whom_supervisors_supervise)
+{
+    gr_self *self = BEGIN();
+    gr_address top, below;
+    gr_message *m = NULL;
+    char line[512], text[GR_ADDRESS_TEXT_BYTES];
+    CHECK_OK(gr_spawn_supervisor(self, &top, &root, OPTIONS(.name = "top")));
+    CHECK_OK(gr_call(self, &m, top, "ready", SOON, "n"));
+    FREE(m);
+    CHECK_OK(gr_call(self, &m, top, "which_children", SOON, "n"));
+    below = gr_address_in(gr_get(gr_at(gr_body(m), 0), "address"));
+    FREE(m);
+    pieces p = {0};
+    CHECK_OK(gr_dump_to(collect, &p));
+    snprintf(line, sizeof line,
+             "\nsupervisor %s \"top\", one_for_one, running: 2 of 2 up, 0 restarts\n  branch: %s, up, one_for_all, ",
+             text_of(top), gr_address_print(below, text));
+    if (!strstr(p.text, line)) TEST_FAIL("no %s in %s", line, p.text);
+    CHECK(strstr(p.text, "\n    leaf: ") && strstr(p.text, "\n  twig: "));
+    CHECK(strstr(p.text, "\n5 actors\n"));
+    free(p.text);
+    m = about(below);
+    CHECK_STR(gr_string(gr_get(gr_body(m), "supervisor"), NULL), text_of(top));
+    FREE(m);
+    m = about(top);
+    CHECK_EQ(gr_type_of(gr_get(gr_body(m), "supervisor")), GR_NULL);
+    FREE(m);
+    END(self);
+}
+
 /* ---- time in mailboxes ---- */
 
 static int64_t timed(gr_self *self)
@@ -558,5 +594,77 @@ TEST(observe, time_in_mailboxes_is_measured)
     CHECK(number(times, NULL, "p50") <= number(times, NULL, "p99"));
     CHECK(number(times, NULL, "p99") <= number(times, NULL, "max"));
     FREE(m);
+    END(self);
+}
+
+/* ---- while everything moves ---- */
+
+static void short_life(gr_self *self, gr_value args)
+{
+    gr_message *m = NULL;
+    gr_address other = gr_address_in(args);
+    void *memory = gr_alloc(self, 3000);
+    for (int i = 0; i < 20; i++)
+        if (gr_cast(self, other, "{s:i,s:s}", "n", i, "text",
+                    "long enough for a block that is not the smallest of all blocks") != 0)
+            break;
+    if (gr_call(self, &m, other, "none", gr_after_ms(1), "n") == 0) gr_message_free(&m);
+    gr_free(self, memory);
+    if (gr_receive(self, &m, gr_after_ms(1)) == 0) gr_message_free(&m);
+}
+
+static bool churning(void *flag)
+{
+    return __atomic_load_n((bool *)flag, __ATOMIC_RELAXED);
+}
+
+/* Spawns actors that send to it, call it and die, and forgets what it gets. */
+static void churns(gr_self *self, gr_value args)
+{
+    void *flag = (void *)(uintptr_t)gr_int(args, 0);
+    while (churning(flag)) {
+        gr_address child;
+        gr_message *m;
+        for (int i = 0; i < 10; i++)
+            if (gr_spawn(self, &child, short_life, "A", gr_self_address(self)) != 0) return;
+        while (gr_receive(self, &m, gr_after_ms(1)) == 0) gr_message_free(&m);
+        if (gr_killed(self)) return;
+    }
+}
+
+static int look_at_each(void *arg, gr_address address)
+{
+    gr_actor_info info;
+    gr_message *m = NULL;
+    int code = gr_inspect(address, &info);
+    CHECK(code == 0 || code == GR_EDEAD);
+    code = gr_observe_actor(address, &m);
+    CHECK(code == 0 || code == GR_EDEAD);
+    gr_message_free(&m);
+    ++*(uint64_t *)arg;
+    return 0;
+}
+
+/* Everything is looked at while actors begin, send, wait and end as fast as they can. */
+TEST(observe, looking_is_safe_while_everything_moves)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN_WITH(.workers = 2);
+    static bool on = true;
+    gr_address churner;
+    for (int i = 0; i < 3; i++) CHECK_OK(gr_spawn(self, &churner, churns, "I", (int64_t)(uintptr_t)&on));
+    uint64_t looks = 0;
+    for (int i = 0; i < 30 || looks < 500; i++) {
+        pieces p = {0};
+        char *text = NULL;
+        CHECK_OK(gr_dump_to(collect, &p));
+        free(p.text);
+        CHECK_OK(gr_metrics(&text, NULL));
+        free(text);
+        gr_message *m = stats();
+        FREE(m);
+        CHECK_OK(gr_each(look_at_each, &looks));
+    }
+    __atomic_store_n(&on, false, __ATOMIC_RELAXED);
     END(self);
 }

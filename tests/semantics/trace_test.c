@@ -281,6 +281,9 @@ TEST(trace, a_message_is_passed_on_within_the_passers)
     CHECK_OK(gr_send(self, actor, &m));
     heard h = hear(self);
     CHECK_STR(h.carried, me);
+    m = RECEIVE(self); /* "done", with a trace of its own no more */
+    CHECK_STR(gr_string(gr_body(m), "?"), "done");
+    FREE(m);
     END(self);
 }
 
