@@ -249,6 +249,21 @@ TEST(access, a_line_per_request)
     END(self);
 }
 
+TEST(access, what_was_cut_off)
+{
+    static lines l;
+    gr_self *self = BEGIN();
+    gr_application application = {moody, NULL};
+    gr_middleware *layers = NULL;
+    gr_access_options options = {.format = GR_ACCESS_JSON, .sink = keep, .arg = &l};
+    CHECK_OK(gr_middleware_access(&layers, &application, &options, NULL));
+    check_line(self, application, &l, "GET", "/late", GR_ECLOSED, "\"aborted\":true");
+    check_line(self, application, &l, "GET", "/", 0, "\"status\":200");
+    CHECK(strstr(l.text[0], "aborted") == NULL);
+    gr_middleware_free(&layers);
+    END(self);
+}
+
 TEST(access, options_that_make_no_sense)
 {
     static lines l;

@@ -7,8 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-static int hello(void *state, const gr_environ *env,
-                 gr_responder *respond) /* an application: a function of a request */
+static int hello(void *state, const gr_environ *env, gr_responder *respond) /* an application */
 {
     (void)state, (void)env;
     return gr_response_send(respond, 200, "text/plain", "hello\n", 6);
