@@ -108,6 +108,7 @@ GRI_NOINLINE static enum gri_outcome run_entry(gr_self *self)
     gri_frame_enter(self, &frame);
     if (gri_jump_mark(&frame.jump) == 0) self->entry(self, self->args ? gr_body(self->args) : gri_runtime_null());
     self->frame = NULL;
+    if (GRI_UNLIKELY(gri_runtime_forked())) gri_runtime_end_child();
     gri_inbox_collect(self); /* a kill that nobody has looked at yet counts */
     if (self->flags & GRI_OVERFLOWED) return GRI_STACK_OVERFLOW;
     if (frame.outcome != GRI_RETURNED) return frame.outcome;

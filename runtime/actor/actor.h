@@ -140,6 +140,9 @@ struct gri_more {
     struct gri_scans *scans;     /* what gr_select remembers; NULL before the first one */
     struct gri_tracing *tracing; /* the trace it acts within, or did; NULL before the first one */
     uint16_t no_suspend, kill_holds;
+    /* Server: as they were when the message under way began that first changed them; a raise goes back to that. */
+    uint16_t no_suspend_before, kill_holds_before;
+    uint32_t sections_message; /* which: 1 + received; 0: none */
     const gr_behaviour *behaviour;
     gri_list sockets; /* io: what to close at the end */
     void (*sockets_close)(gr_self *self);

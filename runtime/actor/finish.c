@@ -45,7 +45,10 @@ void gri_unwind(gr_self *self, enum gri_outcome outcome)
                   outcome == GRI_RAISED ? "gr_raise" : "an unwinding kill");
     frame->outcome = outcome;
     gri_waiting_set(self, NULL); /* of what is jumped over */
-    leave_sections(self, frame->no_suspend, frame->kill_holds);
+    if (frame->outer || !(self->flags & GRI_SERVER))
+        leave_sections(self, frame->no_suspend, frame->kill_holds);
+    else if (self->more && self->more->sections_message == self->received + 1) /* else an earlier message's stay */
+        leave_sections(self, self->more->no_suspend_before, self->more->kill_holds_before);
     if (!frame->outer) gri_serve_unwound(self);
     gri_jump_to(&frame->jump, 1);
 }

@@ -75,6 +75,15 @@ static void mark_child(void)
     gri_worker_here_set(NULL);                      /* whatever actor forked, it does not run here */
 }
 
+void gri_runtime_end_child(void)
+{
+    static const char text[] =
+        "greenroom: the child of a fork returned from its actor instead of exec or _exit: it ends\n";
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written; /* nothing is left to be done about it */
+    _exit(EXIT_FAILURE);
+}
+
 static unsigned char null_storage[32];
 static gr_value null_value;
 

@@ -51,6 +51,8 @@ GRI_INLINE bool gri_runtime_forked(void)
 {
     return gri_load_relaxed(&gri_runtime_in_child); /* relaxed: set in a child that has one thread */
 }
+/* The child of a fork has come back from the actor that forked: there is nothing here for it to go on with. */
+GRI_NORETURN void gri_runtime_end_child(void);
 /* What every call that acts for an actor begins with: 0, GR_ECONTEXT (it does not run here), GR_EFORKED. */
 GR_MUST_CHECK GRI_INLINE int gri_acting(const gr_self *self)
 {

@@ -255,9 +255,11 @@ GRI_INLINE void serve_all(gr_self *self, gri_serving *serving)
             serving->call = m;
             serve_message(self, serving);
             if (GRI_UNLIKELY(self->flags & (GRI_KILLED | GRI_TRACED)) && ends_after_message(self, serving)) return;
+            gri_worker *worker = gri_worker_here();
+            if (GRI_UNLIKELY(!worker)) gri_runtime_end_child();
             drop_serving(self, serving);
             gri_attention(self);
-            slice_is_over = gri_worker_slice_is_over(gri_worker_here());
+            slice_is_over = gri_worker_slice_is_over(worker);
         }
         if (GRI_UNLIKELY(is_over(self))) {
             end(self, serving, GRI_RETURNED);

@@ -233,10 +233,20 @@ int gr_sleep(gr_self *self, gr_deadline deadline)
     return code == GR_ETIMEOUT ? 0 : code;
 }
 
+/* A section is begun or ended: remembers what a raise out of this message goes back to. */
+static void note_sections(gr_self *self, gri_more *more)
+{
+    if (more->sections_message == self->received + 1) return;
+    more->sections_message = self->received + 1;
+    more->no_suspend_before = more->no_suspend;
+    more->kill_holds_before = more->kill_holds;
+}
+
 void gr_kill_hold(gr_self *self)
 {
     gri_more *more = gri_actor_more(self);
     if (!more) return; /* no memory: kills are not held, which every caller has to expect of gr_kill_now, too */
+    note_sections(self, more);
     more->kill_holds++;
     self->flags |= GRI_KILL_WAITS;
 }
@@ -245,6 +255,7 @@ void gr_kill_release(gr_self *self)
 {
     gri_more *more = self->more;
     if (!more || more->kill_holds == 0) gri_panic("gr_kill_release without gr_kill_hold");
+    note_sections(self, more);
     if (--more->kill_holds == 0) self->flags &= (uint16_t)~GRI_KILL_WAITS;
 }
 
@@ -252,6 +263,7 @@ void gr_no_suspend_begin(gr_self *self)
 {
     gri_more *more = gri_actor_more(self);
     if (!more) return;
+    note_sections(self, more);
     more->no_suspend++;
     self->flags |= GRI_NO_SUSPEND;
 }
@@ -260,5 +272,6 @@ void gr_no_suspend_end(gr_self *self)
 {
     gri_more *more = self->more;
     if (!more || more->no_suspend == 0) gri_panic("gr_no_suspend_end without gr_no_suspend_begin");
+    note_sections(self, more);
     if (--more->no_suspend == 0) self->flags &= (uint16_t)~GRI_NO_SUSPEND;
 }

@@ -29,6 +29,7 @@
 typedef struct watch {
     uint64_t epoch;
     gri_instant since; /* when this epoch was first seen while busy; 0: never looked at */
+    gri_instant held;  /* the same, whatever was excused since */
     gri_instant asked; /* when `waited_ns` was read, half-way to being stuck; GRI_INSTANT_PAST: not yet */
     int64_t waited_ns; /* how long the thread had been kept off its CPU by then; -1: nobody knows */
     bool stuck, reported;
@@ -108,7 +109,7 @@ static void follow_quota(monitor *m)
 
 static void watch_anew(watch *w, uint64_t epoch, gri_instant now)
 {
-    *w = (watch){.epoch = epoch, .since = now, .asked = GRI_INSTANT_PAST, .waited_ns = -1};
+    *w = (watch){.epoch = epoch, .since = now, .held = now, .asked = GRI_INSTANT_PAST, .waited_ns = -1};
 }
 
 static int64_t waited_ns(gri_worker *worker)
@@ -155,14 +156,16 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
         if (w->asked != GRI_INSTANT_PAST || now - w->since < scheduler->config.stuck_ns / 2) return true;
         w->asked = now;
         w->waited_ns = waited_ns(worker);
-    } else if (!w->stuck && lacks_cpu(worker, w, now)) {
+    } else if (!w->stuck && now - w->held < REPORT_AFTER * scheduler->config.stuck_ns && lacks_cpu(worker, w, now)) {
+        const gri_instant held = w->held; /* not for ever: whoever waits for its worker has waited all the same */
         watch_anew(w, epoch, now);
+        w->held = held;
     } else {
         if (!w->stuck) gri_add_relaxed(&scheduler->stuck, 1u); /* relaxed: a counter */
         w->stuck = true;
-        if (!w->reported && scheduler->config.stuck && now - w->since >= REPORT_AFTER * scheduler->config.stuck_ns) {
+        if (!w->reported && scheduler->config.stuck && now - w->held >= REPORT_AFTER * scheduler->config.stuck_ns) {
             w->reported = true;
-            scheduler->config.stuck(index, gri_load_relaxed(&task->id), now - w->since); /* relaxed: a number */
+            scheduler->config.stuck(index, gri_load_relaxed(&task->id), now - w->held); /* relaxed: a number */
         }
     }
     m->stuck += w->stuck;
@@ -253,10 +256,16 @@ void gri_monitor_main(void *arg)
     monitor *m = &state;
     *m = (monitor){.scheduler = scheduler};
     unsigned idle_ticks = 0, trims = 0;
-    gri_instant trimmed = gri_clock_monotonic(), asked = trimmed;
+    gri_instant trimmed = gri_clock_monotonic(), asked = trimmed, last = trimmed;
     /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
     while (!gri_load_acquire(&scheduler->stopping)) {
         gri_instant now = gri_clock_monotonic();
+        /* The whole process was stopped (SIGSTOP, a suspended machine), or nobody gave this thread a CPU: what it has not seen it
+         * does not judge. */
+        if (now - last >= REPORT_AFTER * scheduler->config.stuck_ns)
+            for (unsigned i = 0; i < GRI_IDLE_WORKERS_MAX; i++)
+                if (!m->watches[i].stuck) m->watches[i].since = 0;
+        last = now;
         idle_ticks = tick(m, now) ? 0 : idle_ticks + 1;
         gri_scheduler_tick_set(scheduler, now);
         if (scheduler->config.usable && now - asked >= QUOTA_NS) {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-#include "support/test.h"
-
-#include <greenroom.h>
+#include "support/harness.h"
 
 static gr_self *start(void)
 {
@@ -72,4 +70,57 @@ TEST(kill_hold, kill_now_does_not_wait)
     gr_message *m = NULL;
     CHECK_EQ(gr_receive(self, &m, GR_NOW), GR_ETIMEOUT);
     CHECK_OK(gr_stop(gr_after_s(10)));
+}
+
+/* ---- sections that outlast the message they began in ---- */
+
+static int hold_in_start(gr_self *self, void *state, gr_value args)
+{
+    (void)state, (void)args;
+    gr_kill_hold(self);
+    return 0;
+}
+
+static void hold_more(gr_self *self, void *state, gr_value argument)
+{
+    (void)state, (void)argument;
+    gr_kill_hold(self);
+}
+
+static void release_one(gr_self *self, void *state, gr_value argument)
+{
+    (void)state, (void)argument;
+    gr_kill_release(self);
+}
+
+static void hold_and_raise(gr_self *self, void *state, gr_value argument)
+{
+    (void)state, (void)argument;
+    gr_kill_hold(self);
+    gr_no_suspend_begin(self);
+    gr_raise(self, "on_purpose", "with two sections open");
+}
+
+static void sleep_a_little(gr_self *self, void *state, gr_value argument)
+{
+    (void)state, (void)argument;
+    CHECK_OK(gr_sleep(self, gr_after_us(10))); /* neither forbidden nor killed */
+}
+
+static const gr_method section_methods[] = {
+    {"hold", hold_more}, {"release", release_one}, {"raise", hold_and_raise}, {"sleep", sleep_a_little}};
+static const gr_server section_server = {.start = hold_in_start, .methods = section_methods, .method_count = 4};
+
+TEST(kill_hold, a_raise_ends_the_sections_of_its_own_message_and_no_earlier_ones)
+{
+    static const char *const calls[] = {"hold", "raise", "sleep", "raise", "release"};
+    gr_self *self = BEGIN();
+    gr_address server;
+    CHECK_OK(gr_spawn_server(self, &server, &section_server, OPTIONS(.link = GR_LINK), "n"));
+    for (size_t i = 0; i < 5; i++)
+        CHECK_EQ(gr_call(self, NULL, server, calls[i], SOON, "n"), strcmp(calls[i], "raise") == 0 ? GR_EEXCEPTION : 0);
+    CHECK_OK(gr_call(self, NULL, server, "release", SOON, "n")); /* the one of start: one too many would be a panic */
+    CHECK_OK(gr_kill(server));
+    EXPECT_EXCEPTION(self, server, "killed");
+    END(self);
 }

@@ -685,3 +685,38 @@ TEST(error, detail_says_why_the_last_call_failed)
     CHECK_STR(gr_version(), "0.1.0");
     END(self);
 }
+
+/* The child comes back from the actor, which has nobody here to go back to. */
+static void forks_and_returns(gr_self *self, gr_value args)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK(freopen("/dev/null", "w", stderr) != NULL); /* what it says there is meant for people */
+        return;
+    }
+    int status = 0;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_OK(gr_cast(self, gr_address_in(args), "i", WIFEXITED(status) ? WEXITSTATUS(status) : -1));
+}
+
+static void forks_in_a_method(gr_self *self, void *state, gr_value argument)
+{
+    (void)state;
+    forks_and_returns(self, argument);
+}
+
+TEST(fork, a_child_that_returns_from_its_actor_ends)
+{
+    static const gr_method methods[] = {{"fork", forks_in_a_method}};
+    static const gr_server server = {.methods = methods, .method_count = 1};
+    gr_self *self = BEGIN();
+    gr_address one;
+    CHECK_OK(gr_spawn(self, &one, forks_and_returns, "A", gr_self_address(self)));
+    EXPECT(self, "i", EXIT_FAILURE);
+    CHECK_OK(gr_spawn_server(self, &one, &server, NULL, "n"));
+    CHECK_OK(gr_call(self, NULL, one, "fork", SOON, "A", gr_self_address(self)));
+    EXPECT(self, "i", EXIT_FAILURE);
+    END(self);
+}
