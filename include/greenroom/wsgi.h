@@ -10,6 +10,8 @@
  *         return gr_response_send(respond, 200, "text/plain", "hello\n", 6);
  *     }
  *
+ * Layers that most services want are ready made: middleware.h.
+ *
  * Each connection is an actor; an application runs in it and may suspend, call other actors, receive, raise; messages it
  * leaves in the mailbox are dropped. One that raises, fails or returns without an answer is answered for with 500. When the
  * server stops, it may finish: kills are held while it runs, but gr_killed(env->self) says so to one that takes long. One that
