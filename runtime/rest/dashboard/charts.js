@@ -91,7 +91,7 @@ function sparkLines(plot, chart) {
                     if (row[i + 1] === null) pen = "M";
                     else {
                         const x = (row[0] - from) / (to - from) * WIDTH, y = HEIGHT - row[i + 1] / max * HEIGHT;
-                        steps.push(`${pen}${x.toFixed(1)} ${y.toFixed(1)}`);
+                        steps.push(`${pen}${x.toFixed(1)} ${y.toFixed(1)}${pen === "M" ? "h0" : ""}`); /* h0: a dot, if nothing follows */
                         pen = "L";
                     }
                 }
