@@ -245,3 +245,59 @@ TEST(remote_rest, addresses_come_back_as_what_they_were)
     place_close(&p);
     END(self);
 }
+
+/* ---- many at once ---- */
+
+enum { SENDERS = 4, RECEIVERS = 4, EACH = 25 };
+
+/* Hears EACH messages of each sender, in order. */
+static void collects(gr_self *self, gr_value args)
+{
+    int64_t next[SENDERS] = {0};
+    for (int i = 0; i < SENDERS * EACH; i++) {
+        gr_message *m = RECEIVE(self);
+        int64_t from = gr_int(gr_get(gr_body(m), "from"), -1);
+        CHECK(from >= 0 && from < SENDERS);
+        CHECK_EQ(gr_int(gr_get(gr_body(m), "n"), -1), next[from]);
+        next[from]++;
+        FREE(m);
+    }
+    CHECK_OK(gr_cast(self, gr_address_in(gr_get(args, "host")), "s", "all"));
+}
+
+/* In bursts, so that queues come and go. */
+static void sends(gr_self *self, gr_value args)
+{
+    const int64_t me = gr_int(gr_get(args, "me"), 0);
+    for (int64_t n = 0; n < EACH; n++) {
+        for (int to = 0; to < RECEIVERS; to++) {
+            int code;
+            gr_address far = gr_address_in(gr_at(gr_get(args, "to"), (size_t)to));
+            while ((code = gr_cast(self, far, "{s:I,s:I}", "from", me, "n", n)) == GR_EFULL)
+                CHECK_OK(gr_sleep(self, gr_after_ms(1)));
+            CHECK_OK(code);
+        }
+        if (n % (me + 2) == 0) CHECK_OK(gr_sleep(self, gr_after_us(200 * me)));
+    }
+}
+
+TEST(remote_rest, nothing_is_lost_doubled_or_reordered)
+{
+    gr_self *self = BEGIN();
+    place p = place_open(self, false);
+    gr_address far[RECEIVERS], local;
+    const uint64_t dead = harness_counters().dead_letters;
+    for (int i = 0; i < RECEIVERS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "collects%d", i);
+        CHECK_OK(gr_spawn_with(self, &local, collects, OPTIONS(.name = name), "{s:A}", "host", gr_self_address(self)));
+        far[i] = at(&p, name);
+    }
+    for (int i = 0; i < SENDERS; i++)
+        CHECK_OK(gr_spawn(self, NULL, sends, "{s:i,s:[A,A,A,A]}", "me", i, "to", far[0], far[1], far[2], far[3]));
+    for (int i = 0; i < RECEIVERS; i++) EXPECT(self, "s", "all");
+    EXPECT_NOTHING(self);
+    CHECK_EQ(harness_counters().dead_letters, dead);
+    place_close(&p);
+    END(self);
+}
