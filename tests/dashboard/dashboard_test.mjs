@@ -107,6 +107,27 @@ test("an exception ends in its report", limit, () => withPage(server, {}, async 
     await untilText(page, "#call-result .report", "<b>out of luck</b>");
 }));
 
+test("an actor that dies of an exception, and the one that takes its place", limit, () => withPage(server, {}, async (page) => {
+    await server.api("PUT", "/tree", {behaviour: "tree"});
+    await page.goto(server.page("/tree/worker"));
+    await untilText(page, "#state", "\"handled\": 0");
+    await server.api("POST", "/tree/worker", {handle: "this"});
+    await untilText(page, "#state", "\"handled\": 1");
+    await server.api("POST", "/tree/worker", {crash: true});
+    await untilText(page, "#end h2", "The one before raised at");
+    await untilText(page, "#end", "somebody said so");
+    await untilText(page, "#state", "\"handled\": 0");
+    await page.goto(server.page("/"));
+    await untilText(page, ".exits", "tree/worker raised crash");
+    await page.goto(server.page("/tree/worker"));
+    await untilText(page, "#end h2", "The one before raised at"); /* who comes later learns it, too */
+    await server.api("DELETE", "/tree");
+    await untilText(page, "#end h2", "It was killed");
+    await page.reload();
+    await untilText(page, "#end h2", "No actor answers under this name");
+    await untilText(page, "#end", "The last one was killed at");
+}));
+
 test("a full mailbox is shown, and what refuses says when to try again", limit, () => withPage(server, {}, async (page) => {
     await server.api("PUT", "/busy", {behaviour: "echo"});
     const sleeping = server.api("POST", "/busy/-/call/sleep", {ms: 3600000}).catch(() => {});

@@ -6,7 +6,7 @@ import {Chart, dropChart} from "./charts.js";
 import {announce, bdi, h, replace, setAttribute, setText, visible} from "./dom.js";
 import {askKill} from "./dialogs.js";
 import {callForm, messageForm} from "./forms.js";
-import {bytes, count, duration, exact} from "./format.js";
+import {bytes, clock, count, duration, exact} from "./format.js";
 import {jsonBlock, jsonNodes} from "./json_view.js";
 import {reportBlock, WORDS} from "./report.js";
 import {rate} from "./rates.js";
@@ -38,6 +38,7 @@ export class ActorPage {
         this.before = null;
         this.behaviourShown = undefined;
         this.changes = 0;
+        this.alive = undefined; /* until it is known */
         this.build();
         this.stream = new Stream(`${path}/-/events?interval=${INTERVAL_MS}`, {onEvent: (event, data) => this.onEvent(event, data),
             onState: (state) => this.onState(state)});
@@ -103,6 +104,8 @@ export class ActorPage {
             setText(this.badge, "not there");
             setAttribute(this.badge, "class", "badge state-gone");
             setAttribute(this.kill, "disabled", "");
+            if (this.alive !== false) this.end.hidden = true; /* it ended while nobody looked, or was never there */
+            this.alive = false;
             if (this.end.hidden) this.showMissing();
             this.onMissing(true);
         }
@@ -115,26 +118,40 @@ export class ActorPage {
 
     showState(text) {
         this.changes++;
-        this.end.hidden = true;
+        if (!this.alive) this.showLast();
+        this.alive = true;
         setAttribute(this.kill, "disabled", null);
         replace(this.state, jsonNodes(parse(text)));
         setText(this.changed, this.changes > 1 ? `changed ${exact(this.changes - 1)} times while you look` : "live");
     }
 
-    /* Nobody answers here: the list of ends may know why. */
-    async showMissing() {
-        let exit = null;
+    /* How the last one of this name, or this address, ended, as far as the server remembers. */
+    async lastExit() {
         try {
-            const exits = await request("GET", "/-/exits");
-            exit = exits.find((one) =>
-                one.address === this.name || one.name === this.name);
+            return (await request("GET", "/-/exits")).find((one) => one.address === this.name || one.name === this.name);
         } catch (unknown) {
-            /* then it is only not there */
+            return undefined;
         }
-        if (this.stream.state !== "missing" || !this.end.hidden) return;
+    }
+
+    setEnd(title, ...content) {
         this.end.hidden = false;
-        replace(this.end, h("h2", {id: "end-title"}, "No actor answers under this name"),
-            exit ? h("p", {}, `The last one ${WORDS[exit.how] || "ended"}${typeof exit.time === "number" ? `, ${duration(Date.now() / 1000 - exit.time)} ago` : ""}.`)
+        replace(this.end, h("h2", {id: "end-title"}, title), content);
+    }
+
+    /* Above one that lives: how the one before it ended. */
+    async showLast() {
+        const exit = await this.lastExit();
+        if (!this.alive) return;
+        this.end.hidden = !exit;
+        if (exit) this.setEnd(`The one before ${WORDS[exit.how] || "ended"} at ${clock(exit.time)}`, exit.report ? reportBlock(exit.report) : null);
+    }
+
+    async showMissing() {
+        const exit = await this.lastExit();
+        if (this.stream.state !== "missing" || !this.end.hidden) return;
+        this.setEnd("No actor answers under this name",
+            exit ? h("p", {}, `The last one ${WORDS[exit.how] || "ended"} at ${clock(exit.time)}.`)
                 : h("p", {class: "muted"}, "This page looks again every few seconds."),
             exit?.report ? reportBlock(exit.report) : null);
     }
@@ -142,11 +159,11 @@ export class ActorPage {
     /* {"exit": result}, {"exception": report} or {"killed": true} */
     showEnd(exit) {
         const report = exit.exception, returned = "exit" in exit;
-        this.end.hidden = false;
+        this.alive = false;
         setText(this.badge, "ended");
         setAttribute(this.badge, "class", "badge state-gone");
         setAttribute(this.kill, "disabled", "");
-        replace(this.end, h("h2", {id: "end-title"}, returned ? "It returned" : report === undefined ? "It was killed" : "It ended with an exception"),
+        this.setEnd(returned ? "It returned" : report === undefined ? "It was killed" : "It ended with an exception",
             returned ? jsonBlock(exit.exit) : report === undefined ? null : reportBlock(report));
         announce(`${visible(this.name)} ended.`);
     }
@@ -217,8 +234,7 @@ export class ActorPage {
             announce(answer?.killed === false ? "It has been told to end, and takes its time." : "Killed.");
         } catch (error) {
             announce(`Not killed: ${error.message}`);
-            replace(this.end, h("h2", {id: "end-title"}, "Not killed"), h("p", {}, visible(error.message)));
-            this.end.hidden = error.status === 404;
+            if (error.status !== 404) this.setEnd("Not killed", h("p", {}, visible(error.message)));
         }
     }
 }
