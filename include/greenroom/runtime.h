@@ -73,8 +73,10 @@ enum gr_fixed_index { GR_SETTINGS(GR_FIXED_BIT) GR_SETTING_COUNT };
 /* Zero (or NULL) in a field means its default. Strings are copied. */
 typedef struct gr_options {
     GR_SETTINGS(GR_FIELD)
-    uint64_t fixed;         /* settings the environment must not override */
-    bool no_signal_handler; /* leave SIGSEGV and SIGBUS alone: a stack overflow then ends the process */
+    uint64_t fixed; /* settings the environment must not override */
+    /* Leave SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT and SIGTRAP alone: a stack overflow then ends the process, and one that dies
+     * in an actor does not say in which. */
+    bool no_signal_handler;
 } gr_options;
 
 /* Starts the runtime, or adds a reference to the running one.

@@ -59,12 +59,12 @@ static const gri_mailnode *newest_of(gr_self *self)
 }
 
 /* What is in the word. */
-static uint32_t count_incoming(gr_self *self)
+static uint32_t count_incoming(gr_self *self, uint32_t most)
 {
     uint32_t count = 0;
     if (!newest_of(self)) return 0;
     gri_overflow_check();
-    const uint32_t most = gri_peek_is_guarded() ? GRI_LOOK_MESSAGES : UNGUARDED_MESSAGES;
+    if (!gri_peek_is_guarded()) most = GRI_MIN(most, UNGUARDED_MESSAGES);
     for (int i = 0; i < TRIES; i++) {
         const gri_mailnode *newest = newest_of(self);
         if (!newest) return 0;
@@ -76,18 +76,21 @@ static uint32_t count_incoming(gr_self *self)
     return count;
 }
 
-static uint64_t mailbox_of(gr_self *self)
+static uint64_t mailbox_of(gr_self *self, uint32_t *budget)
 {
     int32_t queued = (int32_t)gri_load_relaxed(&self->queued); /* relaxed: a moment's picture */
     uint64_t known = queued > 0 ? (uint64_t)queued : 0;
     if (gri_load_relaxed(&self->mailbox_max) != 0) return known; /* relaxed: constant. Counted where they are sent */
-    return known + count_incoming(self);
+    uint32_t incoming = count_incoming(self, *budget);
+    *budget -= incoming;
+    return known + incoming;
 }
 
-uint64_t gri_look_mailbox(gr_address address)
+uint64_t gri_look_mailbox(gr_address address, uint32_t *budget)
 {
+    uint32_t most = GRI_LOOK_MESSAGES;
     gr_self *self = gri_actor_find(address);
-    return self ? mailbox_of(self) : 0;
+    return self ? mailbox_of(self, budget ? budget : &most) : 0;
 }
 
 /* ---- waiting ---- */
@@ -274,7 +277,8 @@ int gri_look_at(gr_address address, gri_look *ret_look)
                  : seen.flags & GRI_ATTACHED ? "attached"
                  : look.is_waiting           ? "waiting"
                                              : "running";
-    look.mailbox = mailbox_of(self);
+    uint32_t most = GRI_LOOK_MESSAGES;
+    look.mailbox = mailbox_of(self, &most);
     look.stack = look.is_waiting ? stack_of(&seen) : 0;
     look.memory = memory_of(&seen, look.stack);
     if (!look.is_waiting && !look.is_attached) look.worker = worker_of(self);

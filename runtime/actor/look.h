@@ -40,8 +40,9 @@ typedef struct gri_look_waiting {
 bool gri_look_waiting_of(gr_address address, gri_look_waiting *ret_waiting);
 
 /* How many messages wait there, of whatever kind: what the actor has sorted already and what it has not taken in yet, which is
- * counted message by message, at most GRI_LOOK_MESSAGES. While it takes them in the result may be too small. */
+ * counted message by message, at most *budget (NULL: GRI_LOOK_MESSAGES), from which it is taken off. While it takes them in the
+ * result may be too small. */
 #define GRI_LOOK_MESSAGES 100000u
-uint64_t gri_look_mailbox(gr_address address);
+uint64_t gri_look_mailbox(gr_address address, uint32_t *budget);
 
 #endif

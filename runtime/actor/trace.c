@@ -255,7 +255,7 @@ bool gri_sample_is_due(gri_worker *worker)
     if (!worker) {
         /* relaxed, both: which thread's message is taken does not matter */
         uint32_t tick = gri_runtime_tick();
-        return gri_exchange_relaxed(&last_sample, tick) != tick;
+        return gri_load_relaxed(&last_sample) != tick && gri_exchange_relaxed(&last_sample, tick) != tick;
     }
     uint8_t specially = gri_load_relaxed(&worker->send_specially); /* relaxed, both: a request */
     gri_store_relaxed(&worker->send_specially, (uint8_t)(specially & ~GRI_SEND_SAMPLED));

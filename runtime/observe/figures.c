@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MESSAGES_COUNTED 200000u /* in all, of those that nobody has counted: some milliseconds */
+
 static gri_atomic_u32 next_actor; /* where the next look at depths begins */
 
 double gri_figures_uptime(void)
@@ -42,13 +44,13 @@ void gri_figures_depths(gri_histogram *ret_depths)
     /* relaxed, all: a bound, and where to begin; two who look at once may see the same actors */
     uint32_t limit = gri_load_relaxed(&gri_runtime_now.actor_limit);
     uint32_t first = limit > GRI_FIGURES_ACTORS ? gri_load_relaxed(&next_actor) % limit : 0;
-    uint32_t count = GRI_MIN(limit, GRI_FIGURES_ACTORS);
+    uint32_t count = GRI_MIN(limit, GRI_FIGURES_ACTORS), budget = MESSAGES_COUNTED;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t index = (first + i) % limit;
         gr_self *self = gri_table_at(&gri_runtime_now.actors, index);
         uint32_t generation = gri_load_relaxed(&self->generation);
         if (!(generation & 1)) continue;
-        uint64_t depth = gri_look_mailbox((gr_address){(uint64_t)generation << 32 | index});
+        uint64_t depth = gri_look_mailbox((gr_address){(uint64_t)generation << 32 | index}, &budget);
         gri_histogram_add(ret_depths, (uint32_t)GRI_MIN(depth, (uint64_t)UINT32_MAX));
     }
     gri_store_relaxed(&next_actor, first + count);
