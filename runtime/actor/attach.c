@@ -122,10 +122,8 @@ void gri_attached_wake(gr_self *self)
     gri_parker_notify(&((attached *)self->state)->parker);
 }
 
-void gri_attached_wait(gr_self *self, uint64_t wait, gri_instant deadline)
+static void wait_in_park(attached *a, gr_self *self, uint64_t wait, gri_instant deadline)
 {
-    attached *a = self->state;
-    gri_heap_flush();
     /* relaxed, both: the park publishes them */
     gri_store_relaxed(&a->mark.parked_ms, (uint32_t)(gri_clock_monotonic() / GRI_NS_PER_MS));
     gri_store_relaxed(&a->mark.parked_number, ++a->waits);
@@ -138,4 +136,12 @@ void gri_attached_wait(gr_self *self, uint64_t wait, gri_instant deadline)
     } else {
         gri_parker_wait(&a->parker, GRI_INSTANT_NEVER); /* somebody woke us just now: theirs is on its way */
     }
+}
+
+void gri_attached_wait(gr_self *self, uint64_t wait, gri_instant deadline)
+{
+    attached *a = self->state;
+    gri_heap_bind(NULL); /* flushes, and lets others trim it while we wait */
+    wait_in_park(a, self, wait, deadline);
+    gri_heap_bind(a->heap);
 }

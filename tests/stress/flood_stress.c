@@ -15,11 +15,8 @@
 
 #include "base/atomic.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define SENDERS_MAX 64
 
@@ -59,10 +56,10 @@ static void sender(gr_self *self, gr_value args)
     gri_add_relaxed(&ended, 1u);
 }
 
-static void pause_ms(int ms)
+/* Between two looks at what the system says; nothing has to happen meanwhile. */
+static void pause_ms(gr_self *self, int ms)
 {
-    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L},
-              NULL); /* a look at what the system says, not for anything to happen */
+    gr_sleep(self, gr_after_ms(ms));
 }
 
 static void flood(const char *name, enum gr_mailbox_policy policy, int64_t ms)
@@ -81,19 +78,19 @@ static void flood(const char *name, enum gr_mailbox_policy policy, int64_t ms)
     for (uint64_t i = 0; i < senders; i++) MUST(gr_spawn(self, &(gr_address){0}, sender, "[A,I]", to, (int64_t)i));
     int64_t begin = gr_now_ns(), first = 0, most = 0, looks = 0;
     while (gr_now_ns() - begin < ms * 1000000) {
-        pause_ms(50);
+        pause_ms(self, 50);
         if (gr_now_ns() - begin < 500000000) continue;
         int64_t resident = census_now().resident;
         if (looks++ == 0) first = most = resident;
         if (resident > most) most = resident;
     }
     gri_store_relaxed(&going, false);
-    while (gri_load_relaxed(&ended) < senders) pause_ms(1);
+    while (gri_load_relaxed(&ended) < senders) pause_ms(self, 1);
     gr_counters counters;
     for (;;) { /* it reads on until nothing is left */
         MUST(gr_counters_read(&counters));
         if (gri_load_relaxed(&delivered) + counters.displaced >= gri_load_relaxed(&sent)) break;
-        pause_ms(1);
+        pause_ms(self, 1);
     }
     law("sent = delivered + dropped", (int64_t)(gri_load_relaxed(&delivered) + counters.displaced),
         (int64_t)gri_load_relaxed(&sent));
