@@ -394,3 +394,54 @@ TEST(state_wait, loses_no_wakeup_against_bursts_and_deaths)
     END(self);
     CHECK_EQ(live_blocks(), before);
 }
+
+/* As bursts, and stays until it is told to end. */
+static void bursts_and_stays(gr_self *self, gr_value args)
+{
+    gr_message *m = NULL;
+    bursts(self, args);
+    (void)!gr_receive(self, &m, GR_FOREVER); /* or the runtime stops */
+    FREE(m);
+}
+
+static void follows_to(gr_self *self, gr_value args)
+{
+    gr_address of = gr_address_in(gr_get(args, "of"));
+    int64_t last = gr_int(gr_get(args, "last"), 0);
+    for (uint64_t version = 0; version < (uint64_t)last;) CHECK_OK(gr_state_wait(self, of, &version, GR_FOREVER));
+}
+
+/* Nothing comes after the last publication that would wake who was not woken by it. */
+TEST(state_wait, the_last_of_a_burst_is_seen)
+{
+    gr_self *self = BEGIN();
+    for (int round = 0; round < 1500; round++) {
+        gr_address of, watcher[2];
+        int64_t last = 1 + round % 7;
+        CHECK_OK(gr_spawn(self, &of, bursts_and_stays, "I", last));
+        for (int i = 0; i < 2; i++)
+            CHECK_OK(gr_spawn_with(self, &watcher[i], follows_to, OPTIONS(.retain = true), "{s:A, s:I}", "of", of,
+                                   "last", last));
+        for (int i = 0; i < 2; i++) CHECK_OK(gr_wait(self, watcher[i], NULL, SOON));
+        CHECK_OK(gr_cast(self, of, "n"));
+    }
+    END(self);
+}
+
+static void ends(gr_self *self, gr_value args)
+{
+    (void)self, (void)args;
+}
+
+/* Of actors that publish nothing there is only the end to hear of. */
+TEST(state_wait, the_end_is_seen_however_soon_it_comes)
+{
+    gr_self *self = BEGIN();
+    for (int round = 0; round < 4000; round++) {
+        gr_address of;
+        uint64_t version = 0;
+        CHECK_OK(gr_spawn(self, &of, ends, "n"));
+        CHECK_EQ(gr_state_wait(self, of, &version, SOON), GR_EDEAD);
+    }
+    END(self);
+}
