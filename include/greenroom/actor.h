@@ -4,7 +4,8 @@
  *
  * An actor is a green thread with a mailbox. It shares nothing: arguments and messages are JSON values copied by
  * serialization. Addresses are values; whatever is done to a dead actor returns GR_EDEAD and does nothing.
- * Between two actors messages arrive in the order they were sent. */
+ * Between two actors messages arrive in the order they were sent. An address may be that of an actor in another process: remote.h
+ * says what differs. */
 #ifndef GR_ACTOR_H
 #define GR_ACTOR_H
 
@@ -95,7 +96,7 @@ GR_IN_ACTOR GR_MUST_CHECK int gr_spawn_value(gr_self *self, gr_address *ret_addr
 /* The address of this actor. */
 GR_IN_ACTOR gr_address gr_self_address(gr_self *self);
 
-/* Is it alive at this moment? */
+/* Is it alive at this moment? Of a remote address: does it lead somewhere (remote.h). */
 GR_ANY_THREAD bool gr_alive(gr_address address);
 
 /* Sends the message away and sets *message to NULL; on failure *message stays the caller's. Never suspends, unless the

@@ -117,6 +117,7 @@ GR_SUSPENDS GR_MUST_CHECK int gr_remote_kill(gr_self *self, gr_address address, 
 /* Spawns (PUT) a behaviour of the other side under the name that the URL ends with; its arguments as format describes.
  *     int gr_spawn_remote(gr_self *self, gr_address *ret_address, const char *url, const char *behaviour, gr_deadline deadline,
  *                         const char *format, ...)
+ * What ends before somebody waits for it leaves nothing behind: gr_wait is GR_EDEAD then.
  * Errors: those of gr_spawn_behaviour: GR_ENOTFOUND (it has no such behaviour), GR_ETYPE (the arguments), GR_EEXISTS (the name);
  * those above; GR_EUNSUPPORTED if the other side does not look like greenroom-rest (asked by HEAD before anything is sent:
  * python-actors would execute it). */

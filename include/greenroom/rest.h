@@ -32,7 +32,9 @@
  * in the actor's mailbox will take, as far as can be told.
  *
  * Errors are application/problem+json (RFC 9457). A name is what gr_register takes; an actor without one answers under the
- * text of its address. The runtime's own actors (behaviours "greenroom.…") cannot be reached.
+ * text of its address. The runtime's own actors (behaviours "greenroom.…") cannot be reached. Addresses in bodies and answers
+ * are URLs where they lead elsewhere, or come from there (gr_remote_form, gr_remote_configure); one that GREENROOM_REMOTE_ALLOW
+ * does not permit is 403.
  *
  * Safe by default. Every route that changes something wants "Authorization: Bearer TOKEN". Where others than this machine can
  * connect, there must be TLS (.http.tls), or .insecure must say that plain text is meant, and every route but livez, readyz

@@ -192,6 +192,38 @@ TEST(settings, bind_takes_words_and_lists)
               "GREENROOM_BIND is \"7-4\": allowed is auto, core, pu, numa, none, or a list such as 0,2,4-7");
 }
 
+TEST(settings, remote_allow_takes_lists_of_urls)
+{
+    clear_environment();
+    setenv("GREENROOM_REMOTE_ALLOW", "http://a:1, https://*.b", 1);
+    gri_settings s = load(NULL);
+    CHECK_STR(s.allow_text, "http://a:1, https://*.b");
+    CHECK_EQ(s.source[GR_FIXED_INDEX_remote_allow], GRI_SETTING_ENVIRONMENT);
+    gr_options options = {.remote_allow = "http://c", .fixed = GR_FIXED(remote_allow)};
+    CHECK_STR(load(&options).allow_text, "http://c");
+    gr_detail detail;
+    options.remote_allow = "http://d";
+    CHECK_EQ(gri_settings_conflict(&s, &options, &detail), GR_ECONFLICT);
+    options.remote_allow = "http://a:1, https://*.b";
+    CHECK_OK(gri_settings_conflict(&s, &options, &detail));
+    setenv("GREENROOM_REMOTE_ALLOW", "a:1", 1);
+    detail = refused(NULL, GR_EENV);
+    CHECK(strstr(detail.text, "GREENROOM_REMOTE_ALLOW") && strstr(detail.text, "\"a:1\""));
+    /* A long one is taken whole, and shown as far as there is room. */
+    char list[GRI_SETTING_ALLOW_BYTES + 64] = "http://host";
+    while (strlen(list) < 1000) strcat(list, ",http://host");
+    setenv("GREENROOM_REMOTE_ALLOW", list, 1);
+    CHECK_STR(load(NULL).allow_text, list);
+    gr_setting_info info;
+    CHECK_OK(gr_setting_read(GR_FIXED_INDEX_remote_allow, &info));
+    CHECK_EQ(strlen(info.value), sizeof info.value - 1);
+    CHECK_STR(info.value + strlen(info.value) - 3, "...");
+    while (strlen(list) < GRI_SETTING_ALLOW_BYTES) strcat(list, ",http://host");
+    setenv("GREENROOM_REMOTE_ALLOW", list, 1);
+    (void)refused(NULL, GR_EENV);
+    clear_environment();
+}
+
 TEST(settings, simulate_takes_any_seed)
 {
     clear_environment();
