@@ -23,8 +23,8 @@ GR_BEGIN_DECLS
  *                   "depth": {"p50", "p99", "max"}},
  *      "memory": {"messages", "stacks", "resident": bytes}}
  * "load" is the part of the time since the last look that the worker's thread was on a CPU; looks less than a tenth of a second
- * apart see the same. "running" counts actors that run or could run. "dropped" were no call to a server without on_message, or
- * waited when their receiver ended; "rejected" were refused by a full mailbox. Times in mailboxes are of a sample, up to one
+ * apart see the same. "running" counts actors that run or could run. "dropped" were no call to a server without on_message, waited
+ * when their receiver ended, or were dropped by a full mailbox; "rejected" were refused by one. Times in mailboxes are of a sample, up to one
  * message a worker and millisecond; depths are of up to 16,384 actors, the next ones at the next look.
  * Errors: GR_ENOTRUNNING, GR_EFORKED, GR_ENOMEM, GR_EFULL. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_observe_stats(gr_message **ret_stats);

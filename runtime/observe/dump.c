@@ -65,7 +65,7 @@ static int add_summary(dump *d)
         "rejected; memory: %llu KiB of messages, %llu KiB resident\n",
         (unsigned long long)c.workers, (unsigned long long)c.actors, (unsigned long long)c.spawned,
         (unsigned long long)c.messages, (unsigned long long)c.dead_letters,
-        (unsigned long long)(c.dropped + c.discarded), (unsigned long long)gri_figures_rejected(),
+        (unsigned long long)(c.dropped + c.discarded + c.displaced), (unsigned long long)c.rejected,
         (unsigned long long)m.messages / 1024, (unsigned long long)m.resident / 1024);
     return 0;
 }

@@ -23,11 +23,6 @@ double gri_figures_uptime(void)
     return (double)(gri_clock_monotonic() - gri_runtime_now.started) / 1e9;
 }
 
-uint64_t gri_figures_rejected(void)
-{
-    return gri_load_relaxed(&gri_runtime_now.rejected); /* relaxed: a counter */
-}
-
 gri_histogram *gri_figures_mailbox_times(void)
 {
     return &gri_mailbox_times;

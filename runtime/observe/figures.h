@@ -8,8 +8,6 @@
 
 /* Seconds since gr_start. */
 double gri_figures_uptime(void);
-/* Messages that a full mailbox refused. */
-uint64_t gri_figures_rejected(void);
 
 /* Of a sample of messages, since gr_start: microseconds between being sent and being taken out. */
 gri_histogram *gri_figures_mailbox_times(void);

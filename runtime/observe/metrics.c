@@ -97,7 +97,11 @@ static void add_counters(gri_text *t, const gr_counters *c, uint64_t running)
            c->discarded);
     single(t, "messages_dropped_total", "counter", "Messages that were no call to a server that takes nothing else.",
            c->dropped);
-    single(t, "messages_rejected_total", "counter", "Messages that a full mailbox refused.", gri_figures_rejected());
+    single(t, "messages_rejected_total", "counter", "Messages that a full mailbox refused.", c->rejected);
+    single(t, "messages_displaced_total", "counter", "Messages that a full mailbox dropped.", c->displaced);
+    single(t, "calls_expired_total", "counter", "Calls that were not run because nobody waited for them any more.",
+           c->expired);
+    single(t, "deadlocks_total", "counter", "Calls refused because they would have closed a cycle.", c->deadlocks);
     single(t, "timers_fired_total", "counter", "Timers fired.", c->timers_fired);
     single(t, "polls_total", "counter", "Looks at the poller.", c->polls);
     single(t, "queue_spills_total", "counter", "Actors that a full run queue had no room for.", c->spills);

@@ -111,8 +111,8 @@ int gr_observe_stats(gr_message **ret_stats)
     gr_put_key(&b, "messages"), gr_put_object(&b);
     put_number(&b, "sent", c.messages);
     put_number(&b, "dead_letters", c.dead_letters);
-    put_number(&b, "dropped", c.dropped + c.discarded);
-    put_number(&b, "rejected", gri_figures_rejected());
+    put_number(&b, "dropped", c.dropped + c.discarded + c.displaced);
+    put_number(&b, "rejected", c.rejected);
     gr_put_end(&b);
     put_mailbox(&b);
     gri_memory_figures memory;
