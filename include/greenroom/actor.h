@@ -63,7 +63,7 @@ typedef struct gr_spawn_options {
     size_t stack_bytes; /* address space of its stack: 16 KiB to 16 MiB, rounded up to a power of two; 0: the setting */
     uint32_t mailbox_max; /* ordinary messages that may wait; 0: the setting */
     size_t
-        mailbox_bytes_max; /* bytes that they may take, 64 for each and its body beyond 24; one always may; 0: the setting */
+        mailbox_bytes_max; /* bytes that they may take in memory, 64 at least for each; one always may; 0: the setting */
     enum gr_mailbox_policy mailbox_policy;
     uint32_t mailbox_wait_ms; /* GR_MAILBOX_SUSPEND: how long senders wait; 0: the setting */
     size_t memory_max;        /* bytes that gr_alloc and gr_value_keep may give it at a time; 0: any */

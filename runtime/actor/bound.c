@@ -9,6 +9,7 @@
 #include "actor/log.h"
 #include "actor/runtime.h"
 #include "actor/waiting.h"
+#include "memory/heap.h"
 #include "os/clock.h"
 
 #define RECORDS_MAX (1u << 24)
@@ -61,11 +62,10 @@ static bound *bound_of(gr_self *self)
     return max & GRI_BOUND_RECORD ? bound_at(max) : NULL;
 }
 
-/* What a message takes: its envelope, and what of its body does not fit into it. */
+/* What a message takes: its block. Of a body that others share, the envelope alone. */
 static uint64_t cost_of(const gr_message *m)
 {
-    const uint64_t body = m->body_bytes;
-    return sizeof *m + (body > GRI_MESSAGE_INLINE_BYTES ? (body - GRI_MESSAGE_INLINE_BYTES + 63) / 64 * 64 : 0);
+    return m->flags & GRI_MESSAGE_EMBEDDED ? sizeof *m : gri_block_bytes(m);
 }
 
 /* ---- opening ---- */
