@@ -212,12 +212,18 @@ static void drop_chain(gr_address to, gr_message *m)
     }
 }
 
-/* What is too much in the list itself: the oldest, as a chain. */
+/* Is the list too long in itself, or with what the owner has taken in twice as long as both may be? */
+static bool is_too_long_locked(const bound *b)
+{
+    return (b->max && (b->list_count > b->max || b->queued > 2 * (uint64_t)b->max)) ||
+           (b->bytes_max && (b->list_bytes > b->bytes_max || b->bytes > 2 * b->bytes_max));
+}
+
+/* What is too much in the list: the oldest, as a chain. */
 static gr_message *trim_locked(bound *b, gr_self *target)
 {
     gr_message *dropped = NULL, *last = NULL;
-    while (b->list_count > 1 &&
-           ((b->max && b->list_count > b->max) || (b->bytes_max && b->list_bytes > b->bytes_max))) {
+    while (b->list_count > 1 && is_too_long_locked(b)) {
         gr_message *m = pop_locked(b);
         give_back_locked(b, target, cost_of(m));
         if (last)
