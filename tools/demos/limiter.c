@@ -209,9 +209,15 @@ static void describe(gr_self *self, void *state, gr_builder *builder)
 static void stop(gr_self *self, void *state)
 {
     limiter *l = state;
-    (void)self;
+    unsigned char storage[128];
+    gr_value report;
+    bool packed = gr_pack_into(storage, sizeof storage, &report, "{s:s, s:s}", "error", "closed", "description",
+                               "the limiter has ended") == 0;
     for (bucket *b = l->buckets; b; b = b->next)
-        for (waiter *w = b->first; w; w = w->next) gr_message_free(&w->call);
+        for (waiter *w = b->first; w; w = w->next) {
+            if (packed) (void)gr_respond_exception(self, w->call, report);
+            gr_message_free(&w->call);
+        }
 }
 
 static const gr_method methods[] = {{"take", take}, {"wait", wait_for}};
