@@ -27,6 +27,8 @@ typedef struct gr_listen_options {
     int backlog;        /* 0: 1024 */
     bool reuse_port;    /* SO_REUSEPORT */
     unsigned unix_mode; /* permissions of a Unix socket's file; 0: 0600 */
+    int unsent_bytes; /* TCP_NOTSENT_LOWAT of the connections: how much the system takes of what it cannot send yet, for a
+                           peer that does not read; 0: up to megabytes, as it sees fit */
     gr_deadline lookup; /* until when a name may be looked up; zero: 5 seconds */
 } gr_listen_options;
 
@@ -35,8 +37,7 @@ typedef struct gr_listen_options {
  * GR_ENOTFOUND (no such name), GR_ETIMEOUT, GR_ESYSTEM. */
 GR_SUSPENDS GR_MUST_CHECK int gr_listen(gr_self *self, gr_socket *ret_socket, const char *address,
                                         const gr_listen_options *options);
-/* Takes one connection; it is non-blocking, close-on-exec, has TCP_NODELAY, and the system keeps little (TCP_NOTSENT_LOWAT of
- * 128 KiB) of what a peer that does not read leaves unsent. Out of descriptors it waits and tries again. */
+/* Takes one connection; it is non-blocking, close-on-exec and has TCP_NODELAY. Out of descriptors it waits and tries again. */
 GR_SUSPENDS GR_MUST_CHECK int gr_accept(gr_self *self, gr_socket listener, gr_socket *ret_socket, gr_deadline deadline);
 /* Connects to an address or a name. The addresses of a name are tried in the system's order, each but the last with its share
  * of the time (at most 10 seconds). Errors: GR_ETIMEOUT, GR_ENOTFOUND (no such name), GR_ESYSTEM (refused, unreachable, …: of the

@@ -17,9 +17,6 @@
 
 #define BACKLOG_DEFAULT 1024
 #define UNIX_MODE_DEFAULT 0600u
-/* What the system keeps of what it cannot send yet. Without it, that grows to megabytes for each peer that does not read, and
- * freeing those took a millisecond a connection. Guess: enough until whoever writes is woken. */
-#define UNSENT_BYTES (128 << 10)
 #define LOOKUP_NS (5 * GRI_NS_PER_S)        /* guess: what resolvers wait for the first server */
 #define PAUSE_NS_FIRST (10 * GRI_NS_PER_MS) /* out of descriptors: guess, as long as a request or two */
 #define PAUSE_NS_MOST (1 * GRI_NS_PER_S)
@@ -38,6 +35,8 @@ static int open_tcp(const gri_endpoint *e, const gr_listen_options *options)
     if (fd < 0) return -1;
     bool ok = set(fd, SOL_SOCKET, SO_REUSEADDR, 1) == 0;
     if (ok && options->reuse_port) ok = set(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0;
+    if (ok && options->unsent_bytes > 0) /* accepted connections inherit it */
+        ok = set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, options->unsent_bytes) == 0;
     if (ok && e->address.header.sa_family == AF_INET6) ok = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !e->wildcard) == 0;
     if (ok && bind(fd, &e->address.header, e->bytes) == 0) return fd;
     int error = errno;
@@ -139,6 +138,9 @@ int gr_listen(gr_self *self, gr_socket *ret_socket, const char *address, const g
     if (!options) options = &defaults;
     if (options->backlog < 0)
         return gri_fail(self, GR_EINVAL, "backlog is %d: allowed is 0 (the default) and more", options->backlog);
+    if (options->unsent_bytes < 0)
+        return gri_fail(self, GR_EINVAL, "unsent_bytes is %d: allowed is 0 (no limit of ours) and more",
+                        options->unsent_bytes);
     if (options->unix_mode > 0777)
         return gri_fail(self, GR_EINVAL, "unix_mode is 0%o: allowed is 0 to 0777", options->unix_mode);
     gr_deadline until = options->lookup;
@@ -230,10 +232,8 @@ int gr_accept(gr_self *self, gr_socket listener, gr_socket *ret_socket, gr_deadl
     code = accept_one(self, from, &fd, deadline);
     code = gri_socket_end(self, from, code);
     if (code != 0) return code;
-    if (!is_unix) { /* refused only for a connection that is gone: reading tells */
-        (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-        (void)set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES);
-    }
+    if (!is_unix)
+        (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* refused only for a connection that is gone: reading tells */
     code = gri_socket_new(self, fd, is_unix, &record);
     if (code != 0) return code;
     *ret_socket = gri_socket_id(record);

@@ -266,7 +266,11 @@ static bool skip_body(gri_http_connection *c)
 
 bool gri_http_request_end(gri_http_connection *c, gr_environ *env)
 {
-    bool done = c->body.done || (c->keep && skip_body(c));
+    bool done = c->body.done;
+    if (!done && c->keep) {
+        done = skip_body(c);
+        c->ended_ns = gr_now_ns(); /* it may have taken long: idle is what comes now */
+    }
     if (c->input.text) gr_free(c->self, c->input.text);
     c->input.text = NULL;
     if (env->path != c->path) gr_free(c->self, (void *)(uintptr_t)env->path);

@@ -21,6 +21,10 @@
 #define CONNECTION_BEHAVIOUR "greenroom.http.connection"
 #define LISTENER_BEHAVIOUR "greenroom.http.listener"
 
+/* Guess: enough until whoever writes is woken. Without it up to 4 MB of an answer lay in the system for each client that did
+ * not take it, and freeing those took a millisecond a connection. */
+#define UNSENT_BYTES (128 << 10)
+
 enum { ACCEPT_RETRY_MS = 100, REFUSE_MS = 10, END_MS = 2000 };
 
 typedef struct entry {
@@ -268,7 +272,7 @@ int gr_http_start(gr_self *self, const gr_http_options *options, gr_http_server 
     gr_http_options *o = &server->options;
     fill_defaults(o);
     server->limits = (gri_http_limits){o->line_bytes, o->head_bytes, o->fields, o->body_bytes};
-    gr_listen_options listen = {.unix_mode = o->unix_mode};
+    gr_listen_options listen = {.unix_mode = o->unix_mode, .unsent_bytes = UNSENT_BYTES};
     int code = register_behaviours();
     if (code == 0) code = gr_listen(self, &socket, o->listen, &listen);
     if (code != 0) goto fail;
