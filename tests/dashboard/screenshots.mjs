@@ -3,6 +3,7 @@
 /* The pictures in README.md: node tests/dashboard/screenshots.mjs FOLDER, with GREENROOM and PLAYWRIGHT as the tests have them.
  * Some work is made up, watched for a minute and a half, and pictured. optipng and pngquant make the files small, if there. */
 import {execFileSync} from "node:child_process";
+import net from "node:net";
 import {join} from "node:path";
 import {live, Server, startBrowser, stopBrowser, untilText, withPage} from "./support.mjs";
 
@@ -73,6 +74,25 @@ const views = {
         await untilText(page, "#call-result", "heard_by");
         await picture(page, "actor");
     },
+    async chat(page) {
+        await server.api("PUT", "/foyer", {behaviour: "chat", args: {port: 0}});
+        await page.goto(server.page("/demo/chat/?room=foyer"));
+        await page.getByLabel("Your name").fill("ann");
+        await page.click("button:text-is('Enter')");
+        await untilText(page, "#members", "ann (you)");
+        const terminal = net.connect(Number((await server.api("GET", "/foyer")).listens.split(":")[1]), "127.0.0.1");
+        terminal.write("bob\n");
+        await untilText(page, "#members", "bob");
+        terminal.write("hello from a terminal\n");
+        await untilText(page, "#log", "hello from a terminal");
+        await page.getByLabel("Say something").fill("and from a browser: one room, two ways in");
+        await page.keyboard.press("Enter");
+        await untilText(page, "#log .mine", "two ways in");
+        terminal.write("no JSON here, only lines\n");
+        await untilText(page, "#log", "only lines");
+        await picture(page, "chat");
+        terminal.destroy();
+    },
     async phone(page) {
         await page.waitForTimeout(WATCHED_MS);
         await picture(page, "phone");
@@ -85,7 +105,7 @@ await prepare();
 const workers = Array.from({length: 6}, (_, i) => work(i));
 const phone = {viewport: {width: 375, height: 812}, isMobile: true, hasTouch: true, deviceScaleFactor: 2};
 const options = {light: {viewport: {width: 1280, height: 1120}}, dark: {viewport: {width: 1280, height: 1120}, colorScheme: "dark"},
-    actor: {viewport: {width: 1280, height: 960}}, phone};
+    actor: {viewport: {width: 1280, height: 960}}, chat: {viewport: {width: 1000, height: 560}}, phone};
 await Promise.all(Object.entries(views).filter(([name]) => !process.argv[3] || name === process.argv[3]).map(([name, view]) =>
     withPage(server, options[name], async (page) => {
         await page.goto(server.page("/"));
