@@ -162,7 +162,7 @@ static GRI_NOINLINE int deliver_specially(gri_worker *worker, gr_self *from, gr_
     if (sampled) gri_sample_time(m);
     code = post(from, worker, to, m);
     if (code != 0) {
-        if (code < 0) m->flags &= (uint8_t)~GRI_MESSAGE_TIMED; /* else it is not ours any more */
+        if (code != GRI_MAY_DEADLOCK) m->flags &= (uint8_t)~GRI_MESSAGE_TIMED; /* else it is not ours any more */
         return not_posted(from, to, message, code);
     }
     *message = NULL;
