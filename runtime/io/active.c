@@ -48,11 +48,12 @@ static gr_message *token_new(void)
     return token;
 }
 
-static void token_send(gri_socket_record *record, gr_message *token)
+/* urgent: also to an owner that waits for something else, this very socket for one. */
+static void token_send(gri_socket_record *record, gr_message *token, bool urgent)
 {
     /* relaxed: whoever it was a moment ago; a token that finds another owner is passed over there */
     gr_address owner = {gri_load_relaxed(&record->holder) & ~GRI_SOCKET_BUSY};
-    if (gri_push(owner, token, false) != 0) gr_message_free(&token);
+    if (gri_push(owner, token, urgent) != 0) gr_message_free(&token);
 }
 
 void gri_active_ready(gri_socket_record *record)
@@ -62,7 +63,7 @@ void gri_active_ready(gri_socket_record *record)
     if (GRI_LIKELY(!gri_load_seq_cst(&record->token))) return;
     /* mo:active.ready seq_cst <-> active.install seq_cst: as above; who takes it, sends it */
     gr_message *token = gri_exchange_seq_cst(&record->token, NULL);
-    if (token) token_send(record, token);
+    if (token) token_send(record, token, false);
 }
 
 /* For the poller to send; false: it is ready already, and the token still the caller's. */
@@ -95,7 +96,9 @@ static void retry_fire(gri_wheel_entry *entry, gri_instant now)
     (void)now;
     gri_active *a = GRI_CONTAINER_OF(entry, gri_active, retry);
     gr_message *token = gri_exchange_relaxed(&a->retry_token, NULL); /* relaxed: the wheel's lock orders it */
-    if (token) token_send(a->record, token);
+    /* Urgent: with a report the poller wakes who waits for the socket (socket.c), here nobody else would, and a write waits
+     * for a peer that waits for us to read. */
+    if (token) token_send(a->record, token, true);
 }
 
 static void send_after(gri_active *a, gr_message *token, int64_t ns)

@@ -54,7 +54,8 @@ static void echo(gr_self *self, gr_value args)
     gr_address host = gr_address_in(gr_get(args, "host"));
     gr_socket listener, socket;
     char text[GR_SOCKET_TEXT_BYTES];
-    CHECK_OK(gr_listen(self, &listener, "127.0.0.1:0", NULL));
+    /* Little in the system, so that who does not read is noticed soon. */
+    CHECK_OK(gr_listen(self, &listener, "127.0.0.1:0", &(gr_listen_options){.unsent_bytes = 65536}));
     CHECK_OK(gr_socket_local(self, listener, text));
     CHECK_OK(gr_cast(self, host, "s", text));
     CHECK_OK(gr_accept(self, listener, &socket, SOON));
