@@ -77,6 +77,7 @@ void law_at_most(const char *what, double have, double most)
 
 void options_read(int argc, char **argv, const option *options, size_t count)
 {
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what is done is said, whoever ends the rest */
     for (int i = 1; i < argc; i += 2) {
         size_t at = 0;
         char *end = NULL;

@@ -147,6 +147,7 @@ int main(int argc, char **argv)
     const option options[] = {
         {"--overflows", &overflows}, {"--workers", &workers}, {"--mode", &mode}, {"--inside", &inside}};
     options_read(argc, argv, options, 4);
+    memset(sample, 1, sizeof sample); /* resident from the beginning on */
     if (mode != 2) run("install", mode == 0 ? overflows / 2 : overflows);
     if (mode != 1) run("protect", mode == 0 ? overflows / 2 : overflows);
     return laws_broken != 0;
