@@ -307,9 +307,9 @@ TEST(mailbox, suspend_ends_with_a_kill_and_gives_its_place_away)
     CHECK_OK(gr_kill(first));
     expect_sent(self, 1, "GR_EKILLED");
     let_read(self, &call, 1);
+    expect_sent(self, 1, "GR_OK");
     EXPECT(self, "i", 0);
     EXPECT(self, "{s:i}", "done", 1);
-    expect_sent(self, 1, "GR_OK");
     call = its_call(self);
     let_read(self, &call, 1);
     expect_read(self, 10, -1);
