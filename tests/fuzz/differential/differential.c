@@ -83,6 +83,13 @@ static const char *compare(const reading *ours, const reading *theirs, int which
     return NULL;
 }
 
+/* Node 18 takes the old Proxy-Connection for Connection (RFC 9112, C.2.2, says not to): it ends there, which is no other reading. */
+static bool may_end_early(const slot *s)
+{
+    static const char field[] = "Proxy-Connection: close";
+    return memmem(s->stream.bytes, s->stream.count, field, sizeof field - 1) != NULL;
+}
+
 static void judge(slot *s)
 {
     static reading readings[READERS];
@@ -93,6 +100,7 @@ static void judge(slot *s)
         if (!readings[i].strange) continue;
         if (sum.strange[i]++ < 3) show(s, i, "it said what cannot be understood");
     }
+    readings[NODE].closed |= may_end_early(s);
     sum.streams++;
     sum.several += readings[OURS].count > 1;
     for (int i = NGINX; i < READERS && !readings[OURS].strange; i++) {
