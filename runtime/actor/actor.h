@@ -234,13 +234,20 @@ GRI_INLINE bool gri_self_is_here(const gr_self *self)
     gri_worker *worker = gri_worker_here();
     return worker && gri_load_relaxed(&worker->current) == &self->task; /* relaxed: this thread's own write */
 }
+/* Its task, also of NULL, for a comparison: an address that is nobody's. */
+GRI_INLINE gri_task *gri_task_of(const gr_self *self)
+{
+    return (gri_task *)((uintptr_t)self + offsetof(gr_self, task));
+}
+
 /* The worker that runs self, if that is an actor which runs here; NULL: no, or it is a thread of the host: ask the long way. One
  * comparison tells of NULL too, which is nobody's task. */
 GRI_INLINE gri_worker *gri_worker_running(const gr_self *self)
 {
     gri_worker *worker = gri_worker_here();
     /* relaxed: this thread's own write */
-    return GRI_LIKELY(worker != NULL) && GRI_LIKELY(gri_load_relaxed(&worker->current) == &self->task) ? worker : NULL;
+    return GRI_LIKELY(worker != NULL) && GRI_LIKELY(gri_load_relaxed(&worker->current) == gri_task_of(self)) ? worker
+                                                                                                             : NULL;
 }
 /* The context checks and the kill that every suspending call begins with: 0, GR_ECONTEXT, GR_ESUSPEND, GR_EKILLED, GR_EFORKED;
  * does not return if the kill unwinds. */

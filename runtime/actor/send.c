@@ -352,7 +352,7 @@ int gr_cast_site(gr_self *self, gr_address to, gr_site *site, const char *format
     va_start(args, format);
     gri_worker *worker = gri_worker_here();
     /* relaxed: this thread's own write */
-    if (GRI_UNLIKELY(!worker) || GRI_UNLIKELY(gri_load_relaxed(&worker->current) != &self->task)) goto any;
+    if (GRI_UNLIKELY(!worker) || GRI_UNLIKELY(gri_load_relaxed(&worker->current) != gri_task_of(self))) goto any;
     const gri_plan *plan = gri_line_plan(site);
     /* relaxed: a request */
     if (GRI_UNLIKELY(!plan) || GRI_UNLIKELY(gri_load_relaxed(&worker->send_specially)) ||

@@ -153,8 +153,13 @@ TEST(deadlock, a_host_thread_may_be_on_it)
     gr_address a = spawn_named(self, "a");
     CHECK_OK(gr_register(gr_self_address(self), "host"));
     gr_message *answer = NULL;
-    CHECK_OK(gr_call(self, &answer, a, "hop", SOON, "[A]", gr_self_address(self)));
-    CHECK_VALUE(gr_body(answer), "{s:s,s:s}", "code", "GR_EDEADLK", "detail", "a cycle of waiting: a -> host -> a");
+    int code = gr_call(self, &answer, a, "hop", SOON, "[A]", gr_self_address(self));
+    if (code == GR_EDEADLK) { /* a was waiting before this thread did */
+        CHECK_STR(gr_error_detail(self)->text, "a cycle of waiting: host -> a -> host");
+    } else {
+        CHECK_OK(code);
+        CHECK_VALUE(gr_body(answer), "{s:s,s:s}", "code", "GR_EDEADLK", "detail", "a cycle of waiting: a -> host -> a");
+    }
     FREE(answer);
     END(self);
 }

@@ -17,7 +17,7 @@
 
 #define SLOW (GRI_ASAN || GRI_TSAN || GRI_INVARIANTS)
 
-static uint64_t links = SLOW ? 20000 : 1000000, levels = SLOW ? 2000 : 100000, stack_kb = 16;
+static uint64_t links = SLOW ? 20000 : 1000000, levels = SLOW ? 2000 : 100000, stack_kb = SLOW ? 64 : 16;
 static gri_atomic_u64 stopped; /* relaxed: a count */
 
 static int start(gr_self *self, void *state, gr_value next)
