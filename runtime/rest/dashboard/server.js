@@ -34,7 +34,7 @@ export function parse(text) {
 
 /* An address below where the actors application is mounted. */
 export function address(path) {
-    return new URL(path.replace(/^\//, ""), document.baseURI);
+    return new URL(path.replace(/^\/+/, ""), document.baseURI);
 }
 
 export function headers(more = {}) {
