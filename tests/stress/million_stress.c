@@ -14,6 +14,7 @@
  * is live but those. Bytes per actor are printed beside their targets, resident memory before and after; they are no test,
  * since a sanitizer's memory counts, too. */
 #include "base/compiler.h"
+#include "stress/census.h"
 
 #include <greenroom.h>
 #include <stdio.h>
@@ -32,15 +33,6 @@ static void complain(const char *what, uint64_t have, uint64_t want)
     wrong++;
     fprintf(stderr, "%s: %llu, expected %llu\n", what, (unsigned long long)have, (unsigned long long)want);
 }
-
-#define MUST(call) \
-    do { \
-        int must_code = (call); \
-        if (must_code < 0) { \
-            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call, gr_error_name(must_code)); \
-            exit(1); \
-        } \
-    } while (0)
 
 /* ---- the crowd ---- */
 
@@ -216,13 +208,13 @@ int main(int argc, char **argv)
     bool green_too = true, servers_too = true;
     for (int i = 1; i < argc; i++) {
         if (i + 1 == argc) return usage(argv[0]);
-        const char *option = argv[i], *value = argv[++i];
+        const char *name = argv[i], *value = argv[++i];
         uint64_t number = *value >= '0' && *value <= '9' ? strtoull(value, NULL, 10) : 0;
-        if (strcmp(option, "--actors") == 0 && number >= 1 && number <= 10000000) {
+        if (strcmp(name, "--actors") == 0 && number >= 1 && number <= 10000000) {
             actors = number;
-        } else if (strcmp(option, "--workers") == 0 && number >= 1 && number <= 1024) {
+        } else if (strcmp(name, "--workers") == 0 && number >= 1 && number <= 1024) {
             workers = number;
-        } else if (strcmp(option, "--form") == 0 && (strcmp(value, "green") == 0 || strcmp(value, "server") == 0)) {
+        } else if (strcmp(name, "--form") == 0 && (strcmp(value, "green") == 0 || strcmp(value, "server") == 0)) {
             green_too = *value == 'g';
             servers_too = !green_too;
         } else {
