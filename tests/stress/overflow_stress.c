@@ -28,8 +28,10 @@
 
 static uint64_t overflows = GRI_TSAN ? 60 : 600, workers = 2, mode = 0, inside = 5;
 static volatile int sink;
-static gri_atomic_bool measuring; /* relaxed: seen late is fine */
-static int64_t sample[SAMPLE];
+/* off -> on: main; on -> over: main; over -> off: the talker, which does not touch the sample from then on */
+enum { OFF, ON, OVER };
+static gri_atomic_u32 measuring;
+static int64_t sample[SAMPLE]; /* with samples: the talker's while it is on or over, main's while it is off */
 static size_t samples;
 
 static int recurse(int depth)
@@ -84,17 +86,28 @@ static void talker(gr_self *self, gr_value args)
         int64_t from = gr_now_ns();
         if (gr_cast(self, to, "i", 1) != 0 || gr_receive(self, &m, GR_FOREVER) != 0) return;
         gr_message_free(&m);
-        if (gri_load_relaxed(&measuring) && samples < SAMPLE) sample[samples++] = gr_now_ns() - from;
+        /* mo:overflow_stress.talk acquire <- overflow_stress.measure release */
+        uint32_t now = gri_load_acquire(&measuring);
+        if (now == ON && samples < SAMPLE) sample[samples++] = gr_now_ns() - from;
+        /* mo:overflow_stress.talk release -> overflow_stress.measure acquire: the sample */
+        if (now == OVER) gri_store_release(&measuring, OFF);
         if (gr_sleep(self, gr_after_us(200)) != 0) return;
     }
 }
 
-static int64_t measured(void)
+static void measure(void)
 {
-    gri_store_relaxed(&measuring, false);
-    int64_t p99 = percentile(sample, samples, 99);
     samples = 0;
-    return p99;
+    /* mo:overflow_stress.measure release -> overflow_stress.talk acquire: the empty sample */
+    gri_store_release(&measuring, ON);
+}
+
+static int64_t measured(gr_self *self)
+{
+    gri_store_relaxed(&measuring, OVER); /* relaxed: publishes nothing */
+    /* mo:overflow_stress.measure acquire <- overflow_stress.talk release */
+    while (gri_load_acquire(&measuring) != OFF) MUST(gr_sleep(self, gr_after_us(200)));
+    return percentile(sample, samples, 99);
 }
 
 static void run(const char *guard, uint64_t count)
@@ -110,10 +123,10 @@ static void run(const char *guard, uint64_t count)
     MUST(gr_spawn(self, &neighbour, echo, "n"));
     MUST(gr_spawn(self, &other, talker, "A", neighbour));
     MUST(gr_spawn(self, &drain, swallow, "n"));
-    gri_store_relaxed(&measuring, true);
+    measure();
     gr_sleep(self, gr_after_ms(count > 10000 ? 1000 : 100));
-    int64_t alone = measured(), first = 0, from = gr_now_ns();
-    gri_store_relaxed(&measuring, true);
+    int64_t alone = measured(self), first = 0, from = gr_now_ns();
+    measure();
     for (uint64_t i = 0; i < count; i++) {
         gr_message *report = NULL;
         MUST(gr_spawn_with(self, &one, victim, (&(gr_spawn_options){.retain = true}), "[I,A]",
@@ -124,7 +137,7 @@ static void run(const char *guard, uint64_t count)
         if (i == count / 10) first = census_now().resident;
     }
     const double us = (double)(gr_now_ns() - from) / 1e3 / (double)count;
-    int64_t beside = measured(), last = census_now().resident;
+    int64_t beside = measured(self), last = census_now().resident;
     gr_counters counters;
     do {
         MUST(gr_counters_read(&counters));
