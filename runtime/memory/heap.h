@@ -16,7 +16,8 @@
  * sleeps. Owners look for returned blocks when they run out of local ones.
  *
  * A retired heap keeps its live blocks, can be freed to, and is adopted, blocks and all, by a later gri_heap_new. A heap
- * whose thread unbinds it before sleeping can meanwhile be trimmed by others.
+ * whose thread unbinds it before sleeping can meanwhile be trimmed by others: of its empty chunks, and if nobody has bound it since
+ * the last trim, of what it allocates from, too.
  *
  * Callers may move between threads between any two calls, never within one. */
 #ifndef GRI_MEMORY_HEAP_H

@@ -238,11 +238,11 @@ static bool tick(monitor *m, gri_instant now)
     return busy;
 }
 
-/* Nobody does while we sleep, and with a short slice the ticks before were no two trims. Twice: the first one begins to look for
- * what is not used. */
+/* Nobody does while we sleep, and with a short slice the ticks before were no two trims. Three times: the first one learns who rests,
+ * the second one takes from them, the third one finds what is not used. */
 static void trim_before_sleep(gri_scheduler *scheduler)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         gri_heap_trim(false);
         if (scheduler->config.slots) gri_table_trim(scheduler->config.slots, false);
     }

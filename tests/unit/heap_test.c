@@ -169,6 +169,38 @@ TEST(heap, holes_are_filled_before_more_is_taken)
     gri_heap_retire(heap);
 }
 
+/* The first trim only learns that it was bound since the one before. */
+static void rest(gri_heap *heap)
+{
+    gri_heap_bind(NULL);
+    for (int i = 0; i < 2; i++) gri_heap_trim(false);
+    gri_heap_bind(heap);
+}
+
+/* What a busy heap allocates from stays, what it has in excess goes. */
+TEST(heap, a_heap_that_was_used_since_the_last_trim_keeps_its_chunk)
+{
+    gri_heap *heap = heap_here();
+    for (int i = 0; i < 100; i++) {
+        void *block = gri_block_alloc(64);
+        CHECK(block != NULL);
+        gri_block_free(block);
+        gri_heap_bind(NULL);
+        gri_heap_trim(false);
+        CHECK_EQ(bytes_in_use(), GRI_CHUNK_BYTES);
+        gri_heap_bind(heap);
+    }
+    static void *blocks[3000];
+    for (int i = 0; i < 3000; i++) blocks[i] = gri_block_alloc(64);
+    for (int i = 0; i < 3000; i++) gri_block_free(blocks[i]);
+    gri_heap_bind(NULL);
+    gri_heap_trim(false);
+    CHECK(bytes_in_use() <= 2 * GRI_CHUNK_BYTES);
+    gri_heap_trim(false);
+    CHECK_EQ(bytes_in_use(), 0);
+    gri_heap_retire(heap);
+}
+
 TEST(heap, a_rested_heap_goes_on_where_it_was)
 {
     enum { COUNT = 500 }; /* a chunk has 511 of these, or less with redzones */
@@ -177,9 +209,7 @@ TEST(heap, a_rested_heap_goes_on_where_it_was)
     for (int i = 0; i < COUNT; i++) {
         blocks[i] = gri_block_alloc(GRI_ASAN ? 64 : 128);
         if (i % 10 != 0) continue;
-        gri_heap_bind(NULL);
-        gri_heap_trim(false);
-        gri_heap_bind(heap);
+        rest(heap);
     }
     CHECK_EQ(bytes_in_use(), GRI_CHUNK_BYTES);
     for (int i = 0; i < COUNT; i++) gri_block_free(blocks[i]);
@@ -196,9 +226,7 @@ TEST(heap, a_full_chunk_that_rested_twice_gives_nothing)
         blocks[i] = gri_block_alloc(64);
         CHECK((uintptr_t)blocks[i] % GRI_CHUNK_BYTES != 0);
         memset(blocks[i], i & 255, 64);
-        gri_heap_bind(NULL);
-        gri_heap_trim(false);
-        gri_heap_bind(heap);
+        rest(heap);
     }
     for (int i = 0; i < COUNT; i++) {
         for (int k = 0; k < 64; k++) CHECK_EQ(((unsigned char *)blocks[i])[k], i & 255);
@@ -374,9 +402,7 @@ static void *trade(void *arg)
             gri_heap_bind(heap);
         }
         if (i % 1000 == 0) {
-            gri_heap_bind(NULL);
-            gri_heap_trim(false);
-            gri_heap_bind(heap);
+            rest(heap);
         }
         uint64_t *block = gri_block_alloc(64 + gri_rng_below(&rng, 300));
         if (!block) abort();
