@@ -165,6 +165,7 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_state(gr_address address, gr_message **ret_st
 /* Waits until the actor's count of publications is another than *version (0: it has published nothing), and stores it there;
  * gr_state then gives what is newest by that time, so a slow reader skips states and never falls behind. The mailbox is not
  * touched. An actor that nobody waits for pays nothing for it, one that is waited for wakes its waiters when it publishes.
+ * Within a life the versions only grow; its end is GR_EDEAD, not a version. An error leaves *version as it was.
  * Errors: GR_EDEAD (it was dead, or has ended), GR_ETIMEOUT, GR_EKILLED, GR_EDEADLK (itself), GR_EINVAL (no version). */
 GR_SUSPENDS GR_MUST_CHECK int gr_state_wait(gr_self *self, gr_address address, uint64_t *version, gr_deadline deadline);
 

@@ -180,7 +180,8 @@ static void begin_life(gr_self *self)
     self->inbox = self->inbox_last = self->held = self->reply = NULL;
     self->awaited = 0;
     self->serving = NULL;
-    gri_store_relaxed(&self->published, 0); /* relaxed: published with the address */
+    /* mo:state.begin release -> state.none acquire: the life before, which whoever looks may mean, is over */
+    gri_store_release(&self->published, 0);
     gri_store_relaxed(&self->attention, 0); /* relaxed: a hint */
     self->flags = 0;
     self->kill_returns = 0;

@@ -132,6 +132,7 @@ GRI_COLD static void wake_waiters(gr_address watched)
 static uint64_t swap(gr_self *self, gr_message *snapshot)
 {
     /* mo:state.swap release -> state.pin acquire: publishes the snapshot
+     * mo:state.swap release -> state.none acquire: or that the mailbox is closed
      * mo:state.swap acquire <- state.unpin release
      * mo:state.swap acquire <- state.ask release */
     return gri_exchange_acq_rel(&self->published, (uint64_t)(uintptr_t)snapshot);
@@ -162,19 +163,19 @@ void gri_state_release(gr_self *self)
     if (word & WATCHED) wake_waiters(gri_actor_address(self));
 }
 
+/* NULL: nothing was published, or not any more. Whoever has to know which asks afterwards whether the life goes on: its mailbox
+ * was closed before. */
 static gr_message *pin(gr_self *self)
 {
-    /* relaxed: a guess that the swap checks */
-    uint64_t seen = gri_load_relaxed(&self->published);
     for (;;) {
+        /* mo:state.none acquire <- state.swap release
+         * mo:state.none acquire <- state.begin release */
+        uint64_t seen = gri_load_acquire(&self->published);
         if (!snapshot_of(seen)) return NULL;
-        if (seen >> 48 == PINS_MAX) {
-            gri_thread_yield();
-            seen = gri_load_relaxed(&self->published); /* relaxed: as above */
-            continue;
-        }
+        if (seen >> 48 == PINS_MAX) gri_thread_yield();
         /* mo:state.pin acquire <- state.swap release */
-        if (gri_cas_weak_acquire(&self->published, &seen, seen + PIN)) return snapshot_of(seen);
+        else if (gri_cas_weak_acquire(&self->published, &seen, seen + PIN))
+            return snapshot_of(seen);
     }
 }
 
@@ -255,6 +256,7 @@ static enum look look(gr_address address, uint64_t *version)
             unpin(self, snapshot);
             return ENDED;
         }
+        if (!snapshot && !gr_alive(address)) return ENDED; /* and its state is gone already: that is no other version */
         uint64_t now = snapshot ? snapshot->reference : 0;
         if (now == *version) asked = ask_to_be_woken(self, snapshot);
         if (snapshot) unpin(self, snapshot);

@@ -366,7 +366,10 @@ static void follows(gr_self *self, gr_value args)
         CHECK(version > before);
         before = version;
         int code = gr_state(of, &m, &read);
-        if (code != 0) continue;
+        if (code != 0) {
+            CHECK_EQ(code, GR_EDEAD); /* what was published is not taken back while it lives */
+            continue;
+        }
         CHECK(read >= version);
         CHECK_EQ((uint64_t)gr_int(gr_body(m), 0), read);
         FREE(m);
@@ -393,6 +396,34 @@ TEST(state_wait, loses_no_wakeup_against_bursts_and_deaths)
     }
     END(self);
     CHECK_EQ(live_blocks(), before);
+}
+
+/* Looked at from another thread all the while it ends. */
+TEST(state_wait, an_end_is_no_version)
+{
+    gr_self *self = BEGIN();
+    for (int round = 0; round < 2000; round++) {
+        gr_address of;
+        gr_message *m;
+        uint64_t version = 0, read;
+        int wait, state;
+        CHECK_OK(gr_spawn(self, &of, publishes_what_it_gets, "n"));
+        CHECK_OK(gr_cast(self, of, "i", 1));
+        CHECK_OK(gr_state_wait(self, of, &version, SOON));
+        CHECK_EQ(version, 1);
+        CHECK_OK(gr_kill(of));
+        do {
+            wait = gr_state_wait(self, of, &version, GR_NOW);
+            CHECK(wait == GR_ETIMEOUT || wait == GR_EDEAD);
+            CHECK_EQ(version, 1);
+            state = gr_state(of, &m, &read);
+            CHECK(state == 0 || state == GR_EDEAD);
+            if (state == 0) FREE(m);
+            if (harness_simulated()) CHECK_OK(gr_cooperate(self)); /* there nobody runs beside a thread that polls */
+        } while (state == 0);
+        CHECK_EQ(gr_state_wait(self, of, &version, SOON), GR_EDEAD);
+    }
+    END(self);
 }
 
 /* As bursts, and stays until it is told to end. */
