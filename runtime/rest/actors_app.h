@@ -70,7 +70,7 @@ int gri_answer_problem_header(gr_responder *respond, int status, const char *nam
                               const char *detail);
 /* 503 and Retry-After for what may work later: GR_EFULL, GR_ENOMEM, GR_ENOTRUNNING; 500 for what should not happen. */
 int gri_answer_code(gr_responder *respond, int code, const char *what);
-/* The same for a message that `address` did not take: Retry-After comes from its queue (shared.h). */
+/* The same for a message that `address` did not take: Retry-After comes from its queue (retry_after.h). */
 int gri_answer_refused(const gri_request *request, gr_address address, int code, const char *what);
 
 #endif

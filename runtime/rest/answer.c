@@ -116,6 +116,6 @@ int gri_answer_code(gr_responder *respond, int code, const char *what)
 
 int gri_answer_refused(const gri_request *r, gr_address address, int code, const char *what)
 {
-    unsigned retry_s = code == GR_EFULL ? gri_retry_after_s(r->shared, address, gr_now_ns()) : 1;
+    unsigned retry_s = code == GR_EFULL ? gri_retry_after_s(&r->shared->retries, r->env->self, address) : 1;
     return answer_failure(r->respond, code, what, retry_s);
 }

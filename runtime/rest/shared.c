@@ -4,21 +4,16 @@
 
 #include <string.h>
 
-#include <greenroom/registry.h>
-#include <greenroom/time.h>
-
-#define SECOND INT64_C(1000000000)
-#define SIGHTING_NS_MIN (SECOND / 10) /* guess: sooner, a burst looks like a standstill */
-#define SIGHTING_NS_MAX (SECOND * 60) /* what was longer ago says nothing about now */
-
 void gri_shared_init(gri_shared *shared, unsigned streams_max)
 {
     *shared = (gri_shared){.streams_max = streams_max};
     pthread_mutex_init(&shared->lock, NULL); /* cannot fail without attributes on Linux */
+    gri_retries_init(&shared->retries);
 }
 
 void gri_shared_fini(gri_shared *shared)
 {
+    gri_retries_fini(&shared->retries);
     pthread_mutex_destroy(&shared->lock);
 }
 
@@ -103,30 +98,4 @@ bool gri_shared_ready(gri_shared *shared, char why[GRI_READY_WHY_BYTES])
     memcpy(why, shared->why, GRI_READY_WHY_BYTES);
     pthread_mutex_unlock(&shared->lock);
     return ready;
-}
-
-unsigned gri_retry_estimate_s(uint64_t waiting, uint64_t taken, int64_t ns)
-{
-    /* Nothing was taken in that time: the next one takes at least as long. */
-    double each = (double)ns / (double)(taken ? taken : 1), all = each * (double)waiting / (double)SECOND;
-    if (!(all > 1)) return 1;
-    if (all >= GRI_RETRY_S_MAX) return GRI_RETRY_S_MAX;
-    unsigned whole = (unsigned)all;
-    return whole + ((double)whole < all);
-}
-
-unsigned gri_retry_after_s(gri_shared *shared, gr_address address, int64_t now_ns)
-{
-    gr_actor_info info;
-    if (gr_inspect(address, &info) != 0) return 1;
-    gri_sighting now = {address, info.messages, now_ns}, before;
-    gri_sighting *slot = &shared->sightings[address.id % GRI_RETRY_SLOTS];
-    pthread_mutex_lock(&shared->lock);
-    before = *slot;
-    int64_t ns = now.ns - before.ns;
-    bool known = gr_address_equal(before.address, address) && ns <= SIGHTING_NS_MAX;
-    if (!known || ns >= SIGHTING_NS_MIN) *slot = now;
-    pthread_mutex_unlock(&shared->lock);
-    if (!known || ns < SIGHTING_NS_MIN) return 1;
-    return gri_retry_estimate_s(info.mailbox, now.messages - before.messages, ns);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* The little that the requests of one gr_rest share: whether it is ready, which of them wait long, and what refused sends have
- * shown about the actors that refused them. Under one lock that nobody holds while suspended; requests that
- * neither stream nor are refused do not take it. */
+ * shown about the actors that refused them (retry_after.h, with a lock of its own). The rest is under one lock that nobody holds
+ * while suspended; requests that do not wait long do not take it. */
 #ifndef GRI_REST_SHARED_H
 #define GRI_REST_SHARED_H
 
@@ -10,14 +10,9 @@
 
 #include <greenroom/actor.h>
 
-enum { GRI_RETRY_SLOTS = 64, GRI_RETRY_S_MAX = 60, GRI_READY_WHY_BYTES = 128 };
+#include "rest/retry_after.h"
 
-/* An actor that refused a message: how many it had received by then. */
-typedef struct gri_sighting {
-    gr_address address;
-    uint64_t messages;
-    int64_t ns;
-} gri_sighting;
+enum { GRI_READY_WHY_BYTES = 128 };
 
 /* A request that may wait long, an event stream or a long poll; in its connection's memory. */
 typedef struct gri_stay {
@@ -33,7 +28,7 @@ typedef struct gri_shared {
     unsigned streams, streams_max;
     bool unready, draining;
     char why[GRI_READY_WHY_BYTES];
-    gri_sighting sightings[GRI_RETRY_SLOTS];
+    gri_retries retries;
 } gri_shared;
 
 void gri_shared_init(gri_shared *shared, unsigned streams_max);
@@ -49,12 +44,5 @@ unsigned gri_shared_streams(gri_shared *shared); /* at this moment */
 
 /* Ready as far as was said (gr_rest_ready); if not, why. */
 bool gri_shared_ready(gri_shared *shared, char why[GRI_READY_WHY_BYTES]);
-
-/* When to come back to an actor whose mailbox is full: the messages that wait in it times what it has lately taken for one,
- * in whole seconds, 1 to GRI_RETRY_S_MAX. What it takes is seen from one refusal to a later one; an actor that has refused
- * nothing before is given a second. */
-unsigned gri_retry_after_s(gri_shared *shared, gr_address address, int64_t now_ns);
-/* The same from what was seen: `waiting` messages, and `taken` of them in `ns`. Pure. */
-unsigned gri_retry_estimate_s(uint64_t waiting, uint64_t taken, int64_t ns);
 
 #endif
