@@ -122,7 +122,9 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_middleware_limit(gr_middleware **layers, gr_a
 /* Answers are compressed (RFC 1952) when the client says that it takes gzip, by HTTP/1.1 or later, if their type is in the
  * list, their length unknown or large enough, and they have no Content-Encoding and no Cache-Control: no-transform. Those are
  * sent in chunks, with Vary, without Accept-Ranges, and with a weak ETag; an application must compare If-None-Match weakly, as
- * RFC 9110 says. Answers that are streamed are flushed with every write; event streams and ranges are left alone.
+ * RFC 9110 says. Answers that are streamed are flushed with every write; event streams and ranges are left alone. Whatever has an
+ * ETag says Vary: Accept-Encoding, so that its 304 says the same. A client that takes gzip and nothing else ("identity;q=0") gets
+ * also what is small or of another type compressed; one that takes neither gets 406 for GET and HEAD.
  *
  * Compression tells how long an answer is, and so, to who can see lengths and put text of their choice into an answer, what
  * else it contains (BREACH). An answer that contains both a secret and what the request said should say no-transform.

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
+#include "rest/gzip_choice.h"
 #include "rest/negotiate.h"
 
 enum { TAG_BYTES = 64, HEADERS_MAX = 10 };
@@ -29,29 +29,17 @@ static const gri_asset *find(const char *name)
     return NULL;
 }
 
-/* Does the client read gzip? A quality of zero says no. */
-static bool reads_gzip(const gr_environ *env)
-{
-    const char *at = gr_environ_header(env, "accept-encoding");
-    for (; at && *at; at += strcspn(at, ","), at += strspn(at, ", \t")) {
-        size_t bytes = strcspn(at, ",; \t");
-        if (!(bytes == 4 && strncasecmp(at, "gzip", 4) == 0) && !(bytes == 1 && *at == '*')) continue;
-        const char *quality = at + bytes + strspn(at + bytes, " \t;");
-        if (strncasecmp(quality, "q=", 2) != 0) return true;
-        return strspn(quality + 2, "0.") != strcspn(quality + 2, ", \t");
-    }
-    return false;
-}
-
 /* Weak tags: the same content, packed or not. A browser asks again each time, and hears that nothing is new. */
 static int answer(const gr_environ *env, gr_responder *respond, const gri_asset *asset, const gr_header *more,
                   size_t count)
 {
     char tag[TAG_BYTES];
-    bool packed = reads_gzip(env);
+    bool packed = gri_gzip_wanted(env);
     const unsigned char *bytes = packed ? asset->packed : asset->bytes;
     size_t length = (size_t)((packed ? asset->packed_end : asset->end) - bytes), used = 0;
     gr_header headers[HEADERS_MAX];
+    if (!packed && gri_identity_refused(env))
+        return gr_response_problem(respond, 406, "this is sent as it is or as gzip");
     snprintf(tag, sizeof tag, "W/%s", asset->tag);
     headers[used++] = (gr_header){"Content-Type", asset->content_type};
     headers[used++] = (gr_header){"Cache-Control", "no-cache"};

@@ -62,22 +62,40 @@ bool gri_list_has(const char *list, const char *token)
     return false;
 }
 
-bool gri_gzip_wanted(const gr_environ *env)
+/* What the client has said of each, in thousandths; -1: nothing. */
+typedef struct wishes {
+    int gzip, identity, any;
+} wishes;
+
+static wishes read_wishes(const gr_environ *env)
 {
-    int gzip = -1, any = -1, identity = 0;
-    if (strcmp(env->protocol, "HTTP/1.0") == 0) return false;
+    wishes w = {-1, -1, -1};
     for (size_t i = 0; i < env->header_count; i++) {
         const char *list = env->headers[i].value;
         element e;
         if (strcasecmp(env->headers[i].name, "accept-encoding") != 0) continue;
         while (next_element(&list, &e)) {
-            if (is(&e, "gzip") || is(&e, "x-gzip")) gzip = e.quality;
-            if (is(&e, "*")) any = e.quality;
-            if (is(&e, "identity")) identity = e.quality;
+            if (is(&e, "gzip") || is(&e, "x-gzip")) w.gzip = e.quality;
+            if (is(&e, "*")) w.any = e.quality;
+            if (is(&e, "identity")) w.identity = e.quality;
         }
     }
-    if (gzip < 0) gzip = any;
-    return gzip > 0 && gzip >= identity;
+    return w;
+}
+
+bool gri_gzip_wanted(const gr_environ *env)
+{
+    if (strcmp(env->protocol, "HTTP/1.0") == 0) return false;
+    wishes w = read_wishes(env);
+    if (w.gzip < 0) w.gzip = w.any;
+    return w.gzip > 0 && w.gzip >= w.identity;
+}
+
+bool gri_identity_refused(const gr_environ *env)
+{
+    if (strcmp(env->protocol, "HTTP/1.0") == 0) return false;
+    wishes w = read_wishes(env);
+    return w.identity == 0 || (w.identity < 0 && w.any == 0);
 }
 
 static const char *find(const gri_gzip_answer *answer, const char *name)
@@ -99,25 +117,61 @@ static bool type_matches(const char *type, size_t bytes, const char *pattern)
 static bool type_fits(const char *type, char *const *types)
 {
     size_t bytes = type ? strcspn(type, "; \t") : 0;
-    if (bytes == 17 && strncasecmp(type, "text/event-stream", bytes) == 0)
-        return false; /* each event goes out by itself */
     for (; bytes && *types; types++)
         if (type_matches(type, bytes, *types)) return true;
     return false;
 }
 
-bool gri_gzip_fits(const gri_gzip_answer *answer, char *const *types, size_t bytes_min)
+static bool is_event_stream(const char *type)
+{
+    return type && strcspn(type, "; \t") == 17 && strncasecmp(type, "text/event-stream", 17) == 0;
+}
+
+static bool may_change(const gri_gzip_answer *answer)
 {
     const char *control = find(answer, "cache-control");
-    if (answer->status == 304) return find(answer, "etag") != NULL;
-    if (answer->status == 204 || answer->status == 206 || find(answer, "content-range")) return false;
-    if (find(answer, "content-encoding") || (control && gri_list_has(control, "no-transform"))) return false;
+    return !find(answer, "content-encoding") && !(control && gri_list_has(control, "no-transform"));
+}
+
+bool gri_gzip_possible(const gri_gzip_answer *answer)
+{
+    if (answer->status == 204 || answer->status == 206 || answer->status == 304) return false;
+    if (answer->body_bytes == 0 || find(answer, "content-range")) return false;
+    /* each event goes out by itself */
+    return may_change(answer) && !is_event_stream(find(answer, "content-type"));
+}
+
+bool gri_gzip_fits(const gri_gzip_answer *answer, char *const *types, size_t bytes_min)
+{
+    if (!gri_gzip_possible(answer)) return false;
     if (answer->body_bytes != GR_BODY_UNKNOWN && (uint64_t)answer->body_bytes < bytes_min) return false;
     return type_fits(find(answer, "content-type"), types);
+}
+
+bool gri_gzip_varies(const gri_gzip_answer *answer, bool fits)
+{
+    return fits || (find(answer, "etag") && may_change(answer));
 }
 
 bool gri_tag_weaken(const char *tag, char *text, size_t room)
 {
     int bytes = snprintf(text, room, "%s%s", strncmp(tag, "W/", 2) == 0 ? "" : "W/", tag);
     return bytes > 0 && (size_t)bytes < room;
+}
+
+bool gri_tag_given(const gr_environ *env, const char *tag)
+{
+    size_t length = strlen(tag);
+    for (size_t i = 0; i < env->header_count; i++) {
+        if (strcasecmp(env->headers[i].name, "if-none-match") != 0) continue;
+        /* Commas are allowed in tags: elements begin where a quoted text, weak or not, does. */
+        for (const char *at = env->headers[i].value; *at;) {
+            at += strspn(at, ", \t");
+            const char *quote = strchr(at, '"'), *end = quote ? strchr(quote + 1, '"') : NULL;
+            if (!end) break;
+            if ((size_t)(end + 1 - at) == length && memcmp(at, tag, length) == 0) return true;
+            at = end + 1;
+        }
+    }
+    return false;
 }

@@ -88,45 +88,59 @@ static bool is_named(const gr_header *header, const char *name)
     return header->name && header->value && strcasecmp(header->name, name) == 0;
 }
 
-/* The fields of a compressed answer, or of one that might have been: more than `headers` by at most two.
- * `tag` holds a weakened ETag. */
+/* A 304 has the tag of the answer that it stands for: a weak one if the client had that compressed. */
+static bool weakens(const packing *p, int status, const char *weak, bool packed)
+{
+    return status == 304 ? gri_tag_given(p->env, weak) : packed;
+}
+
+/* The fields of a compressed answer, or of one that might have been: more than `headers` by at most two. */
 static int start_with(packing *p, int status, const gr_header *headers, size_t count, int64_t bytes, bool packed)
 {
     gr_header all[HEADERS_MAX + 2];
-    char tag[256];
+    char weak[256];
     size_t used = 0;
     bool varies = false;
     for (size_t i = 0; i < count; i++) {
         gr_header h = headers[i];
         if (packed && is_named(&h, "accept-ranges")) continue;
-        if (packed && is_named(&h, "etag") && !gri_tag_weaken(h.value, tag, sizeof tag))
-            continue; /* too long to keep */
-        if (packed && is_named(&h, "etag")) h.value = tag;
+        if (is_named(&h, "etag")) {
+            bool kept = gri_tag_weaken(h.value, weak, sizeof weak);
+            if (packed && !kept) continue; /* too long to keep */
+            if (kept && weakens(p, status, weak, packed)) h.value = weak;
+        }
         varies = varies || (is_named(&h, "vary") && gri_list_has(h.value, "accept-encoding"));
         all[used++] = h;
     }
     if (!varies) all[used++] = (gr_header){"Vary", "Accept-Encoding"};
-    if (packed && status != 304) all[used++] = (gr_header){"Content-Encoding", "gzip"};
+    if (packed) all[used++] = (gr_header){"Content-Encoding", "gzip"};
     return gr_response_start(p->next, status, all, used, bytes);
+}
+
+/* Is this answer compressed? Where nothing else is wanted, also what is not worth while. */
+static bool packs(const packing *p, const gri_gzip_answer *answer, bool fits)
+{
+    return gri_gzip_wanted(p->env) && (fits || (gri_gzip_possible(answer) && gri_identity_refused(p->env)));
 }
 
 static int start(gr_responder *respond, int status, const gr_header *headers, size_t count, int64_t body_bytes)
 {
     packing *p = (packing *)respond;
     const gri_gzip_answer answer = {status, headers, count, body_bytes};
-    if (p->started) return gr_response_start(p->next, status, headers, count, body_bytes); /* refuses */
-    bool fits = body_bytes >= GR_BODY_UNKNOWN && count <= HEADERS_MAX &&
-                gri_gzip_fits(&answer, p->gzip->types, p->gzip->bytes_min);
-    bool packed = fits && gri_gzip_wanted(p->env), head = strcmp(p->env->method, "HEAD") == 0;
+    if (p->started || body_bytes < GR_BODY_UNKNOWN ||
+        count > HEADERS_MAX) /* refused, or more than is understood here */
+        return gr_response_start(p->next, status, headers, count, body_bytes);
+    bool fits = gri_gzip_fits(&answer, p->gzip->types, p->gzip->bytes_min);
+    bool packed = packs(p, &answer, fits), head = strcmp(p->env->method, "HEAD") == 0;
     int code;
-    if (packed && status != 304 && !head) {
+    if (packed && !head) {
         p->stream = stream_new(p->env->self, p->gzip->level);
         packed = p->stream != NULL;
     }
-    if (!fits) {
+    if (!packed && !gri_gzip_varies(&answer, fits)) {
         code = gr_response_start(p->next, status, headers, count, body_bytes);
     } else {
-        code = start_with(p, status, headers, count, packed && status != 304 ? GR_BODY_UNKNOWN : body_bytes, packed);
+        code = start_with(p, status, headers, count, packed ? GR_BODY_UNKNOWN : body_bytes, packed);
     }
     if (code == 0) {
         p->started = true;
@@ -211,9 +225,17 @@ static int finish(packing *p)
     return deflate_piece(p, "", 0, Z_FINISH);
 }
 
+/* Only reading is refused: what changes something is done, and then has an answer. */
+static bool has_no_coding(const gr_environ *env)
+{
+    bool reads = strcmp(env->method, "GET") == 0 || strcmp(env->method, "HEAD") == 0;
+    return reads && gri_identity_refused(env) && !gri_gzip_wanted(env);
+}
+
 static int run(void *state, const gr_environ *env, gr_responder *respond)
 {
     const gzip *g = state;
+    if (has_no_coding(env)) return gr_response_problem(respond, 406, "answers are sent as they are or as gzip");
     packing p = {.respond = {start, write_body, gone}, .next = respond, .gzip = g, .env = env};
     int code = gri_layer_run(&g->layer, env, &p.respond);
     if (code >= 0) code = p.stream ? finish(&p) : 0;

@@ -107,7 +107,7 @@ size_t gri_route_allow(enum gri_pattern pattern, char *text, size_t bytes)
 
 const int *gri_route_common(const gri_route *route)
 {
-    static const int page[] = {403, 421, 0};
+    static const int page[] = {403, 406, 421, 0};
     static const int open[] = {403, 406, 0}, read[] = {401, 403, 406, 421, 0}, change[] = {401, 403, 421, 0};
     if (route->scope == GRI_SCOPE_PAGE) return page;
     return route->scope == GRI_SCOPE_OPEN ? open : route->scope == GRI_SCOPE_READ ? read : change;

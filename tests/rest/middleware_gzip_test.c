@@ -83,8 +83,48 @@ TEST(gzip, what_is_compressed)
     CHECK(!fits(206, 1000, "text/plain", NULL, NULL));
     CHECK(!fits(416, 1000, "text/plain", "Content-Range", "bytes */5"));
     CHECK(!fits(204, GR_BODY_UNKNOWN, "text/plain", NULL, NULL));
-    CHECK(fits(304, 0, NULL, "ETag", "\"x\""));
-    CHECK(!fits(304, 0, NULL, NULL, NULL));
+    CHECK(!fits(200, 0, "text/plain", NULL, NULL));
+    CHECK(!fits(304, 0, NULL, "ETag", "\"x\""));
+}
+
+TEST(gzip, what_varies)
+{
+    const gr_header tag = {"ETag", "\"x\""}, kept[] = {tag, {"Cache-Control", "no-transform"}};
+    CHECK(gri_gzip_varies(&(gri_gzip_answer){304, &tag, 1, 0}, false));
+    CHECK(gri_gzip_varies(&(gri_gzip_answer){200, &tag, 1, 5}, false));
+    CHECK(gri_gzip_varies(&(gri_gzip_answer){200, NULL, 0, 5000}, true));
+    CHECK(!gri_gzip_varies(&(gri_gzip_answer){304, NULL, 0, 0}, false));
+    CHECK(!gri_gzip_varies(&(gri_gzip_answer){304, kept, 2, 0}, false));
+}
+
+TEST(gzip, who_refuses_what_is_not_encoded)
+{
+    static const struct {
+        const char *accepts;
+        bool refused;
+    } cases[] = {{"identity;q=0", true},     {"gzip, identity;q=0", true},       {"*;q=0", true}, {"gzip, *;q=0", true},
+                 {"identity, *;q=0", false}, {"identity;q=0.001, *;q=0", false}, {"gzip", false}, {"", false},
+                 {"gzip;q=0", false},        {"IDENTITY ; Q=0.000", true},       {"*", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fake_request r;
+        fake_request_init(&r, NULL, "GET", "/", NULL);
+        fake_request_header(&r, "Accept-Encoding", cases[i].accepts);
+        if (gri_identity_refused(&r.env) != cases[i].refused) TEST_FAIL("\"%s\"", cases[i].accepts);
+        r.env.protocol = "HTTP/1.0";
+        CHECK(!gri_identity_refused(&r.env));
+    }
+}
+
+TEST(gzip, tags_that_were_given)
+{
+    fake_request r;
+    fake_request_init(&r, NULL, "GET", "/", NULL);
+    CHECK(!gri_tag_given(&r.env, "\"a\""));
+    fake_request_header(&r, "If-None-Match", "\"x,y\" , W/\"a\",\"b\"");
+    fake_request_header(&r, "if-none-match", "\"c\", \"open");
+    CHECK(gri_tag_given(&r.env, "\"x,y\"") && gri_tag_given(&r.env, "W/\"a\"") && gri_tag_given(&r.env, "\"b\""));
+    CHECK(gri_tag_given(&r.env, "\"c\"") && !gri_tag_given(&r.env, "\"a\"") && !gri_tag_given(&r.env, "W/\"b\""));
+    CHECK(!gri_tag_given(&r.env, "\"open"));
 }
 
 TEST(gzip, weak_tags)
@@ -163,6 +203,10 @@ static int application_run(void *state, const gr_environ *env, gr_responder *res
         {"Content-Type", "text/plain"}, {"ETag", "\"v1\""}, {"Accept-Ranges", "bytes"}, {"X-Other", "stays"}};
     (void)state;
     if (strcmp(env->path, "/small") == 0) return gr_response_send(respond, 200, "text/plain", "hello\n", 6);
+    if (strcmp(env->path, "/tagged") == 0) {
+        int started = gr_response_start(respond, 200, headers, 2, 6);
+        return started != 0 ? started : gr_response_write(respond, "hello\n", 6);
+    }
     if (strcmp(env->path, "/raise") == 0) gr_raise(env->self, "oops", "on purpose");
     if (strcmp(env->path, "/304") == 0) return gr_response_start(respond, 304, headers, 2, 0);
     int64_t announced = strcmp(env->path, "/stream") == 0 ? GR_BODY_UNKNOWN : BIG_BYTES;
@@ -193,6 +237,16 @@ static int request(gr_self *self, gr_application application, const char *method
     fake_request r;
     fake_request_init(&r, self, method, path, NULL);
     if (accepts) fake_request_header(&r, "Accept-Encoding", accepts);
+    return fake_run(application, &r, &got);
+}
+
+static int request_again(gr_self *self, gr_application application, const char *path, const char *accepts,
+                         const char *tag)
+{
+    fake_request r;
+    fake_request_init(&r, self, "GET", path, NULL);
+    fake_request_header(&r, "Accept-Encoding", accepts);
+    fake_request_header(&r, "If-None-Match", tag);
     return fake_run(application, &r, &got);
 }
 
@@ -252,6 +306,52 @@ TEST(gzip, others_get_it_as_it_is)
     END(self);
 }
 
+/* However small it is: the 304 for it does not know. */
+TEST(gzip, a_304_varies_as_its_200)
+{
+    gr_self *self = BEGIN();
+    gr_middleware *layers = NULL;
+    gr_application application = wrapped(&layers);
+    CHECK_OK(request(self, application, "GET", "/tagged", "gzip"));
+    CHECK_STR(got.body, "hello\n");
+    CHECK_STR(fake_answer_header(&got, "Vary"), "Accept-Encoding");
+    CHECK_STR(fake_answer_header(&got, "ETag"), "\"v1\"");
+    CHECK_OK(request_again(self, application, "/304", "gzip", "\"v1\""));
+    CHECK_EQ(got.status, 304);
+    CHECK_STR(fake_answer_header(&got, "Vary"), "Accept-Encoding");
+    CHECK_STR(fake_answer_header(&got, "ETag"), "\"v1\"");
+    CHECK_OK(request_again(self, application, "/304", "gzip", "W/\"v1\"")); /* of one that was compressed */
+    CHECK_STR(fake_answer_header(&got, "Vary"), "Accept-Encoding");
+    CHECK_STR(fake_answer_header(&got, "ETag"), "W/\"v1\"");
+    gr_middleware_free(&layers);
+    END(self);
+}
+
+TEST(gzip, who_takes_nothing_else_gets_nothing_else)
+{
+    gr_self *self = BEGIN();
+    gr_middleware *layers = NULL;
+    gr_application application = wrapped(&layers);
+    size_t bytes;
+    CHECK_OK(request(self, application, "GET", "/small", "gzip, identity;q=0"));
+    CHECK_EQ(got.status, 200);
+    CHECK_STR(fake_answer_header(&got, "Content-Encoding"), "gzip");
+    CHECK_STR(fake_answer_header(&got, "Vary"), "Accept-Encoding");
+    char *text = inflate_all(got.body, got.body_bytes, &bytes);
+    CHECK_EQ(bytes, 6);
+    CHECK_EQ(memcmp(text, "hello\n", 6), 0);
+    free(text);
+    CHECK_OK(request(self, application, "GET", "/whole", "identity;q=0"));
+    CHECK_EQ(got.status, 406);
+    CHECK_OK(request(self, application, "HEAD", "/whole", "*;q=0"));
+    CHECK_EQ(got.status, 406);
+    CHECK_OK(request(self, application, "POST", "/small", "identity;q=0")); /* it is done: it gets its answer */
+    CHECK_EQ(got.status, 200);
+    CHECK_STR(got.body, "hello\n");
+    gr_middleware_free(&layers);
+    END(self);
+}
+
 TEST(gzip, answers_without_a_body)
 {
     gr_self *self = BEGIN();
@@ -264,7 +364,7 @@ TEST(gzip, answers_without_a_body)
     CHECK_EQ(got.body_bytes, 0);
     CHECK_OK(request(self, application, "GET", "/304", "gzip"));
     CHECK_EQ(got.status, 304);
-    CHECK_STR(fake_answer_header(&got, "ETag"), "W/\"v1\"");
+    CHECK_STR(fake_answer_header(&got, "ETag"), "\"v1\"");
     CHECK_STR(fake_answer_header(&got, "Vary"), "Accept-Encoding");
     CHECK(fake_answer_header(&got, "Content-Encoding") == NULL);
     CHECK_OK(request(self, application, "GET", "/304", NULL));
