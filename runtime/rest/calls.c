@@ -120,8 +120,9 @@ int gri_remotecall(const gri_request *r, gr_address address, gr_value body)
     gr_message *reply = NULL;
     bool forever = gr_type_of(timeout) == GR_NULL;
     int code;
-    if (!forever && gr_type_of(timeout) != GR_INT && gr_type_of(timeout) != GR_DOUBLE)
-        return gr_response_problem(r->respond, 422, "\"timeout\" must be a number of seconds, or null");
+    bool number = gr_type_of(timeout) == GR_INT || gr_type_of(timeout) == GR_DOUBLE;
+    if (!forever && !(number && gr_double(timeout, -1) >= 0)) /* as /-/wait answers it */
+        return gr_response_problem(r->respond, 400, "timeout: a number of seconds, 0 or more, or null");
     code = call(r, address, method, message, forever ? FOREVER_S : gr_double(timeout, 0), &reply);
     const bool dead = code == GR_EDEAD;
     if (dead && dead_report(&reply) == 0) code = GR_EEXCEPTION;

@@ -58,7 +58,7 @@ enum gri_pattern { GRI_PATTERNS(GRI_PATTERN_ENUMERATOR) GRI_PATH_UNKNOWN };
       "Spawn", "202=Spawned 400 404 409 413 415 422 503") \
     X(GRI_PATH_ACTOR, "POST", GRI_SCOPE_CHANGE, gri_post_actor, "castToActor", \
       "Casts the body, or calls if it is a remotecall", "", "Message", \
-      "202=Taken 400 404=RemoteUnknown 406=RemoteException 408=RemoteTimeout 413 415 422 503") \
+      "202=Taken 400 404=RemoteUnknown 406=RemoteException 408=RemoteTimeout 413 415 503") \
     X(GRI_PATH_ACTOR, "GET", GRI_SCOPE_READ, gri_get_actor, "readActor", "Reads the published state", "IfNoneMatch", \
       "", "200=Any 304 404 503") \
     X(GRI_PATH_ACTOR, "DELETE", GRI_SCOPE_CHANGE, gri_delete_actor, "killActor", \

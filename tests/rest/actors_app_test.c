@@ -95,7 +95,15 @@ TEST(actors_app, the_life_of_a_box)
           "{\"response\":\"r\",\"message\":7}\n");
     check(f, "POST", "/b", "{\"remotecall\":\"r\",\"method\":\"nope\",\"message\":null,\"timeout\":9}", 404,
           "{\"response\":\"r\",\"invalid_method\":\"nope\"}\n");
-    check(f, "POST", "/b", "{\"remotecall\":\"r\",\"method\":\"get\",\"message\":null,\"timeout\":\"9\"}", 422, NULL);
+    check(f, "POST", "/b", "{\"remotecall\":\"r\",\"method\":\"get\",\"message\":null,\"timeout\":\"9\"}", 400, NULL);
+    static const char *const bad[] = {"-1", "-0.001", "-9223372036854775808", "true", "[]", "{}", "\"\""};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char body[128];
+        snprintf(body, sizeof body, "{\"remotecall\":\"r\",\"method\":\"get\",\"message\":null,\"timeout\":%s}",
+                 bad[i]);
+        check(f, "POST", "/b", body, 400, NULL);
+    }
+    check(f, "POST", "/b", "{\"remotecall\":\"r\",\"method\":\"get\",\"message\":null,\"timeout\":1e300}", 202, NULL);
     check(f, "POST", "/b", "{", 400, NULL);
     check(f, "GET", "/?sort=name&limit=1", NULL, 200, NULL);
     check(f, "GET", "/-/readyz", NULL, 200, "{\"status\":\"ready\"}\n");
