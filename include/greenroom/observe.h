@@ -39,12 +39,15 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_observe_actor(gr_address address, gr_message 
 
 /* The actors that ended last without having returned normally (and last of all what was killed by gr_stop), newest first, at
  * most `max` of the GR_EXITS_MAX that are kept, as a message to free:
- *     [{"time": seconds since 1970, "address", "name": the first one or null, "behaviour": or null, "how": "exception", "killed"
+ *     [{"number": counts from 1, "time": seconds since 1970, "address", "name": the first one or null, "behaviour": or null, "how": "exception", "killed"
  *       or "overflow", "report": {"error", "description", "text-exception"} or null}, …]
- * Long texts are cut. They are kept until the next gr_start.
+ * Long texts are cut. They are kept until the next gr_start; numbers go on over it. An end has its number before it can be seen, so
+ * for a moment a number may be missing below others; one that never comes was not given away.
  * Errors: GR_EFORKED, GR_ENOMEM, GR_EFULL. */
 #define GR_EXITS_MAX 256
 GR_ANY_THREAD GR_MUST_CHECK int gr_observe_exits(size_t max, gr_message **ret_exits);
+/* The same of those with a number greater than `after`. */
+GR_ANY_THREAD GR_MUST_CHECK int gr_observe_exits_after(uint64_t after, size_t max, gr_message **ret_exits);
 
 /* The runtime's metrics in the text format of Prometheus (version 0.0.4), NUL-terminated, to be freed with free(); *ret_bytes (may
  * be NULL) is its length without the NUL. Errors: GR_ENOTRUNNING, GR_EFORKED, GR_ENOMEM. */

@@ -37,11 +37,22 @@ static void put_value(char *to, size_t room, gr_value value)
     to[gri_utf8_valid_bytes(to, strlen(to))] = '\0';
 }
 
+/* Locked; NULL: each of them was being read, by that many readers. */
+static slot *take_slot(uint64_t *ret_number)
+{
+    for (int tries = 0; tries < 16; tries++) {
+        uint64_t number = gri_add_relaxed(&last, 1u) + 1; /* relaxed: the lock publishes the record */
+        *ret_number = number;
+        if (gri_spinlock_try(&ring[number % GRI_EXITS].lock)) return &ring[number % GRI_EXITS];
+    }
+    return NULL;
+}
+
 void gri_exits_note(gr_self *self, enum gri_outcome outcome, gr_value report)
 {
-    uint64_t number = gri_add_relaxed(&last, 1u) + 1; /* relaxed: the lock publishes the record */
-    slot *at = &ring[number % GRI_EXITS];
-    if (!gri_spinlock_try(&at->lock)) return;
+    uint64_t number;
+    slot *at = take_slot(&number);
+    if (!at) return;
     gri_exit *exit = &at->exit;
     const gr_behaviour *behaviour;
     exit->number = number;

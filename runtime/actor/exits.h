@@ -3,8 +3,8 @@
 /* How the last actors ended that did not return: a ring of GRI_EXITS records that are there from the start, so that an end
  * allocates nothing.
  *
- *   gri_exits_note    the dying actor    one atomic addition and a copy; never waits: if somebody reads the very record that is
- *                                        to be replaced, this end is not noted
+ *   gri_exits_note    the dying actor    one atomic addition and a copy; never waits: if somebody looks at the very record that is
+ *                                        to be replaced, this end takes the next number
  *   gri_exits_read    any thread
  *   gri_exits_forget  gr_start */
 #ifndef GRI_ACTOR_EXITS_H

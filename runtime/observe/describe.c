@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* gr_observe_actor and gr_observe_exits. */
+/* gr_observe_actor, gr_observe_exits and gr_observe_exits_after. */
 #include "actor/exits.h"
 #include "actor/look.h"
 #include "actor/registry.h"
@@ -123,6 +123,7 @@ static const char *how(enum gri_outcome outcome)
 static void put_exit(gr_builder *b, const gri_exit *exit)
 {
     gr_put_object(b);
+    gr_put_key(b, "number"), gr_put_int(b, (int64_t)exit->number);
     gr_put_key(b, "time"), gr_put_double(b, (double)exit->time_ns / 1e9);
     gr_put_key(b, "address"), put_address(b, exit->address);
     put_text(b, "name", exit->name);
@@ -143,6 +144,11 @@ static void put_exit(gr_builder *b, const gri_exit *exit)
 
 int gr_observe_exits(size_t max, gr_message **ret_exits)
 {
+    return gr_observe_exits_after(0, max, ret_exits);
+}
+
+int gr_observe_exits_after(uint64_t after, size_t max, gr_message **ret_exits)
+{
     if (gri_runtime_forked()) return GR_EFORKED;
     gri_exit *exit = malloc(sizeof *exit); /* too large for a small stack */
     if (!exit) return GR_ENOMEM;
@@ -150,7 +156,7 @@ int gr_observe_exits(size_t max, gr_message **ret_exits)
     gr_builder b;
     gr_build(&b);
     gr_put_array(&b);
-    for (size_t i = 0; i < max && gri_exits_read(exit->number, exit); i++) put_exit(&b, exit);
+    for (size_t i = 0; i < max && gri_exits_read(exit->number, exit) && exit->number > after; i++) put_exit(&b, exit);
     gr_put_end(&b);
     free(exit);
     return gr_build_message(&b, ret_exits);

@@ -14,6 +14,7 @@
 #include "rest/query.h"
 #include "rest/requests.h"
 #include "rest/shared.h"
+#include "rest/told.h"
 
 static int answer_message(const gri_request *r, int code, gr_message **message, const char *what)
 {
@@ -219,23 +220,12 @@ int gri_metrics(const gri_request *r)
 
 typedef struct outlook {
     int64_t interval_ms;
-    double time; /* of the newest end that was seen, and whose */
-    gr_address address;
     bool begun;
+    gri_told told;
 } outlook;
 
-static gr_address address_of(gr_value end)
-{
-    gr_value text = gr_get(end, "address");
-    return gr_address_parse(gr_string(text, ""), gr_string_bytes(text));
-}
-
-static bool is_seen(const outlook *o, gr_value end)
-{
-    return gr_double(gr_get(end, "time"), 0) == o->time && gr_address_equal(address_of(end), o->address);
-}
-
-/* Those of the ends, newest first, that came after the one seen last: an array, or NULL if there are none. */
+/* Those of the ends, newest first, that were not told yet: an array, or NULL if there are none. What was there before the stream
+ * began is in /-/exits. */
 static int new_ends(outlook *o, gr_value ends, gr_message **ret_message)
 {
     gr_builder b;
@@ -243,13 +233,15 @@ static int new_ends(outlook *o, gr_value ends, gr_message **ret_message)
     *ret_message = NULL;
     gr_build(&b);
     gr_put_array(&b);
-    for (gr_iter it = gr_iterate(ends); gr_next(&it) && !is_seen(o, it.value); count++) gr_put_value(&b, it.value);
+    for (gr_iter it = gr_iterate(ends); gr_next(&it);) {
+        if (!gri_told_add(&o->told, (uint64_t)gr_int(gr_get(it.value, "number"), 0)) || !o->begun) continue;
+        gr_put_value(&b, it.value);
+        count++;
+    }
     gr_put_end(&b);
-    o->time = gr_double(gr_get(gr_at(ends, 0), "time"), 0);
-    o->address = address_of(gr_at(ends, 0));
-    bool tell = o->begun && count > 0;
+    gri_told_look_end(&o->told, (uint64_t)gr_int(gr_get(gr_at(ends, 0), "number"), 0));
     o->begun = true;
-    if (tell) return gr_build_message(&b, ret_message);
+    if (count > 0) return gr_build_message(&b, ret_message);
     gr_build_cancel(&b);
     return 0;
 }
@@ -258,7 +250,7 @@ static int send_outlook(gri_stream *s, outlook *o)
 {
     gr_message *stats = NULL, *ends = NULL, *fresh = NULL;
     int code = make_stats(s->request, &stats);
-    if (code == 0) code = gr_observe_exits(GR_EXITS_MAX, &ends);
+    if (code == 0) code = gr_observe_exits_after(o->told.all, GR_EXITS_MAX, &ends);
     if (code == 0) code = new_ends(o, gr_body(ends), &fresh);
     if (code == 0) code = gri_stream_event(s, "stats", NULL, gr_body(stats));
     if (code == 0 && fresh) code = gri_stream_event(s, "exits", NULL, gr_body(fresh));

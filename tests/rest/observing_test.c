@@ -185,6 +185,48 @@ TEST(observing, the_runtimes_stream)
     scene_end(&s);
 }
 
+static void dies(gr_self *self, gr_value args)
+{
+    gr_raise(self, "trouble", "%lld", (long long)gr_int(args, -1));
+}
+
+/* However many end at once, and however many look: each stream tells each end once. */
+TEST(observing, each_end_is_told_once)
+{
+    enum { ENDS = 200, STREAMS = 2 };
+    scene s = scene_begin((gr_rest_options){0});
+    events e[STREAMS];
+    bool told[STREAMS][ENDS] = {{false}};
+    for (int i = 0; i < STREAMS; i++) {
+        e[i] = events_open(&s, "/-/events?interval=100", "");
+        events_expect(&e[i], "stats", NULL); /* the first look is over */
+    }
+    for (int i = 0; i < ENDS; i++) {
+        gr_address a;
+        CHECK_OK(gr_spawn(s.self, &a, dies, "i", i));
+        if (i % 50 == 0) scene_expect(&s, "GET", "/-/exits", "", NULL, 200, NULL);
+    }
+    for (int i = 0; i < STREAMS; i++) {
+        for (int count = 0; count < ENDS;) {
+            event got;
+            CHECK(events_next(&e[i], &got));
+            if (strcmp(got.name, "exits") == 0) {
+                gr_message *m = NULL;
+                CHECK_OK(gr_parse(got.data, strlen(got.data), NULL, &m, NULL));
+                for (gr_iter it = gr_iterate(gr_body(m)); gr_next(&it); count++) {
+                    int which = atoi(gr_string(gr_get(gr_get(it.value, "report"), "description"), "-1"));
+                    CHECK(which >= 0 && which < ENDS && !told[i][which]);
+                    told[i][which] = true;
+                }
+                gr_message_free(&m);
+            }
+            event_free(&got);
+        }
+        events_close(&e[i]);
+    }
+    scene_end(&s);
+}
+
 TEST(observing, negotiation_at_the_routes)
 {
     scene s = scene_begin((gr_rest_options){0});

@@ -226,10 +226,19 @@ TEST(exits, of_actors_that_did_not_return_are_kept)
     CHECK_STR(gr_string(gr_get(older, "name"), NULL), "victim");
     CHECK_EQ(gr_type_of(gr_get(older, "report")), GR_NULL);
     CHECK(gr_double(gr_get(newest, "time"), 0) >= gr_double(gr_get(older, "time"), 1));
+    const int64_t number = gr_int(gr_get(older, "number"), 0);
+    CHECK(number > 0);
+    CHECK_EQ(gr_int(gr_get(newest, "number"), 0), number + 1);
     FREE(m);
     CHECK_OK(gr_observe_exits(1, &m));
     CHECK_EQ(gr_count(gr_body(m)), 1);
     FREE(m);
+    for (int64_t i = 0; i < 3; i++) {
+        CHECK_OK(gr_observe_exits_after((uint64_t)(number - 1 + i), 10, &m));
+        CHECK_EQ(gr_count(gr_body(m)), (size_t)(2 - i));
+        if (i < 2) CHECK_EQ(gr_int(gr_get(gr_at(gr_body(m), 0), "number"), 0), number + 1);
+        FREE(m);
+    }
     END(self);
     self = BEGIN(); /* those of an earlier run are gone */
     CHECK_OK(gr_observe_exits(10, &m));
