@@ -77,6 +77,9 @@ typedef struct gr_rest_options {
     size_t mount_count;
     unsigned json_depth; /* containers inside each other in a request; 64, at most 512 */
     unsigned streams; /* event streams at once; beyond: 503; half of http.connections, each of which they take one of */
+    uint32_t
+        heartbeat_ms; /* a silent event stream sends a comment so often, for proxies that give up on silence; 10 to 3600000;
+                              15000 */
 } gr_rest_options;
 
 typedef struct gr_rest gr_rest;

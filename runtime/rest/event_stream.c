@@ -11,7 +11,7 @@ static int send_text(gri_stream *s)
 {
     int code = s->text.failed ? GR_ENOMEM : gr_response_write(s->request->respond, s->text.text, s->text.bytes);
     gri_buffer_clear(&s->text);
-    s->beat = gr_after_ms(GRI_STREAM_BEAT_MS);
+    s->beat = gr_after_ms(s->request->shared->beat_ms);
     return code;
 }
 
@@ -33,6 +33,24 @@ int gri_stream_tick(gri_stream *s)
     if (gr_now_ns() < s->beat.ns) return 0;
     gri_buffer_put_text(&s->text, ":\n\n");
     return send_text(s);
+}
+
+gr_deadline gri_stream_due(const gri_stream *s)
+{
+    gr_deadline tick = gr_after_ms(GRI_STREAM_TICK_MS);
+    return tick.ns < s->beat.ns ? tick : s->beat;
+}
+
+int gri_stream_sleep(gri_stream *s, int64_t ms)
+{
+    const gr_deadline end = gr_after_ms(ms);
+    for (;;) {
+        gr_deadline due = gri_stream_due(s);
+        bool last = end.ns <= due.ns;
+        int code = gr_sleep(s->request->env->self, last ? end : due);
+        if (code != 0 || last) return code;
+        if ((code = gri_stream_tick(s)) != 0) return code;
+    }
 }
 
 static int begin(gri_stream *s)

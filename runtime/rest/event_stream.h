@@ -11,14 +11,16 @@
 #include "rest/buffer.h"
 
 enum {
-    GRI_STREAM_BEAT_MS = 15000, /* a comment at least so often: proxies and clients give up on silence */
-    GRI_STREAM_TICK_MS = 2000,  /* how often a silent stream looks whether its client is still there */
-    GRI_STREAM_RETRY_MS = 2000  /* what clients are told to wait before they connect again */
+    GRI_STREAM_BEAT_MS = 15000, /* proxies and clients give up on silence */
+    GRI_STREAM_BEAT_MS_MIN = 10,
+    GRI_STREAM_BEAT_MS_MAX = 3600000,
+    GRI_STREAM_TICK_MS = 2000, /* how often a silent stream looks whether its client is still there */
+    GRI_STREAM_RETRY_MS = 2000 /* what clients are told to wait before they connect again */
 };
 
 typedef struct gri_stream {
     const gri_request *request;
-    gr_deadline beat; /* when the next comment is due */
+    gr_deadline beat; /* when a comment is due */
     gri_buffer text;
 } gri_stream;
 
@@ -27,7 +29,11 @@ typedef struct gri_stream {
 int gri_stream_run(const gri_request *request, int (*follow)(gri_stream *stream, void *arg), void *arg);
 /* Sends one event; without an id if that is NULL. */
 int gri_stream_event(gri_stream *stream, const char *name, const char *id, gr_value data);
-/* To be called at least every GRI_STREAM_TICK_MS: is the client there, has it heard from us lately? 0 or GR_ECLOSED. */
+/* Until when something else may be waited for; then gri_stream_tick is due. */
+gr_deadline gri_stream_due(const gri_stream *stream);
+/* Is the client there, has it heard from us lately? 0, GR_ECLOSED, or GR_EKILLED. */
 int gri_stream_tick(gri_stream *stream);
+/* Sleeps, and looks after the client meanwhile. The same. */
+int gri_stream_sleep(gri_stream *stream, int64_t ms);
 
 #endif

@@ -264,7 +264,7 @@ static int follow(gri_stream *s, void *arg)
     int code;
     while ((code = gri_stream_tick(s)) == 0) {
         code = send_outlook(s, o);
-        if (code == 0) code = gr_sleep(s->request->env->self, gr_after_ms(o->interval_ms));
+        if (code == 0) code = gri_stream_sleep(s, o->interval_ms);
         if (code != 0) break;
     }
     return code;

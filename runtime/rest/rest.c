@@ -9,6 +9,7 @@
 #include <greenroom/trace.h>
 
 #include "rest/dashboard.h"
+#include "rest/event_stream.h"
 #include "rest/guard.h"
 #include "rest/negotiate.h"
 #include "rest/openapi.h"
@@ -170,6 +171,10 @@ static int check(const gr_rest_options *options, gr_detail *ret_detail)
         return fail(ret_detail, ".open only where nobody but this machine can connect, not on %.100s", listen);
     if (!options->token && !options->open) return fail(ret_detail, "a token is needed, or .open");
     if (options->json_depth > 512) return fail(ret_detail, "json_depth %u: at most 512", options->json_depth);
+    uint32_t beat_ms = options->heartbeat_ms;
+    if (beat_ms && (beat_ms < GRI_STREAM_BEAT_MS_MIN || beat_ms > GRI_STREAM_BEAT_MS_MAX))
+        return fail(ret_detail, "heartbeat_ms %u: %d to %d", (unsigned)beat_ms, GRI_STREAM_BEAT_MS_MIN,
+                    GRI_STREAM_BEAT_MS_MAX);
     for (size_t i = 0; i < options->mount_count; i++) {
         int code = check_mount(&options->mounts[i], ret_detail);
         if (code != 0) return code;
@@ -187,7 +192,8 @@ static unsigned streams_of(const gr_rest_options *options)
 static int copy_options(gr_rest *rest, const gr_rest_options *options)
 {
     gri_guard *guard = &rest->guard;
-    gri_shared_init(&rest->shared, streams_of(options));
+    gri_shared_init(&rest->shared, streams_of(options),
+                    options->heartbeat_ms ? options->heartbeat_ms : GRI_STREAM_BEAT_MS);
     guard->open = options->open;
     guard->exposed = !gri_is_local(options->http.listen ? options->http.listen : "127.0.0.1:7580");
     if (options->token) memcpy(guard->token, options->token, GR_REST_TOKEN_BYTES);

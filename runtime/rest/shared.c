@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-void gri_shared_init(gri_shared *shared, unsigned streams_max)
+void gri_shared_init(gri_shared *shared, unsigned streams_max, uint32_t beat_ms)
 {
-    *shared = (gri_shared){.streams_max = streams_max};
+    *shared = (gri_shared){.streams_max = streams_max, .beat_ms = beat_ms};
     pthread_mutex_init(&shared->lock, NULL); /* cannot fail without attributes on Linux */
     gri_retries_init(&shared->retries);
 }

@@ -26,12 +26,13 @@ typedef struct gri_shared {
     pthread_mutex_t lock;
     gri_stay *stays;
     unsigned streams, streams_max;
+    uint32_t beat_ms; /* constant: of event streams (event_stream.h) */
     bool unready, draining;
     char why[GRI_READY_WHY_BYTES];
     gri_retries retries;
 } gri_shared;
 
-void gri_shared_init(gri_shared *shared, unsigned streams_max);
+void gri_shared_init(gri_shared *shared, unsigned streams_max, uint32_t beat_ms);
 void gri_shared_fini(gri_shared *shared);
 
 /* Enters a request that may wait long: from here to gri_stay_end a drain kills its actor, which lets kills through where it

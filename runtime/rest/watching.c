@@ -138,13 +138,13 @@ static int follow(gri_stream *s, void *arg)
     int code = w->fresh ? send_state(s, w) : 0;
     while (code == 0) {
         uint64_t version = w->version;
-        code = gr_state_wait(self, w->address, &version, gr_after_ms(GRI_STREAM_TICK_MS));
+        code = gr_state_wait(self, w->address, &version, gri_stream_due(s));
         if (code == GR_EDEAD) return send_end(s, w);
         if (code == GR_ETIMEOUT) {
             code = gri_stream_tick(s);
         } else if (code == 0) {
             code = send_state(s, w);
-            if (code == 0) code = gr_sleep(self, gr_after_ms(w->interval_ms));
+            if (code == 0) code = gri_stream_sleep(s, w->interval_ms);
         }
     }
     return code;

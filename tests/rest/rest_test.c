@@ -627,6 +627,8 @@ TEST(rest, unsafe_or_senseless_options_are_refused)
         {{.http.listen = "*:0", .token = TOKEN}, "insecure"},
         {{.http.listen = "0.0.0.0:0", .open = true, .insecure = true}, "open"},
         {{.http.listen = "127.0.0.1:0", .token = TOKEN, .json_depth = 513}, "512"},
+        {{.http.listen = "127.0.0.1:0", .token = TOKEN, .heartbeat_ms = 9}, "heartbeat_ms 9: 10 to 3600000"},
+        {{.http.listen = "127.0.0.1:0", .token = TOKEN, .heartbeat_ms = 3600001}, "heartbeat_ms 3600001"},
         {{.http.listen = "127.0.0.1:0", .token = TOKEN, .mounts = &bad_mount, .mount_count = 1}, "prefix"},
         {{.http.listen = "127.0.0.1:0", .token = TOKEN, .mounts = &empty_mount, .mount_count = 1}, "application"},
         {{.http.listen = "127.0.0.1:0", .http.application = {user_application, NULL}, .token = TOKEN}, "application"},

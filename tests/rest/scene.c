@@ -219,25 +219,40 @@ static void read_line(event *e, const char *line)
     }
 }
 
+/* What comes next, be it an event or a comment; false: the stream has ended. */
+static bool next_block(events *e, event *ret_event)
+{
+    char *end = NULL;
+    *ret_event = (event){0};
+    while (!e->ended && !(e->text && (end = strstr(e->text, "\n\n")))) more_text(e);
+    if (e->ended) {
+        CHECK_EQ(e->bytes, 0); /* no half event */
+        return false;
+    }
+    *end = '\0';
+    char *rest = NULL;
+    for (char *line = strtok_r(e->text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        read_line(ret_event, line), e->beats += line[0] == ':';
+    size_t used = (size_t)(end - e->text) + 2;
+    e->bytes -= used;
+    memmove(e->text, e->text + used, e->bytes + 1);
+    return true;
+}
+
+void events_wait_beats(events *e, int beats)
+{
+    event none;
+    while (e->beats < beats) {
+        CHECK(next_block(e, &none));
+        event_free(&none);
+    }
+}
+
 bool events_next(events *e, event *ret_event)
 {
-    for (;;) {
-        char *end = NULL;
-        *ret_event = (event){0};
-        while (!e->ended && !(e->text && (end = strstr(e->text, "\n\n")))) more_text(e);
-        if (e->ended) {
-            CHECK_EQ(e->bytes, 0); /* no half event */
-            return false;
-        }
-        *end = '\0';
-        char *rest = NULL;
-        for (char *line = strtok_r(e->text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-            read_line(ret_event, line);
-        size_t used = (size_t)(end - e->text) + 2;
-        e->bytes -= used;
-        memmove(e->text, e->text + used, e->bytes + 1);
+    while (next_block(e, ret_event))
         if (ret_event->data) return true;
-    }
+    return false;
 }
 
 void events_expect(events *e, const char *name, const char *data)

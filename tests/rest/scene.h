@@ -52,6 +52,7 @@ typedef struct events {
     char *text; /* dechunked, not yet taken */
     size_t bytes;
     bool ended; /* the last chunk has come */
+    int beats;  /* comments seen so far */
 } events;
 
 typedef struct event {
@@ -60,8 +61,10 @@ typedef struct event {
 } event;
 
 events events_open(const scene *scene, const char *path, const char *headers);
-/* The next event, comments and retry left out; false: the stream has ended in order. */
+/* The next event, comments (counted) and retry left out; false: the stream has ended in order. */
 bool events_next(events *events, event *ret_event);
+/* Until so many comments have come since the stream began. */
+void events_wait_beats(events *events, int beats);
 /* Expects the next event to be this one. data NULL: any. */
 void events_expect(events *events, const char *name, const char *data);
 void event_free(event *event);

@@ -46,7 +46,7 @@ TEST(shared, who_stays_is_counted_and_drained)
     gri_shared shared;
     char why[GRI_READY_WHY_BYTES];
     gr_self *self = scene_runtime();
-    gri_shared_init(&shared, 2);
+    gri_shared_init(&shared, 2, 15000);
     CHECK(gri_shared_ready(&shared, why));
     gr_address one = stay(self, &shared, true, 0), two = stay(self, &shared, true, 0);
     (void)stay(self, &shared, true, GR_EFULL);

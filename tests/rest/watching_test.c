@@ -256,6 +256,39 @@ TEST(watching, streams_are_limited_and_make_room_when_their_clients_go)
     scene_end(&s);
 }
 
+/* Whatever it waits for meanwhile. */
+TEST(watching, silence_is_broken_by_comments)
+{
+    scene s = scene_begin((gr_rest_options){.heartbeat_ms = 20});
+    static const char *const paths[] = {"/a/-/events", "/a/-/events?interval=10000", "/-/events?interval=10000"};
+    (void)scene_spawn(&s, "script", "a", 0);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        events e = events_open(&s, paths[i], "");
+        events_expect(&e, i < 2 ? "state" : "stats", NULL);
+        events_wait_beats(&e, 3);
+        if (i == 0) {
+            scene_expect(&s, "POST", "/a", "", "5", 202, NULL);
+            events_expect(&e, "state", "5"); /* between comments */
+            events_wait_beats(&e, e.beats + 1);
+        }
+        events_close(&e);
+    }
+    scene_end(&s);
+}
+
+TEST(watching, who_hears_something_needs_no_comment)
+{
+    scene s = scene_begin((gr_rest_options){.heartbeat_ms = 3600000});
+    (void)scene_spawn(&s, "script", "a", 0);
+    events e = events_open(&s, "/a/-/events?interval=0", "");
+    events_expect(&e, "state", "{}");
+    scene_expect(&s, "POST", "/a", "", "5", 202, NULL);
+    events_expect(&e, "state", "5");
+    CHECK_EQ(e.beats, 0);
+    events_close(&e);
+    scene_end(&s);
+}
+
 static void *stop_server(void *arg)
 {
     scene *s = arg;
