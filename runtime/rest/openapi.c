@@ -74,8 +74,10 @@ static const schema schemas[] = {
      ",'workers':{'type':'array','items':{'type':'object'}},'actors':{'type':'object'},'messages':{'type':'object'},"
      "'mailbox':{'type':'object'},'memory':{'type':'object'},'http':{'type':'object','nullable':true}}}"},
     {"Exits", "application/json",
-     "{'type':'array','items':{'type':'object','required':['number','time','address','name','behaviour','how','report'],"
-     "'properties':{'number':" COUNT ",'time':{'type':'number'},'address':" TEXT ",'name':{'type':'string','nullable':true},"
+     "{'type':'array','items':{'type':'object','required':['number','time','address','name','behaviour','how','report']"
+     ","
+     "'properties':{'number':" COUNT ",'time':{'type':'number'},'address':" TEXT
+     ",'name':{'type':'string','nullable':true},"
      "'behaviour':{'type':'string','nullable':true},'how':{'type':'string','enum':['exception','killed','overflow']},"
      "'report':{'type':'object','nullable':true}}}}"},
     {"Metrics", "text/plain", "{'type':'string','description':'The text format of Prometheus, version 0.0.4'}"},
