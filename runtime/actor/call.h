@@ -24,6 +24,9 @@ GR_MUST_CHECK int gri_call_answer(gr_self *self, gr_message *call, enum gri_mess
  * been acted on: the caller puts things in order, then leaves through gri_await_end, which may unwind. Other errors: NULL. */
 GR_MUST_CHECK int gri_await(gr_self *self, gr_deadline deadline, gr_message **ret_reply);
 GR_MUST_CHECK int gri_await_end(gr_self *self, int code);
+/* The same for a call that has not sent its message and leaves it with the caller: where the kill unwinds there is no caller any
+ * more, so the actor holds it until its end. */
+GR_MUST_CHECK int gri_await_end_with(gr_self *self, int code, gr_message *m);
 /* Builds an answer message of this kind around a value. */
 GR_MUST_CHECK int gri_answer_new(gr_self *self, uint64_t reference, enum gri_message_kind kind, gr_value value,
                                  gr_message **ret);

@@ -76,6 +76,16 @@ int gri_await_end(gr_self *self, int code)
     return killed != 0 ? killed : code;
 }
 
+int gri_await_end_with(gr_self *self, int code, gr_message *m)
+{
+    if (code != GR_EKILLED) return code;
+    const bool held = m->flags & GRI_MESSAGE_HELD;
+    if (!held) gri_hold(self, m);
+    code = gri_await_end(self, code);
+    if (!held) gri_unhold(self, m);
+    return code;
+}
+
 /* Takes the value out of an answer {"response", "message" or "exception"}. */
 static int open_answer(gr_self *self, gr_message *answer, gr_message **ret_reply)
 {

@@ -245,14 +245,24 @@ static GRI_NOINLINE int send_any(gr_self *self, gr_address to, gr_message **mess
     if (code == 0) code = gri_deliver(self, to, message);
     if (GRI_UNLIKELY(code != 0)) {
         gri_custody_return(self, custody, *message);
-        code = gri_await_end(self, code);
+        code = gri_await_end_with(self, code, *message);
     }
+    return code;
+}
+
+/* gri_suspend_enter, which may unwind, with a message of the caller's in hand. */
+static int enter_with(gr_self *self, gr_message *m)
+{
+    if (!m || (m->flags & GRI_MESSAGE_HELD) || !gri_self_is_here(self)) return gri_suspend_enter(self);
+    gri_hold(self, m);
+    int code = gri_suspend_enter(self);
+    gri_unhold(self, m);
     return code;
 }
 
 int gr_send_wait(gr_self *self, gr_address to, gr_message **message, gr_deadline deadline)
 {
-    int code = gri_suspend_enter(self);
+    int code = enter_with(self, message ? *message : NULL);
     if (code != 0) return code;
     gri_more *more = gri_actor_more(self);
     if (!more) return gri_fail(self, GR_ENOMEM, "no memory to wait");
@@ -415,7 +425,7 @@ int gr_multicast(gr_self *self, const gr_address *to, size_t count, gr_message *
     }
     if (sent == 0 && count > 0 && code != GR_EDEAD) {
         gri_custody_return(self, custody, *message);
-        return gri_await_end(self, code);
+        return gri_await_end_with(self, code, *message);
     }
     gr_message_free(message);
     return sent;
