@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Greenroom: a work-stealing multicore actor runtime. This header is all of it but REST (greenroom/rest.h, greenroom/wsgi.h,
- * greenroom/middleware.h) and plugins (greenroom/plugin.h). */
+ * greenroom/middleware.h), plugins (greenroom/plugin.h) and the kit for tests (greenroom/test.h). */
 #ifndef GREENROOM_H
 #define GREENROOM_H
 

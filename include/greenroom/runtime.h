@@ -54,6 +54,8 @@ GR_ANY_THREAD const char *gr_version(void);
     X(copy, TEXT, "GREENROOM_COPY", "packed", "packed, text or jansson", "how messages are serialized on their way") \
     X(simulate, TEXT, "GREENROOM_SIMULATE", "", "a seed, 0 to 18446744073709551615, or empty", \
       "one thread, virtual time, seeded scheduling") \
+    X(faults, TEXT, "GREENROOM_FAULTS", "", "empty, or a plan such as kill=100,drop@3+17 (greenroom/test.h)", \
+      "what simulation breaks on purpose, and where") \
     X(remote_allow, TEXT, "GREENROOM_REMOTE_ALLOW", "", \
       "empty, *, or a list such as http://10.0.0.2:7580,https://*.example.org", \
       "which URLs in messages from outside become remote addresses") \

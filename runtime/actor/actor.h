@@ -155,6 +155,7 @@ struct gri_more {
     /* A server that goes on when it is killed: called once, and what it does ends with gr_server_end. Must not raise. */
     void (*on_kill)(gr_self *self, void *state);
     bool kill_taken; /* it was called */
+    bool spared;     /* faults leave it alone: casualty.h */
 };
 
 /* ---- finding actors ---- */

@@ -11,6 +11,7 @@
 #include "actor/attach.h"
 #include "actor/bound.h"
 #include "actor/call.h"
+#include "actor/casualty.h"
 #include "actor/exits.h"
 #include "actor/letters.h"
 #include "actor/log.h"
@@ -20,6 +21,7 @@
 #include "actor/symbol.h"
 #include "actor/timer.h"
 #include "actor/trace.h"
+#include "base/fault.h"
 #include "message/address.h"
 #include "message/hold.h"
 #include "message/jansson.h"
@@ -387,6 +389,7 @@ static int start_workers(gri_runtime *r, gr_detail *detail)
         .thread_begin = thread_begin,
         .thread_end = thread_end,
         .deadlock = wake_simulated,
+        .about_to_run = gri_casualty_between,
         .poll_report = poll_report,
     };
     int code = gri_scheduler_start(&config);
@@ -411,6 +414,14 @@ static int set_keys(const gri_settings *s, gr_detail *detail)
     gri_address_key_set(key);
     gri_trace_start(trace_seed);
     return 0;
+}
+
+static void begin_faults(const gri_settings *s)
+{
+    gri_fault_plan plan;
+    if (!gri_fault_plan_parse(s->faults_text, &plan, NULL)) gri_panic("a plan of faults that was checked is none");
+    gri_casualty_begin();
+    gri_faults_begin(&plan, s->seed);
 }
 
 static void make_null(void)
@@ -439,8 +450,11 @@ static int start_everything(const gr_options *options, gr_detail *detail)
     gri_parker_init(&r->stopper);
     code = set_keys(&r->settings, detail);
     if (code != 0) goto no_topology;
+    if (r->settings.simulate) begin_faults(&r->settings);
     gri_heap_limit((size_t)r->settings.message_mb << 20);
-    code = gri_topology_read(NULL, &r->topology);
+    /* A seed gives the same run on every machine. */
+    const gri_topology_options flat = {.flat = r->settings.simulate && !getenv("HWLOC_SYNTHETIC")};
+    code = gri_topology_read(&flat, &r->topology);
     if (code == 0) code = gri_topology_place(r->topology, r->settings.bind_text, (uint32_t)r->settings.workers);
     if (code != 0) {
         snprintf(detail->text, sizeof detail->text, "GREENROOM_BIND=%.64s cannot be placed on this machine: %s",
@@ -479,6 +493,7 @@ no_handler:
 no_tables:
     gri_stacks_stop();
 no_topology:
+    gri_faults_end();
     gri_topology_free(r->topology);
     r->topology = NULL;
     gri_settings_enforce(NULL);
@@ -619,6 +634,7 @@ int gr_stop(gr_deadline deadline)
         gr_detach(&host);
         run_at_stop();
         gri_store_relaxed(&r->state, GRI_RUNTIME_STOPPING); /* relaxed: nobody is left to read it */
+        gri_faults_end();
         gri_scheduler_stop();
         gri_observe_end();
         if (simulated) thread_end();

@@ -6,6 +6,7 @@
 #include "actor/log.h"
 #include "actor/remote_allow.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "os/topology.h"
 
 #include <ctype.h>
@@ -107,6 +108,13 @@ static bool store_text(gri_settings *settings, size_t index, const char *text)
         *field = bind != GRI_BIND_AUTO;
         return true;
     }
+    if (index == GR_FIXED_INDEX_faults) {
+        gri_fault_plan plan;
+        if (strlen(text) >= sizeof settings->faults_text || !gri_fault_plan_parse(text, &plan, NULL)) return false;
+        strcpy(settings->faults_text, text);
+        *field = *text != '\0';
+        return true;
+    }
     if (index == GR_FIXED_INDEX_trace) {
         if (strlen(text) >= sizeof settings->trace_text) return false;
         strcpy(settings->trace_text, text);
@@ -160,11 +168,11 @@ static size_t print_value(const gri_settings *settings, size_t index, char *text
         length = snprintf(text, bytes, "%s", settings->bind_text);
     } else if (index == GR_FIXED_INDEX_trace) {
         length = snprintf(text, bytes, "%s", settings->trace_text);
-    } else if (index == GR_FIXED_INDEX_remote_allow) {
-        const size_t all = strlen(settings->allow_text); /* shown as far as it fits, which is told by dots */
+    } else if (index == GR_FIXED_INDEX_remote_allow || index == GR_FIXED_INDEX_faults) {
+        const char *list = index == GR_FIXED_INDEX_faults ? settings->faults_text : settings->allow_text;
+        const size_t all = strlen(list); /* shown as far as it fits, which is told by dots */
         const bool whole = all < bytes || bytes < 4;
-        length =
-            snprintf(text, bytes, "%.*s%s", (int)(whole ? all : bytes - 4), settings->allow_text, whole ? "" : "...");
+        length = snprintf(text, bytes, "%.*s%s", (int)(whole ? all : bytes - 4), list, whole ? "" : "...");
     } else if (index == GR_FIXED_INDEX_simulate) {
         length =
             value ? snprintf(text, bytes, "%llu", (unsigned long long)settings->seed) : snprintf(text, bytes, "%s", "");
@@ -278,6 +286,9 @@ int gri_settings_load(const gr_options *options, gri_settings *ret_settings, gr_
     memset(&loaded, 0, sizeof loaded);
     int code = check_fixed(options, ret_detail);
     for (size_t i = 0; code == 0 && i < GR_SETTING_COUNT; i++) code = load_row(options, i, &loaded, ret_detail);
+    if (code == 0 && loaded.faults && !loaded.simulate)
+        code = refuse(ret_detail, loaded.source[GR_FIXED_INDEX_faults] == GRI_SETTING_OPTION ? GR_EINVAL : GR_EENV,
+                      "GREENROOM_FAULTS is for simulation: GREENROOM_SIMULATE says no seed");
     if (code != 0) return code;
     loaded.no_signal_handler = options && options->no_signal_handler;
     *ret_settings = loaded;
@@ -289,6 +300,7 @@ static bool same_value(const gri_settings *a, const gri_settings *b, size_t inde
     if (index == GR_FIXED_INDEX_bind) return strcmp(a->bind_text, b->bind_text) == 0;
     if (index == GR_FIXED_INDEX_trace) return strcmp(a->trace_text, b->trace_text) == 0;
     if (index == GR_FIXED_INDEX_remote_allow) return strcmp(a->allow_text, b->allow_text) == 0;
+    if (index == GR_FIXED_INDEX_faults) return strcmp(a->faults_text, b->faults_text) == 0;
     if (index == GR_FIXED_INDEX_simulate && a->seed != b->seed) return false;
     return *field_at((gri_settings *)(uintptr_t)a, index) == *field_at((gri_settings *)(uintptr_t)b, index);
 }

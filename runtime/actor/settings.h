@@ -39,15 +39,17 @@ enum gri_log_setting {
     GRI_LOG_SETTING_DEBUG,
 };
 
-#define GRI_SETTING_BIND_BYTES 2048  /* a list of CPUs longer than this is refused */
-#define GRI_SETTING_ALLOW_BYTES 4096 /* a list of URLs, too */
-#define GRI_SETTING_TRACE_BYTES 1024 /* a path, too */
+#define GRI_SETTING_BIND_BYTES 2048   /* a list of CPUs longer than this is refused */
+#define GRI_SETTING_ALLOW_BYTES 4096  /* a list of URLs, too */
+#define GRI_SETTING_TRACE_BYTES 1024  /* a path, too */
+#define GRI_SETTING_FAULTS_BYTES 4096 /* a plan, too */
 
 /* Plain value, no pointers. */
 typedef struct gri_settings {
     /* workers (0: auto), bind (1 if bind_text is not "auto"), stack_kb, guard (enum gri_guard_setting), spin_us, slice_us,
      * steal (enum gri_steal_setting), mailbox_max (0: unbounded), message_mb (0: unlimited), stuck_ms,
-     * blocking_threads, copy (enum gri_copy_setting), simulate (1: yes, see seed), remote_allow (1 if allow_text is not empty),
+     * blocking_threads, copy (enum gri_copy_setting), simulate (1: yes, see seed), faults (1 if faults_text is not empty),
+     * remote_allow (1 if allow_text is not empty),
      * trace (1 if trace_text is not empty), log (enum gri_log_setting) */
 #define GRI_SETTING_FIELD(field, kind, variable, fallback, range, text) int64_t field;
     GR_SETTINGS(GRI_SETTING_FIELD)
@@ -56,6 +58,7 @@ typedef struct gri_settings {
     char bind_text[GRI_SETTING_BIND_BYTES]; /* never empty */
     char allow_text[GRI_SETTING_ALLOW_BYTES];
     char trace_text[GRI_SETTING_TRACE_BYTES];
+    char faults_text[GRI_SETTING_FAULTS_BYTES];
     bool no_signal_handler;
     uint8_t source[GR_SETTING_COUNT]; /* enum gri_setting_source, by enum gr_fixed_index */
 } gri_settings;

@@ -7,12 +7,14 @@
  * answered thus costs a store, not two wheel operations. An entry that fires finds the deadline of the moment: none, and it
  * does nothing; any, and it wakes the actor, which looks at the clock and arms again if it was early. */
 #include "actor/attach.h"
+#include "actor/casualty.h"
 #include "actor/deadline.h"
 #include "actor/finish.h"
 #include "actor/overflow.h"
 #include "actor/registry.h"
 #include "actor/runtime.h"
 #include "actor/waiting.h"
+#include "base/fault.h"
 #include "os/clock.h"
 
 #include <errno.h>
@@ -165,6 +167,7 @@ void gri_attention_take(gr_self *self)
     /* An exchange, so that the word is not looked at before the flag is down: it was set after the word.
      * mo:attention.take acquire <- attention.set release */
     (void)gri_exchange_acquire(&self->attention, 0u);
+    if (GRI_UNLIKELY(gri_faults_on)) gri_casualty_in_call(self);
     gri_inbox_collect(self);
 }
 

@@ -18,6 +18,7 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/list.h"
 #include "sync/spinlock.h"
 
@@ -494,6 +495,7 @@ static void flush(gri_heap *heap)
 static GRI_NOINLINE void *span_alloc(size_t bytes)
 {
     size_t span_bytes = 0;
+    if (gri_fault(GRI_FAULT_ALLOCATE)) return NULL;
     chunk *c = gri_span_take(GRI_MIN(bytes, SIZE_MAX - CHUNK_HEAD_BYTES) + CHUNK_HEAD_BYTES, &span_bytes);
     if (!c) return NULL;
     c->heap = span_owner;
@@ -536,6 +538,7 @@ static gri_heap *shared_lock(void)
 
 static GRI_COLD void *shared_alloc(size_t bytes)
 {
+    if (gri_fault(GRI_FAULT_ALLOCATE)) return NULL;
     gri_heap *heap = shared_lock();
     if (!heap) return NULL;
     void *block = alloc_from(heap, class_table[(bytes + STEP - 1) / STEP]);

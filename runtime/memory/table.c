@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "os/vmem.h"
 
 #include <greenroom/error.h>
@@ -109,6 +110,7 @@ static void give_many(gri_table *table, const uint32_t *indices, uint32_t count)
 
 int gri_table_take(gri_table *table, gri_table_cache *cache, uint32_t *ret_index)
 {
+    if (gri_fault(GRI_FAULT_ALLOCATE)) return GR_ENOMEM;
     if (!cache) return take_many(table, ret_index, 1) == 1 ? 0 : GR_ENOMEM;
     if (cache->count == 0) cache->count = take_many(table, cache->free, BATCH);
     if (cache->count == 0) return GR_ENOMEM;

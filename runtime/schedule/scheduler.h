@@ -50,6 +50,8 @@ typedef struct gri_schedule_config {
     void (*thread_begin)(void); /* on each worker thread, first and last */
     void (*thread_end)(void);
     bool (*deadlock)(void); /* simulation: nothing can ever run; true if somebody was made ready */
+    /* Simulation with faults: this task is about to run (NULL: nothing can before time passes). May make tasks ready. */
+    void (*about_to_run)(gri_task *task);
     void (*log)(int level, const char *text);
     void (*poll_report)(void *arg, uint64_t cookie, bool readable, bool writable, bool hangup);
 } gri_schedule_config;
@@ -190,6 +192,12 @@ uint64_t gri_simulation_hash(void);
 void gri_simulation_note(uint64_t what);
 gri_instant gri_simulation_clock(void *arg);
 bool gri_simulation_one_in(unsigned n);
+uint64_t gri_simulation_below(uint64_t n);
+/* Something else that happens in time, a network say: when the first of it is due (GRI_INSTANT_NEVER: never), and to be called when
+ * that has come. Until the simulation stops. */
+void gri_simulation_events(gri_instant (*earliest)(void), void (*happen)(gri_instant now));
+/* How far virtual time has come. */
+int64_t gri_simulation_ns(void);
 
 /* For worker.c, steal.c, monitor.c and simulate.c. */
 gri_task *gri_worker_next_local(gri_worker *worker);

@@ -3,6 +3,7 @@
 #include "schedule/scheduler.h"
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "os/clock.h"
 
 #include <greenroom/error.h>
@@ -242,7 +243,7 @@ static gri_stack *fresh_loop(gri_worker *worker)
 GRI_NOINLINE static gri_stack *loop_instead(gri_task *task, gri_task *next)
 {
     gri_worker *worker = task->worker;
-    gri_stack *stack = fresh_loop(worker);
+    gri_stack *stack = !task->foreign && gri_fault(GRI_FAULT_ALLOCATE) ? NULL : fresh_loop(worker);
     if (GRI_UNLIKELY(!stack)) {
         if (next) gri_task_ready_last(next);
         /* relaxed: for reports; in simulation the task may have come from another worker */
@@ -355,7 +356,8 @@ static void run_task(gri_worker *worker, gri_task *task)
         leave_stack_for(worker, stack);
     }
     if (GRI_UNLIKELY(task->own_stack_class && worker->stack->size_class != task->own_stack_class - 1)) {
-        gri_stack *stack = gri_stack_take(&worker->stacks, (unsigned)task->own_stack_class - 1);
+        const bool refused = gri_fault(GRI_FAULT_ALLOCATE);
+        gri_stack *stack = refused ? NULL : gri_stack_take(&worker->stacks, (unsigned)task->own_stack_class - 1);
         if (stack) {
             /* It begins with a loop of its own that runs the task first. */
             worker->resume = task;
