@@ -50,7 +50,7 @@ static bool reach(const char *address, client *ret_client)
     struct sockaddr_storage storage = {0};
     socklen_t bytes = parse(address, &storage);
     client c = {.fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    struct timeval patience = {20, 0};
+    struct timeval patience = {120, 0};
     if (c.fd < 0 || setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0) fail("no socket");
     *ret_client = c;
     return connect(c.fd, (struct sockaddr *)&storage, bytes) == 0;

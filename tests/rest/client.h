@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* A blocking HTTP client of plain sockets: what is on the other side of the wire must not be our own code. Fails the test on
- * anything unexpected; gives up after 20 s. */
+ * anything unexpected; gives up after two minutes. */
 #ifndef GR_TESTS_REST_CLIENT_H
 #define GR_TESTS_REST_CLIENT_H
 

@@ -265,7 +265,7 @@ static void collects(gr_self *self, gr_value args)
     CHECK_OK(gr_cast(self, gr_address_in(gr_get(args, "host")), "s", "all"));
 }
 
-/* In bursts, so that queues come and go. */
+/* In bursts, so that queues come and go. After its last message it may be killed. */
 static void sends(gr_self *self, gr_value args)
 {
     const int64_t me = gr_int(gr_get(args, "me"), 0);
@@ -277,7 +277,7 @@ static void sends(gr_self *self, gr_value args)
                 CHECK_OK(gr_sleep(self, gr_after_ms(1)));
             CHECK_OK(code);
         }
-        if (n % (me + 2) == 0) CHECK_OK(gr_sleep(self, gr_after_us(200 * me)));
+        if (n + 1 < EACH && n % (me + 2) == 0) CHECK_OK(gr_sleep(self, gr_after_us(200 * me)));
     }
 }
 

@@ -139,7 +139,7 @@ scene scene_begin(gr_rest_options options)
 
 void scene_end(scene *s)
 {
-    if (s->rest) CHECK_OK(gr_rest_stop(s->self, &s->rest, gr_after_s(30)));
+    if (s->rest) CHECK_OK(gr_rest_stop(s->self, &s->rest, gr_after_s(120)));
     gr_detach(&s->self);
     (void)gr_stop(gr_after_ms(10)); /* actors that live are killed */
 }

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,13 +45,10 @@ static int64_t resident(void)
 
 census census_now(void)
 {
-    gri_heap_counts heaps;
-    gri_chunk_counts chunks;
-    gri_heap_count_all(&heaps, &chunks);
     return (census){.resident = resident(),
-                    .blocks = (int64_t)(heaps.blocks_allocated - heaps.blocks_freed),
+                    .blocks = blocks_now(),
                     .fds = entries_of("/proc/self/fd"),
-                    .threads = entries_of("/proc/self/task"),
+                    .threads = threads_now(),
                     .maps = lines_of("/proc/self/maps")};
 }
 
@@ -66,6 +64,27 @@ void law(const char *what, int64_t have, int64_t want)
     if (have == want) return;
     laws_broken++;
     fprintf(stderr, "%s: %lld, expected %lld\n", what, (long long)have, (long long)want);
+}
+
+int64_t blocks_now(void)
+{
+    gri_heap_counts heaps;
+    gri_chunk_counts chunks;
+    gri_heap_count_all(&heaps, &chunks);
+    return (int64_t)(heaps.blocks_allocated - heaps.blocks_freed);
+}
+
+int64_t threads_now(void)
+{
+    return entries_of("/proc/self/task");
+}
+
+int64_t law_soon_at_most(const char *what, int64_t (*read)(void), int64_t most)
+{
+    int64_t have = read();
+    for (int ms = 0; have > most && ms < 60000; have = read(), ms++) (void)poll(NULL, 0, 1);
+    law_at_most(what, (double)have, (double)most);
+    return have;
 }
 
 void law_at_most(const char *what, double have, double most)

@@ -32,6 +32,11 @@ void census_settle(void);
 
 /* A law: says what is wrong, and counts it. */
 void law(const char *what, int64_t have, int64_t want);
+/* Of what goes away by itself, a moment later on a busy machine: blocks of who ends just now, threads that have been joined and
+ * that the system still lists. Looks until there are no more than that; a minute of looking breaks the law. Gives the last look. */
+int64_t law_soon_at_most(const char *what, int64_t (*read)(void), int64_t most);
+int64_t blocks_now(void);
+int64_t threads_now(void);
 void law_at_most(const char *what, double have, double most);
 extern unsigned laws_broken;
 

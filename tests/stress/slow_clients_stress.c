@@ -380,6 +380,12 @@ static int64_t until_connections(uint64_t count)
     return now_ns();
 }
 
+/* Until the server has accepted that many in all: the first may have gone again when the last one comes. */
+static void until_accepted(uint64_t count)
+{
+    while (ask_server('c').counters.accepted < count) wait_a_little();
+}
+
 static void start_process(void (*run)(int in, int out), int *ret_in, int *ret_out)
 {
     int to[2], from[2];
@@ -422,7 +428,7 @@ static int observe(void)
     report with_idle = ask_server('m');
     send_all(crowd_in, "s", 1);
     receive_all(crowd_out, &v, sizeof v);
-    (void)until_connections(HONEST + idle_count + slow_count);
+    until_accepted(HONEST + idle_count + slow_count + v.probes);
     timing during = ask_for_a_while(fds);
     bool all_there = during.ended_ns < v.first_started_ns + (int64_t)deadline_ms * MS;
     receive_all(crowd_out, &v, sizeof v);

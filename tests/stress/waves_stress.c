@@ -91,8 +91,8 @@ int main(int argc, char **argv)
         wave(self, all, heard, &first);
         wait_alone(self);
         last = settled(self, i == 0 ? 0 : large ? base + base / 100 : INT64_MAX);
-        if (i == 0) base = last, blocks = census_now().blocks;
-        law("blocks", census_now().blocks, blocks);
+        if (i == 0) base = last, blocks = blocks_now();
+        law_soon_at_most("blocks", blocks_now, blocks);
 #if !GRI_ASAN && !GRI_TSAN
         if (large) law_at_most("resident memory after a wave", (double)last, (double)base * 1.01);
 #endif
