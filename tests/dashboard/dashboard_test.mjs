@@ -70,6 +70,7 @@ test("spawn, message, call, watch, kill", limit, () => withPage(server, {}, asyn
     await page.click("#actor button:text-is('Kill')");
     await page.click("#dialog button:text-is('Kill')");
     await untilText(page, "#end h2", "It was killed");
+    await until(page, () => /hits\/one: It was killed\.|Killed\./.test(document.querySelector("#announce[role=status]").textContent));
     await server.api("GET", "/hits/one", undefined, 404);
     await page.goBack();
     await page.waitForSelector("#overview:not([hidden])");
@@ -183,6 +184,104 @@ test("the table: search, sort, pages", limit, () => withPage(server, {}, async (
     for (let i = 0; i < 45; i++) await server.api("DELETE", `/row/${String(i).padStart(2, "0")}`);
 }));
 
+/* The first cells of the table's rows. */
+const rowNames = (page) => page.locator(".actors tbody th").allTextContents();
+
+test("the table: sorted by state and behaviour, searched by behaviour and address", limit, () => withPage(server, {}, async (page) => {
+    for (const name of ["idle/1", "idle/2"]) await server.api("PUT", `/${name}`, {behaviour: "relay"});
+    await server.api("PUT", "/idle/asleep", {behaviour: "echo"});
+    const sleeping = server.api("POST", "/idle/asleep/-/call/sleep", {ms: 3600000}).catch(() => {});
+    await page.goto(server.page("/"));
+    await live(page);
+    await page.getByLabel("Search actors").fill("relay");
+    await untilText(page, "#range", "1 to 2 of 2");
+    assert.deepEqual((await rowNames(page)).map((text) => text.slice(0, 6)).sort(), ["idle/1", "idle/2"]);
+    const {address} = (await server.api("GET", "/?search=idle/2")).actors[0];
+    await page.getByLabel("Search actors").fill(address);
+    await untilText(page, "#range", "1 to 1 of 1");
+    await untilText(page, ".actors tbody th", "idle/2");
+
+    /* As the server sorts them: by state one way, then the other; each state is a run. */
+    await page.getByLabel("Search actors").fill("idle/");
+    await untilText(page, "#range", "1 to 3 of 3");
+    for (const [column, key] of [["State", "state"], ["Behaviour", "behaviour"]]) {
+        for (const [direction, sort] of [["ascending", key], ["descending", `-${key}`]]) {
+            await page.click(`button.sort:has-text('${column}')`);
+            await page.waitForSelector(`th[aria-sort=${direction}]:has-text('${column}')`);
+            await until(page, ([which, down]) => {
+                const cells = [...document.querySelectorAll(`.actors tbody tr td:nth-child(${which})`)].map((cell) => cell.textContent);
+                const sorted = [...cells].sort();
+                return cells.length === 3 && cells.join() === (down ? sorted.reverse() : sorted).join();
+            }, [key === "state" ? 3 : 2, sort.startsWith("-")]);
+        }
+    }
+    for (const name of ["idle/1", "idle/2", "idle/asleep"]) await server.api("DELETE", `/${name}`);
+    await sleeping;
+}));
+
+test("a thousand actors are pages of twenty", limit, () => withPage(server, {}, async (page) => {
+    for (let i = 0; i < 1000; i += 50) {
+        await Promise.all(Array.from({length: 50}, (_, j) => server.api("PUT", `/crowd/${String(i + j).padStart(3, "0")}`, {behaviour: "counter", args: {start: i}})));
+    }
+    await page.goto(server.page("/"));
+    await live(page);
+    await page.getByLabel("Search actors").fill("crowd/");
+    await untilText(page, "#range", "1 to 20 of 1\u202f000");
+    assert.equal(await page.locator(".actors tbody tr").count(), 20);
+    await page.click("button.sort:has-text('Name')");
+    await untilText(page, ".actors tbody tr:nth-child(20) th", "crowd/019");
+    await page.click("button:text-is('Next')");
+    await untilText(page, ".actors tbody tr:nth-child(1) th", "crowd/020");
+    for (let i = 0; i < 1000; i += 50) {
+        await Promise.all(Array.from({length: 50}, (_, j) => server.api("DELETE", `/crowd/${String(i + j).padStart(3, "0")}`)));
+    }
+    await untilText(page, ".empty", "No actor matches.");
+}));
+
+test("links lead from actor to actor, by name where there is one", limit, () => withPage(server, {}, async (page) => {
+    await server.api("PUT", "/linked/room", {behaviour: "chat"});
+    await page.goto(server.page("/linked/room"));
+    await untilText(page, ".links", "none");
+    await server.api("POST", "/linked/room/-/call/join", {name: "ann"});
+    await untilText(page, ".links", "linked/room/ann");
+    await page.click(".links a");
+    await untilText(page, "h1", (await server.api("GET", "/linked/room/ann/-/info")).address);
+    await untilText(page, ".names", "linked/room/ann");
+    await server.api("DELETE", "/linked/room");
+}));
+
+test("the mailbox's history is drawn, and what it waits for is said", limit, () => withPage(server, {}, async (page) => {
+    await server.api("PUT", "/history", {behaviour: "echo"});
+    const sleeping = server.api("POST", "/history/-/call/sleep", {ms: 3600000}).catch(() => {});
+    await page.goto(server.page("/history"));
+    await live(page);
+    const numbers = (row) => page.evaluate((at) => [...document.querySelectorAll(`#actor .chart .numbers tbody tr:nth-child(${at}) td`)]
+        .map((cell) => cell.textContent), row);
+    await until(page, () => document.querySelectorAll("#actor .plot canvas").length >= 2);
+    for (let i = 0; i < 3; i++) await server.api("POST", "/history", {n: i});
+    await untilText(page, "#actor .chart .numbers tbody tr:nth-child(1) td:nth-child(5)", "3"); /* name, least, mean, most, last */
+    assert.equal(await page.textContent("#actor .chart .legend-entry:nth-of-type(2) .legend-value"), "3");
+    assert.match(await page.textContent("[data-fact=waits_for]"), /\w/);
+    await server.api("DELETE", "/history");
+    await sleeping;
+    await untilText(page, "#end h2", "It was killed");
+    assert.equal((await numbers(1))[2], "3", "what was once in the mailbox stays in its history");
+}));
+
+/* Whether anything is stolen is chance, so what the server says is made up: seven steals and nine stolen within a second. */
+test("steals are shown for the whole and for each worker", limit, () => withPage(server, {}, async (page, context) => {
+    const stats = await server.api("GET", "/-/stats"), [worker] = stats.workers;
+    const at = (seconds, steals, stolen) => ({...stats, time: stats.time + seconds, uptime: stats.uptime + seconds,
+        workers: [{...worker, id: 0, steals, stolen}, {...worker, id: 1, steals: 0, stolen: 0}]});
+    const body = [at(0, 100, 300), at(1, 107, 309)].map((one) => `event: stats\ndata: ${JSON.stringify(one)}\n\n`).join("");
+    await context.route("**/-/events?*", (route) => route.fulfill({status: 200, contentType: "text/event-stream", body}));
+    await page.goto(server.page("/"));
+    await until(page, () => [...document.querySelectorAll(".workers tbody tr")]
+        .map((row) => `${row.children[5].textContent} ${row.children[6].textContent}`).join() === "7 9,0 0");
+    assert.deepEqual((await page.locator(".workers thead th").allTextContents()).slice(5), ["Steals/s", "Stolen/s"]);
+    await untilText(page, ".charts figure:last-child .legend-value", "7");
+}));
+
 test("figures, charts and workers move", limit, () => withPage(server, {}, async (page) => {
     await page.goto(server.page("/"));
     await live(page);
@@ -197,7 +296,10 @@ test("figures, charts and workers move", limit, () => withPage(server, {}, async
     await until(page, (text) => document.querySelector("[data-tile=uptime] .tile-value").textContent !== text, before);
     await page.click("#pause");
     await page.waitForSelector("#connection[data-state=held]");
+    assert.equal(await page.textContent("#pause"), "Resume"); /* the name says what it does next: no pressed state besides */
+    assert.equal(await page.getAttribute("#pause", "aria-pressed"), null);
     await page.click("#pause");
+    assert.equal(await page.textContent("#pause"), "Pause");
     await live(page);
 }));
 
@@ -250,6 +352,43 @@ test("hostile names, states and reports are text", limit, () => withPage(server,
         element.innerHTML = "<img src=x onerror=window.hacked=1>";
         return element.children.length;
     }), 0);
+}));
+
+test("paths that no actor can have, and that some would take for another server", limit, () => withPage(server, {}, async (page) => {
+    for (const path of ["//evil.example", "///evil.example/x", "/a//b", "/a/", "/\\\\evil.example", "/%5c%5cevil.example", "/%zz"]) {
+        const answer = await fetch(server.url + path, {headers: {Accept: "text/html"}});
+        if (answer.status !== 200) { /* refused before there is a page */
+            assert.ok([400, 404, 405].includes(answer.status), `${path}: ${answer.status}`);
+            continue;
+        }
+        await page.goto(server.page(path));
+        await live(page);
+        assert.equal(new URL(page.url()).origin, server.url);
+        await page.waitForSelector("#nowhere, #end:not([hidden])");
+        await page.click("a:has-text('All actors')");
+        await page.waitForSelector("#overview:not([hidden])");
+    }
+    /* However such a path comes into the address bar. */
+    for (const path of ["//evil.example", "/x//evil.example"]) {
+        await page.goto(server.page("/"));
+        await live(page);
+        await page.evaluate((there) => {
+            history.pushState(null, "", location.origin + there);
+            window.dispatchEvent(new PopStateEvent("popstate"));
+        }, path);
+        await untilText(page, "h1", "No such actor");
+        await untilText(page, "#nowhere", path.slice(1));
+        assert.equal(await page.locator("#actor form, #actor button").count(), 0, "nothing can be sent there");
+    }
+    /* The function that makes addresses refuses what is elsewhere, too. */
+    assert.match(await page.evaluate(async () => {
+        const {address} = await import("/-/dashboard/server.js");
+        try {
+            return String(address("https://evil.example/x"));
+        } catch (refused) {
+            return `refused: ${refused.message}`;
+        }
+    }), /^refused: /);
 }));
 
 test("headers: a strict policy, no frames, no caching without asking", limit, async () => {
@@ -341,7 +480,13 @@ for (const colorScheme of ["light", "dark"]) {
         views.push(await poorContrast(page));
         await page.click("#actor button:text-is('Kill')");
         views.push(await poorContrast(page));
-        assert.ok(views[0].seen > 40 && views[1].seen > 30 && views[2].seen > 3, JSON.stringify(views.map((view) => view.seen)));
+        await page.keyboard.press("Escape");
+        await page.click("a:has-text('All actors')");
+        await page.waitForSelector(".actors tbody a");
+        await page.click("#pause"); /* what is old is faded, and can be read */
+        await page.waitForSelector("body.stale");
+        views.push(await poorContrast(page));
+        assert.ok(views[0].seen > 40 && views[1].seen > 30 && views[2].seen > 3 && views[3].seen > 40, JSON.stringify(views.map((view) => view.seen)));
         assert.deepEqual(views.flatMap((view) => view.found), []);
     }));
 }
@@ -351,8 +496,11 @@ test("the theme can be chosen, and stays", limit, () => withPage(server, {colorS
     await page.goto(`${server.url}/`);
     await live(page);
     const dark = await background();
+    assert.equal(await page.textContent("#theme"), "Theme: dark");
     await page.click("#theme");
     const light = await background();
+    assert.equal(await page.textContent("#theme"), "Theme: light");
+    assert.equal(await page.textContent("#announce"), "The theme is light.");
     assert.notEqual(dark, light);
     await page.reload();
     assert.equal(await background(), light);
@@ -373,6 +521,11 @@ test("320 pixels are enough", limit, () => withPage(server, {viewport: {width: 3
     assert.deepEqual(await tooWide(page), []);
     await page.click("#actor button:text-is('Kill')");
     assert.deepEqual(await tooWide(page), []);
+    await page.keyboard.press("Escape");
+    await page.click("a:has-text('All actors')");
+    await page.click(".jump button:text-is('Actors')");
+    await until(page, () => document.activeElement.id === "actors-title" && document.activeElement.getBoundingClientRect().top < innerHeight);
+    await page.click("a.brand");
     const small = await page.evaluate(() => [...document.querySelectorAll("button, input, select, textarea")]
         .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 24).map((one) => one.outerHTML.slice(0, 60)));
     assert.deepEqual(small, [], "too small to touch");
@@ -441,6 +594,46 @@ test("everything works by keyboard alone", limit, () => withPage(server, {}, asy
     await untilText(page, "#end h2", "It was killed");
 }));
 
+/* What checkers of accessibility look for, as far as this page can have it. */
+async function accessibility(page) {
+    return page.evaluate(() => {
+        const all = (selector) => [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility());
+        const complaints = [], say = (what, one) => complaints.push(`${what}: ${one.outerHTML.slice(0, 90)}`);
+        if (!document.documentElement.lang) complaints.push("no language");
+        if (!document.title) complaints.push("no title");
+        for (const role of ["header", "main"]) if (all(role).length !== 1) complaints.push(`${role}: ${all(role).length}`);
+        all("h1, h2, h3, h4").reduce((before, one) => {
+            const level = Number(one.tagName[1]);
+            if (level > before + 1) say(`a heading skips from ${before} to ${level}`, one);
+            return level;
+        }, 0);
+        for (const one of all("*")) {
+            for (const name of ["aria-labelledby", "aria-describedby", "aria-controls", "list"]) {
+                for (const id of (one.getAttribute(name) || "").split(/\s+/).filter(Boolean)) if (!document.getElementById(id)) say(`${name} names nobody`, one);
+            }
+            if (one.tabIndex > 0) say("an order of its own", one);
+            const style = getComputedStyle(one), scrolls = /auto|scroll/.test(style.overflowX + style.overflowY);
+            if (scrolls && (one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1) && one.tabIndex < 0 && !one.querySelector("a, button, input")) say("scrolls, but not by keyboard", one);
+        }
+        for (const one of all("[aria-label], [aria-labelledby]")) {
+            if (/^(DIV|SPAN|PRE|P)$/.test(one.tagName) && !one.getAttribute("role")) say("a name without a role", one);
+        }
+        for (const one of all("a, button, input, select, textarea, summary")) {
+            if (one.parentElement.closest("a, button, summary")) say("a control inside a control", one);
+            const box = one.getBoundingClientRect();
+            const inLine = one.tagName === "A" || one.tagName === "SUMMARY";
+            if (!inLine && !one.matches(".skip") && (box.height < 24 || box.width < 24)) say("too small to hit", one);
+        }
+        for (const one of all("img")) if (one.getAttribute("alt") === null) say("no alternative text", one);
+        for (const one of all("ul, ol")) if ([...one.children].some((child) => child.tagName !== "LI")) say("a list of something else", one);
+        for (const one of all("dl")) if (one.querySelectorAll("dt").length !== one.querySelectorAll("dd").length) say("a list of half definitions", one);
+        const regions = all("section, nav, [role=region]").map((one) => `${one.tagName === "NAV" ? "nav" : "region"} ${one.getAttribute("aria-label") || document.getElementById(one.getAttribute("aria-labelledby"))?.textContent}`);
+        regions.filter((name, i) => name.endsWith("undefined") || (name.startsWith("nav") && regions.indexOf(name) !== i)).forEach((name) => complaints.push(`${name} is no name of its own`));
+        if (all("[aria-pressed]").some((one) => /Resume|Pause/.test(one.textContent))) complaints.push("a pressed state and a changing name");
+        return complaints;
+    });
+}
+
 test("names and roles for those who cannot see it", limit, () => withPage(server, {}, async (page) => {
     await server.api("PUT", "/described", {behaviour: "echo"});
     for (const path of ["/", "/described"]) {
@@ -455,6 +648,7 @@ test("names and roles for those who cannot see it", limit, () => withPage(server
         assert.equal(new Set(ids).size, ids.length, "an id twice");
         assert.equal(await page.locator("h1:visible").count(), 1);
         assert.equal(await page.locator("table th:not([scope])").count(), 0);
+        assert.deepEqual(await accessibility(page), []);
     }
 }));
 

@@ -17,6 +17,7 @@ const INTERVAL_MS = 100; /* between two states: what comes faster is left out, t
 const INFO_MS = 1000;
 const ROWS_MAX = 330;
 const LINKS_SHOWN = 50;
+const LINKS_NAMED = 20; /* a request each, when they change */
 
 /* [key of the information, label, how to show it] */
 const FACTS = [
@@ -28,16 +29,20 @@ const FACTS = [
     ["monitors", "Monitored by", exact],
 ];
 
+export function allActors() {
+    return h("p", {}, h("a", {href: "./", "data-route": true}, "← All actors"));
+}
+
 export class ActorPage {
-    constructor(root, name, path, {onMissing}) {
+    constructor(root, name, path) {
         this.root = root;
         this.name = name;
         this.path = path;
-        this.onMissing = onMissing;
         this.rows = [];
         this.before = null;
         this.behaviourShown = undefined;
         this.changes = 0;
+        this.leaving = new AbortController();
         this.alive = undefined; /* until it is known */
         this.build();
         this.stream = new Stream(`${path}/-/events?interval=${INTERVAL_MS}`, {onEvent: (event, data) => this.onEvent(event, data),
@@ -49,7 +54,7 @@ export class ActorPage {
         this.behaviour = h("span", {class: "muted"});
         this.badge = h("span", {class: "badge"}, "…");
         this.kill = h("button", {type: "button", class: "danger", onclick: () => this.askKill()}, "Kill");
-        this.state = h("pre", {class: "json", id: "state", tabindex: "0", "aria-labelledby": "state-title"}, "…");
+        this.state = h("pre", {class: "json", id: "state", tabindex: "0", role: "group", "aria-labelledby": "state-title"}, "…");
         this.changed = h("span", {class: "muted", id: "changes"});
         this.facts = h("dl", {class: "facts"});
         this.factCells = Object.fromEntries(FACTS.map(([key, label]) => {
@@ -63,7 +68,7 @@ export class ActorPage {
         this.full = h("p", {class: "warning", id: "full", role: "status", hidden: true}, "The mailbox is full: messages are refused.");
         this.end = h("section", {class: "card end", id: "end", "aria-labelledby": "end-title", hidden: true});
         this.chart = new Chart("Mailbox", [{label: "waiting"}, {label: "messages/s"}], count, {top: 4});
-        replace(this.root, h("p", {}, h("a", {href: "./", "data-route": true}, "← All actors")),
+        replace(this.root, allActors(),
             h("div", {class: "actor-head"}, h("div", {}, this.title, h("p", {class: "under-title"}, this.badge, " ", this.behaviour)), this.kill),
             this.names, this.full, this.end,
             h("div", {class: "columns wide-left"},
@@ -93,12 +98,12 @@ export class ActorPage {
 
     close() {
         this.hold();
+        this.leaving.abort();
         dropChart(this.chart);
     }
 
     onState(state) {
         if (state === "live") {
-            this.onMissing(false);
             this.askInfo();
         } else if (state === "missing") {
             setText(this.badge, "not there");
@@ -107,7 +112,6 @@ export class ActorPage {
             if (this.alive !== false) this.end.hidden = true; /* it ended while nobody looked, or was never there */
             this.alive = false;
             if (this.end.hidden) this.showMissing();
-            this.onMissing(true);
         }
     }
 
@@ -137,6 +141,7 @@ export class ActorPage {
     setEnd(title, ...content) {
         this.end.hidden = false;
         replace(this.end, h("h2", {id: "end-title"}, title), content);
+        announce(`${visible(this.name)}: ${title}.`);
     }
 
     /* Above one that lives: how the one before it ended. */
@@ -165,7 +170,6 @@ export class ActorPage {
         setAttribute(this.kill, "disabled", "");
         this.setEnd(returned ? "It returned" : report === undefined ? "It was killed" : "It ended with an exception",
             returned ? jsonBlock(exit.exit) : report === undefined ? null : reportBlock(report));
-        announce(`${visible(this.name)} ended.`);
     }
 
     async askInfo() {
@@ -221,10 +225,26 @@ export class ActorPage {
         if (key === this.linksShown) return;
         this.linksShown = key;
         const texts = links.map((link) => (typeof link === "string" ? link : link?._pyact_address ?? link?.address ?? "?"));
+        const linked = [];
         replace(this.links, texts.length === 0 ? h("li", {class: "muted"}, "none") : null, texts.slice(0, LINKS_SHOWN).map((text) => {
             const path = actorPath({address: text});
-            return h("li", {}, path ? h("a", {href: path.slice(1), "data-route": true}, visible(text)) : visible(text));
+            if (!path) return h("li", {}, visible(text)); /* a URL: an actor of another server */
+            const link = h("a", {href: path.slice(1), "data-route": true}, visible(text));
+            linked.push([link, path]);
+            return h("li", {}, link);
         }), texts.length > LINKS_SHOWN ? h("li", {class: "muted"}, `and ${texts.length - LINKS_SHOWN} more`) : null);
+        linked.slice(0, LINKS_NAMED).forEach(([link, path]) => this.nameLink(link, path));
+    }
+
+    /* The name of the one behind an address, and what it is, if it has one and is still there. */
+    async nameLink(link, path) {
+        try {
+            const {names, behaviour} = await request("GET", `${path}/-/info`, {signal: this.leaving.signal});
+            if (names?.length) replace(link, bdi(names[0]));
+            if (behaviour) link.after(h("span", {class: "muted"}, ` ${visible(behaviour)}`));
+        } catch (gone) {
+            /* the address says enough */
+        }
     }
 
     async askKill() {

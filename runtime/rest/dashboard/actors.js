@@ -65,7 +65,7 @@ export class ActorsTable {
         this.back = h("button", {type: "button", onclick: () => this.turn(-PAGE)}, "Previous");
         this.forth = h("button", {type: "button", onclick: () => this.turn(PAGE)}, "Next");
         this.element = h("section", {class: "card", "aria-labelledby": "actors-title"},
-            h("div", {class: "card-head"}, h("h2", {id: "actors-title"}, "Actors"),
+            h("div", {class: "card-head"}, h("h2", {id: "actors-title", tabindex: "-1"}, "Actors"),
                 h("div", {class: "tools"}, h("label", {class: "unseen", for: "search"}, "Search actors"), this.search,
                     h("label", {class: "unseen", for: "order"}, "Sort by"), this.order,
                     h("button", {type: "button", class: "primary", onclick: spawn}, "Spawn"))),

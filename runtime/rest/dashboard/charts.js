@@ -131,7 +131,7 @@ export class Chart {
         this.when = h("span", {class: "legend-when"});
         this.drawing = h("div", {class: "drawing", role: "img", "aria-label": `${title}, the last minutes: see Numbers`}, this.plot);
         this.element = h("figure", {class: "card chart"},
-            h("figcaption", {class: "chart-head"}, h("h3", {}, title), this.legend()), this.drawing, this.table());
+            h("figcaption", {class: "chart-head"}, h("h2", {}, title), this.legend()), this.drawing, this.table());
         this.lines = window.Dygraph ? dygraphLines(this.plot, this) : sparkLines(this.plot, this);
         this.watch = new ResizeObserver(() => {
             this.lines.resize();

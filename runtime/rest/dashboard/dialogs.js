@@ -76,7 +76,7 @@ export async function askKill(actor) {
 }
 
 /* A value of an argument shape to begin with: {"start": int} gives {"start": 0}. */
-export function exampleOf(shape) {
+function exampleOf(shape) {
     if (!shape) return "";
     const text = shape.replace(/\$\d+/g, "null").replace(/\b(string|str|bytes)\b(?=\s*[,}\])])/g, "\"\"")
         .replace(/\b(int|number|float)\b(?=\s*[,}\])])/g, "0").replace(/\bbool\b(?=\s*[,}\])])/g, "false")

@@ -67,7 +67,7 @@ const announcer = document.getElementById("announce");
 
 /* Says it to screen readers, for what happened because somebody asked for it. */
 export function announce(text) {
-    if (announcer) announcer.textContent = text;
+    announcer?.replaceChildren(text); /* a new node: the same words are said again */
 }
 
 let labels = 0;

@@ -56,7 +56,7 @@ function put(out, value, indent, budget) {
     const flat = isSmall(value), deeper = indent + INDENT;
     out.push(list ? "[" : "{");
     entries.every(([key, item], i) => {
-        if (budget.left <= 0 && budget.left < -1) return false;
+        if (budget.left < 0) return false;
         out.push(i ? (flat ? ", " : `,\n${deeper}`) : flat ? "" : `\n${deeper}`);
         if (key !== null) out.push(span("key", quoted(key)), ": ");
         put(out, item, deeper, budget);
@@ -73,5 +73,5 @@ export function jsonNodes(value) {
 }
 
 export function jsonBlock(value) {
-    return h("pre", {class: "json", tabindex: "0"}, jsonNodes(value));
+    return h("pre", {class: "json", tabindex: "0", role: "group", "aria-label": "JSON"}, jsonNodes(value));
 }

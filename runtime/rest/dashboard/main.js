@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* The dashboard's frame: which view the path asks for, the connection and what it says, token, theme, pause. */
-import {ActorPage} from "./actor.js";
+import {ActorPage, allActors} from "./actor.js";
 import {restyleCharts} from "./charts.js";
 import {askSpawn, askToken} from "./dialogs.js";
-import {announce, h, replace, setText, visible} from "./dom.js";
+import {announce, bdi, h, replace, setText, visible} from "./dom.js";
 import {EXITS_SHOWN, Overview} from "./overview.js";
 import {address, mayChange, namePath, onUnauthorized, parse, request} from "./server.js";
 import {Stream} from "./stream.js";
@@ -29,6 +29,17 @@ function wantedName() {
     }
 }
 
+/* "//evil.example", "a//b": no actor can have such a name, so nobody is asked. */
+function showNowhere(name) {
+    replace($("actor"), allActors(), h("h1", {class: "actor-title"}, "No such actor"),
+        h("p", {class: "card", id: "nowhere"}, "No actor can have the name ", h("strong", {}, bdi(name)),
+            ": its parts, between slashes, may not be empty or one of \"-\", \".\", \"..\"."));
+}
+
+function atOverview() {
+    return !$("overview").hidden;
+}
+
 function show() {
     const name = wantedName();
     actor?.close();
@@ -37,9 +48,14 @@ function show() {
     $("actor").hidden = name === "";
     document.title = name ? `${visible(name)} – Greenroom` : "Greenroom";
     if (name) {
-        actor = new ActorPage($("actor"), name, namePath(name) || `/${name}`, {onMissing: () => {}});
-        if (!paused && !away) actor.start();
+        const path = namePath(name);
         overview.actors.stop();
+        if (path === null) {
+            showNowhere(name);
+        } else {
+            actor = new ActorPage($("actor"), name, path);
+            if (!paused && !away) actor.start();
+        }
     } else {
         replace($("actor"));
         if (!paused && !away) overview.actors.start();
@@ -90,8 +106,8 @@ function showConnection(state, detail) {
 function connected() {
     checkToken();
     loadExits();
-    if (!actor) overview.actors.start();
-    else if (actor.stream.state === "waiting") actor.resume();
+    if (atOverview()) overview.actors.start();
+    else if (actor?.stream.state === "waiting") actor.resume();
 }
 
 /* The stream brings what happens from now on. */
@@ -108,7 +124,7 @@ const stats = new Stream(`/-/events?interval=${INTERVAL_MS}`, {onEvent, onState:
 function onEvent(event, data) {
     const value = parse(data);
     if (event === "stats") {
-        overview.showStats(value, !actor);
+        overview.showStats(value, atOverview());
         setText($("facts"), value.version ? `version ${visible(value.version)}` : "");
     } else if (event === "exits") {
         overview.addExits(value);
@@ -134,7 +150,6 @@ window.addEventListener("online", () => stats.retry());
 
 $("pause").addEventListener("click", () => {
     paused = !paused;
-    $("pause").setAttribute("aria-pressed", String(paused));
     setText($("pause"), paused ? "Resume" : "Pause");
     if (paused) pauseAll();
     else resumeAll();
@@ -200,17 +215,28 @@ onToken(() => {
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
+function theme() {
+    return document.documentElement.dataset.theme || (dark.matches ? "dark" : "light");
+}
+
+function showTheme() {
+    setText($("theme"), `Theme: ${theme()}`);
+    restyleCharts();
+}
+
 $("theme").addEventListener("click", () => {
-    const root = document.documentElement, now = root.dataset.theme || (dark.matches ? "dark" : "light");
-    root.dataset.theme = now === "dark" ? "light" : "dark";
+    const root = document.documentElement;
+    root.dataset.theme = theme() === "dark" ? "light" : "dark";
     try {
         localStorage.setItem("greenroom.theme", root.dataset.theme);
     } catch (refused) {
         /* until the page is left */
     }
-    restyleCharts();
+    showTheme();
+    announce(`The theme is ${theme()}.`);
 });
-dark.addEventListener("change", restyleCharts);
+dark.addEventListener("change", showTheme);
+showTheme();
 
 $("skip").addEventListener("click", () => $("main").focus());
 $("foot").hidden = !window.Dygraph;

@@ -54,8 +54,18 @@ export class Overview {
         this.actors = new ActorsTable({spawn});
         replace(root, h("h1", {class: "unseen"}, "Overview"),
             h("section", {class: "tiles", "aria-label": "Figures"}, Object.values(this.tiles).map((one) => one.element)),
-            h("section", {class: "charts", "aria-label": "Charts"}, this.charts().map((one) => one.element)),
+            this.jumps(), h("section", {class: "charts", id: "charts", tabindex: "-1", "aria-label": "Charts"}, this.charts().map((one) => one.element)),
             h("div", {class: "columns"}, this.workersCard(), this.exitsCard()), this.actors.element);
+    }
+
+    /* On a phone the page is long. */
+    jumps() {
+        const parts = [["Charts", "charts"], ["Workers", "workers-title"], ["Ends", "exits-title"], ["Actors", "actors-title"]];
+        return h("nav", {class: "jump", "aria-label": "Parts of this page"}, parts.map(([label, id]) => h("button", {type: "button", onclick() {
+            const part = document.getElementById(id);
+            part.scrollIntoView();
+            part.focus({preventScroll: true});
+        }}, label)));
     }
 
     charts() {
@@ -64,14 +74,15 @@ export class Overview {
 
     workersCard() {
         const head = h("tr", {}, WORKER_COLUMNS.map(([, label, kind]) => h("th", {scope: "col", class: kind}, label)));
-        return h("section", {class: "card", "aria-labelledby": "workers-title"}, h("h2", {id: "workers-title"}, "Workers"),
+        return h("section", {class: "card", "aria-labelledby": "workers-title"}, h("h2", {id: "workers-title", tabindex: "-1"}, "Workers"),
             h("div", {class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "workers-title"},
                 h("table", {class: "workers"}, h("thead", {}, head), this.workersBody)));
     }
 
     exitsCard() {
-        return h("section", {class: "card", "aria-labelledby": "exits-title"}, h("h2", {id: "exits-title"}, "Ends"),
-            h("p", {class: "muted"}, "Actors that did not just return, newest first."), this.exits);
+        return h("section", {class: "card", "aria-labelledby": "exits-title"}, h("h2", {id: "exits-title", tabindex: "-1"}, "Ends"),
+            h("p", {class: "muted"}, "Actors that did not just return, newest first."),
+            h("div", {class: "scroll exits-scroll", tabindex: "0", role: "region", "aria-labelledby": "exits-title"}, this.exits));
     }
 
     tile(id, value, note) {

@@ -4,7 +4,7 @@
 import {token} from "./token.js";
 
 /* An answer that is not 2xx, or none at all (status 0). */
-export class Refused extends Error {
+class Refused extends Error {
     constructor(status, problem, retryAfter) {
         super(problem?.detail || problem?.title || (status ? `the server answered ${status}` : "the server does not answer"));
         this.status = status;
@@ -32,9 +32,11 @@ export function parse(text) {
     return text.trim() === "" ? null : JSON.parse(text, exactIntegers);
 }
 
-/* An address below where the actors application is mounted. */
+/* An address below where the actors application is mounted; what would lead to another server is refused. */
 export function address(path) {
-    return new URL(path.replace(/^\/+/, ""), document.baseURI);
+    const url = new URL(path.replace(/^\/+/, ""), document.baseURI);
+    if (url.origin !== location.origin) throw new Refused(0, {detail: "This is on another server."});
+    return url;
 }
 
 export function headers(more = {}) {

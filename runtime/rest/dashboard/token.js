@@ -35,7 +35,7 @@ function take() {
     if (!match) return false;
     if (isToken(match[1])) store(match[1]);
     else malformed = true;
-    history.replaceState(history.state, "", location.pathname + location.search);
+    history.replaceState(history.state, "", location.origin + location.pathname + location.search); /* whole: a path may begin with // */
     return true;
 }
 
