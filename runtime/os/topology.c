@@ -3,12 +3,17 @@
 /* See topology.h: reading the machine. What to do with it is in placement.c. */
 #include "os/topology.h"
 
+#include "base/instant.h"
+#include "os/apart.h"
 #include "os/thread.h"
 
 #include <greenroom/error.h>
 #include <hwloc.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define APART_PATIENCE_NS \
+    (10 * GRI_NS_PER_S) /* guess: hwloc takes 1-20 ms here, and longer where there are 1,000 CPUs */
 
 /* Dense numbers for hwloc objects, in the order they are met. */
 typedef struct numbering {
@@ -111,7 +116,7 @@ static int load(hwloc_topology_t hw)
     return error;
 }
 
-static int read_hwloc(gri_topology *topology, const char *synthetic)
+static int read_hwloc_here(gri_topology *topology, const char *synthetic)
 {
     hwloc_topology_t hw;
     if (hwloc_topology_init(&hw) != 0) return GR_ESYSTEM;
@@ -119,6 +124,51 @@ static int read_hwloc(gri_topology *topology, const char *synthetic)
     if (!error && load(hw) != 0) error = GR_ESYSTEM;
     if (!error) error = copy_out(topology, hw);
     hwloc_topology_destroy(hw);
+    return error;
+}
+
+/* What the child of read_hwloc leaves behind. */
+typedef struct apart_result {
+    const char *synthetic;
+    gri_topology topology;
+    gri_pu pus[GRI_CPUS_MAX];
+} apart_result;
+
+static int read_hwloc_child(void *arg)
+{
+    apart_result *result = arg;
+    int error = read_hwloc_here(&result->topology, result->synthetic);
+    if (error) return error;
+    if (result->topology.pus_count > GRI_CPUS_MAX) return GR_ETOOBIG;
+    memcpy(result->pus, result->topology.pus, result->topology.pus_count * sizeof result->pus[0]);
+    return 0;
+}
+
+static int take_over(gri_topology *topology, const apart_result *result)
+{
+    gri_pu *pus = calloc(result->topology.pus_count, sizeof *pus);
+    if (!pus) return GR_ENOMEM;
+    memcpy(pus, result->pus, result->topology.pus_count * sizeof *pus);
+    *topology = result->topology;
+    topology->pus = pus;
+    return 0;
+}
+
+/* hwloc does not survive a failed allocation: it is loaded in a child, whose crash is an error like any other here. Where
+ * no child may be made (a sandbox) it is loaded in this process after all. */
+static int read_hwloc(gri_topology *topology, const gri_topology_options *options)
+{
+    if (options->here) return read_hwloc_here(topology, options->synthetic);
+    apart_result *result = gri_apart_map(sizeof *result);
+    if (!result) return GR_ENOMEM;
+    result->synthetic = options->synthetic;
+    result->topology = *topology;
+    int error = gri_apart_run(read_hwloc_child, result, APART_PATIENCE_NS);
+    if (error == GR_EUNSUPPORTED)
+        error = read_hwloc_here(topology, options->synthetic);
+    else if (!error)
+        error = take_over(topology, result);
+    gri_apart_unmap(result, sizeof *result);
     return error;
 }
 
@@ -144,7 +194,7 @@ static int read_machine(gri_topology *topology, const gri_topology_options *opti
     int error = gri_thread_affinity_get(&topology->mask);
     if (error) return error;
     gri_cpus mask = topology->mask;
-    error = options->flat ? GR_ESYSTEM : read_hwloc(topology, options->synthetic);
+    error = options->flat ? GR_ESYSTEM : read_hwloc(topology, options);
     if (options->flat || (error && !options->synthetic)) {
         topology->mask = mask;
         error = read_flat(topology);

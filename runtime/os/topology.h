@@ -2,9 +2,9 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* The machine as the workers see it: CPUs with their cores, caches and NUMA nodes; how many workers; where each runs.
  *
- * hwloc is asked exactly once, in gri_topology_read, and only for the duration of that call (2.9 crashes on failed
- * allocations: keep its use short); everything is copied into the plain tables below. Without hwloc's answer the
- * machine is flat: every CPU a core of its own, one cache, one node.
+ * hwloc is asked exactly once, in gri_topology_read, and in a child process (os/apart.h): 2.9 crashes on failed
+ * allocations, 134 of 389 measured. What the child found is copied into the plain tables below. Without an answer the
+ * machine is flat: every CPU of the affinity mask a core of its own, one cache, one node.
  *
  *     gri_topology *t;
  *     gri_topology_read(NULL, &t);         machine, affinity mask, CPU quota
@@ -85,6 +85,7 @@ typedef struct gri_topology_options {
     const char *root;      /* put before the paths of /proc and control groups; NULL: "" */
     const char *synthetic; /* hwloc's synthetic description; NULL: the machine, or HWLOC_SYNTHETIC */
     bool flat;             /* do not ask hwloc */
+    bool here;             /* ask hwloc in this process, where its crash is everybody's: for tests, and to measure */
 } gri_topology_options;
 
 /* options NULL: all defaults. GR_ENOMEM; GR_EINVAL for a synthetic description hwloc does not take; GR_ESYSTEM when not

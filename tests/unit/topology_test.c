@@ -384,6 +384,29 @@ TEST(topology, flat_without_hwloc)
     gri_topology_free(topology);
 }
 
+/* hwloc is asked in a child process; the child's answer is the one it would have had here. */
+TEST(topology, read_apart_is_as_read_here)
+{
+    static const char *const machines[] = {NULL, "package:2 numa:2 l3:2 core:4 pu:2", "core:1 pu:1"};
+    for (size_t i = 0; i < GRI_ARRAY_COUNT(machines); i++) {
+        gri_topology_options options = {.synthetic = machines[i]};
+        gri_topology *apart = NULL, *here = NULL;
+        CHECK_OK(gri_topology_read(&options, &apart));
+        options.here = true;
+        CHECK_OK(gri_topology_read(&options, &here));
+        CHECK(!apart->flat && !here->flat);
+        CHECK_EQ(apart->pus_count, here->pus_count);
+        CHECK(memcmp(apart->pus, here->pus, here->pus_count * sizeof *here->pus) == 0);
+        CHECK_EQ(apart->cores_count, here->cores_count);
+        CHECK_EQ(apart->nodes_count, here->nodes_count);
+        CHECK_EQ(apart->packages_count, here->packages_count);
+        CHECK_EQ(apart->synthetic, machines[i] != NULL);
+        CHECK(gri_cpus_equal(&apart->mask, &here->mask));
+        gri_topology_free(apart);
+        gri_topology_free(here);
+    }
+}
+
 static int remove_entry(const char *path, const struct stat *status, int flag, struct FTW *walk)
 {
     (void)status, (void)flag, (void)walk;
