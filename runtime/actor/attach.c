@@ -28,7 +28,8 @@ typedef struct attached {
 
 static GRI_THREAD_LOCAL attached *here;
 static pthread_key_t key;
-static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static bool key_made; /* guarded by key_lock, as the making of the key is */
+static pthread_mutex_t key_lock = PTHREAD_MUTEX_INITIALIZER;
 
 GRI_NOINLINE static attached *attached_now(void)
 {
@@ -66,9 +67,14 @@ static void thread_ends(void *arg)
         detach(a);
 }
 
-static void make_key(void)
+/* Hears of the thread's end from here on. False: the process has no more keys, or no memory. */
+static bool watch_end(attached *a)
 {
-    if (pthread_key_create(&key, thread_ends) != 0) gri_panic("no thread-specific key for attached threads");
+    pthread_mutex_lock(&key_lock);
+    if (!key_made) key_made = pthread_key_create(&key, thread_ends) == 0;
+    bool made = key_made;
+    pthread_mutex_unlock(&key_lock);
+    return made && pthread_setspecific(key, a) == 0;
 }
 
 int gr_attach(gr_self **ret_self)
@@ -83,14 +89,18 @@ int gr_attach(gr_self **ret_self)
     bool simulated = gri_scheduler_now->simulation != NULL;
     if (gri_worker_here() && !simulated) return GR_ECONTEXT; /* a green thread */
     if (simulated && !gri_simulation_may_attach()) return GR_ECONTEXT;
-    pthread_once(&key_once, make_key);
     a = calloc(1, sizeof *a);
     if (!a) return GR_ENOMEM;
+    if (!watch_end(a)) {
+        free(a);
+        return GR_ENOMEM;
+    }
     gri_parker_init(&a->parker);
     a->heap = simulated ? NULL : gri_heap_new(0);
     int code = a->heap || simulated ? gri_actor_new_attached(&a->self) : GR_ENOMEM;
     if (code != 0) {
         if (a->heap) gri_heap_retire(a->heap);
+        pthread_setspecific(key, NULL);
         free(a);
         return code;
     }
@@ -101,7 +111,6 @@ int gr_attach(gr_self **ret_self)
         gri_simulation_thread_enter(&a->self->task, &a->stack);
     }
     here = a;
-    pthread_setspecific(key, a);
     *ret_self = a->self;
     return 0;
 }

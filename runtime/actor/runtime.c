@@ -492,6 +492,7 @@ no_handler:
     stop_tables(r);
 no_tables:
     gri_stacks_stop();
+    gri_heap_trim(true);
 no_topology:
     gri_faults_end();
     gri_topology_free(r->topology);

@@ -444,7 +444,7 @@ void gri_worker_main(void *arg)
     if (scheduler->config.thread_begin) scheduler->config.thread_begin();
     gri_context_from_thread(&worker->thread);
     gri_stack *stack = fresh_loop(worker);
-    if (!stack) gri_panic("worker %u: no memory for its first stack", worker->index);
+    if (!stack) gri_panic("worker %u: its first stack is gone", worker->index); /* see gri_worker_init */
     worker->stack = stack;
     gri_context_switch(&worker->thread, &stack->context);
     after_switch(worker);
@@ -461,6 +461,14 @@ static unsigned node_of(const gri_scheduler *scheduler, unsigned index)
     if (!topology || index >= topology->workers || topology->places[index].node_os_index == GRI_TOPOLOGY_UNKNOWN)
         return 0;
     return topology->places[index].node_os_index;
+}
+
+/* A stack for the first loop, in the worker's cache: once its thread runs there is nobody to be told that there is none. */
+static bool provide(gri_worker *worker)
+{
+    gri_stack *stack = gri_stack_take(&worker->stacks, worker->loop_class);
+    if (stack) gri_stack_give(&worker->stacks, stack);
+    return stack != NULL;
 }
 
 int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index)
@@ -483,7 +491,10 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
     gri_atomic_init(&worker->current, NULL);
     gri_atomic_init(&worker->phase, GRI_WORKER_SEARCHING);
     worker->heap = gri_heap_new(node_of(scheduler, index));
-    return worker->heap ? 0 : GR_ENOMEM;
+    if (!worker->heap) return GR_ENOMEM;
+    if (worker->simulated || provide(worker)) return 0;
+    gri_worker_fini(worker);
+    return GR_ENOMEM;
 }
 
 void gri_worker_fini(gri_worker *worker)
