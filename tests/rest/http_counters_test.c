@@ -76,9 +76,9 @@ static fixture start(gr_http_options options)
 
 static void stop(fixture *f)
 {
-    CHECK_OK(gr_http_stop(f->self, &f->server, gr_after_s(10)));
+    CHECK_OK(gr_http_stop(f->self, &f->server, gr_after_s(60)));
     gr_detach(&f->self);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 static gr_http_counters counters_of(const fixture *f)
@@ -215,5 +215,5 @@ TEST(http_counters, durations)
         gri_http_tally_fini(&tally);
     }
     gr_detach(&self);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }

@@ -41,7 +41,7 @@ static int application(void *state, const gr_environ *env, gr_responder *respond
 static gr_address running(fixture *f)
 {
     gr_message *message = NULL;
-    CHECK_OK(gr_receive(f->self, &message, gr_after_s(20)));
+    CHECK_OK(gr_receive(f->self, &message, gr_after_s(60)));
     gr_value value = gr_get(gr_body(message), "running");
     CHECK(gr_type_of(value) != GR_MISSING);
     gr_address address = gr_address_in(value);
@@ -91,7 +91,7 @@ static fixture start(void)
 static void stopper(gr_self *self, gr_value args)
 {
     gr_http_server *server = (gr_http_server *)(intptr_t)gr_int(gr_get(args, "server"), 0);
-    int code = gr_http_stop(self, &server, gr_after_s(20));
+    int code = gr_http_stop(self, &server, gr_after_s(60));
     (void)gr_cast(self, test_thread, "{s:i}", "stopped", code);
 }
 
@@ -111,11 +111,11 @@ static void end_stop(fixture *f, client *c)
     CHECK(client_closed(c));
     client_close(c);
     client_close(&f->idle);
-    CHECK_OK(gr_receive(f->self, &message, gr_after_s(20)));
+    CHECK_OK(gr_receive(f->self, &message, gr_after_s(60)));
     CHECK_EQ(gr_int(gr_get(gr_body(message), "stopped"), 1), 0);
     gr_message_free(&message);
     gr_detach(&f->self);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 TEST(http_drain, who_waits_ends_at_once)
@@ -183,7 +183,7 @@ TEST(http_drain, a_half_read_body_is_read_on)
 
 TEST(http_drain, a_head_that_does_not_end_has_its_deadline)
 {
-    fixture f = start_with((gr_http_options){.head_ms = 2000});
+    fixture f = start_with((gr_http_options){.head_ms = 5000});
     client c = open_admitted(&f);
     answer a;
     client_say(&c, "GET / HTTP/1.1\r\nHo");
@@ -232,5 +232,5 @@ TEST(http_drain, what_does_not_finish_is_ended_at_the_deadline)
     CHECK(client_closed(&busy));
     client_close(&busy);
     gr_detach(&f.self);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }

@@ -133,10 +133,10 @@ static fixture start(void)
 
 static void stop(fixture *f)
 {
-    CHECK_OK(gr_http_stop(f->self, &f->server, gr_after_s(10)));
+    CHECK_OK(gr_http_stop(f->self, &f->server, gr_after_s(60)));
     CHECK(f->server == NULL);
     gr_detach(&f->self);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 /* Sends, expects one answer with this status and body (NULL: any). */
@@ -425,7 +425,7 @@ TEST(http_server, applications_learn_that_the_client_has_gone)
     client_say(&c, GET("/gone"));
     for (int here = 1; here >= 0; here--) {
         gr_message *message = NULL;
-        CHECK_OK(gr_receive(f.self, &message, gr_after_s(20)));
+        CHECK_OK(gr_receive(f.self, &message, gr_after_s(60)));
         CHECK_EQ(gr_bool(gr_get(gr_body(message), "here"), false), here);
         gr_message_free(&message);
         client_close(&c);
@@ -557,7 +557,7 @@ TEST(http_server, six_and_unix)
     gr_http_options options = {.listen = "[::1]:0", .application = {application, NULL}};
     if (gr_http_start(f.self, &options, &six) == 0) { /* machines without IPv6 exist */
         exchange_alone(gr_http_address(six), GET("/"), 200, "hello\n");
-        CHECK_OK(gr_http_stop(f.self, &six, gr_after_s(10)));
+        CHECK_OK(gr_http_stop(f.self, &six, gr_after_s(60)));
     }
     stop(&f);
     unlink(path + 5);

@@ -66,12 +66,12 @@ static fixture start(gr_http_options options)
 
 static void stop(fixture *f)
 {
-    CHECK_OK(gr_http_stop(f->self, &f->server, gr_after_s(10)));
+    CHECK_OK(gr_http_stop(f->self, &f->server, gr_after_s(60)));
     gr_tls_free(&f->tls);
     SSL_CTX_free(f->context);
     authority_close();
     gr_detach(&f->self);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 static SSL *shake_hands(const fixture *f, const client *c)
@@ -156,7 +156,7 @@ TEST(http_tls, the_librarys_own_client)
         size_t bytes;
         snprintf(url, sizeof url, "https://%s/%d", f.address, i);
         gr_fetch_request request = {.url = url, .tls = trust};
-        CHECK_OK(gr_fetch(f.self, &response, &request, gr_after_s(20)));
+        CHECK_OK(gr_fetch(f.self, &response, &request, gr_after_s(60)));
         CHECK_EQ(gr_response_status(response), 200);
         snprintf(url, sizeof url, "https GET /%d ", i);
         CHECK_STR((const char *)gr_response_body(response, &bytes), url);
@@ -212,7 +212,7 @@ TEST(http_tls, stopping_ends_handshakes_and_idle_connections)
     char text[256];
     ask(ssl, GET("/"), text, sizeof text, strlen("https GET / "));
     while (counters_of(&f).connections < 2) CHECK_OK(gr_sleep(f.self, gr_after_ms(1)));
-    CHECK_OK(gr_http_stop(f.self, &f.server, gr_after_s(20)));
+    CHECK_OK(gr_http_stop(f.self, &f.server, gr_after_s(60)));
     CHECK(client_closed(&shaking));
     CHECK_EQ(SSL_read(ssl, text, sizeof text), 0);
     SSL_free(ssl);
@@ -257,7 +257,7 @@ TEST(http_tls, rest_on_an_interface_others_can_reach)
     CHECK(strncmp(text, "HTTP/1.1 401", 12) == 0); /* reading wants the token, too */
     SSL_free(ssl);
     client_close(&c);
-    CHECK_OK(gr_rest_stop(f.self, &rest, gr_after_s(10)));
+    CHECK_OK(gr_rest_stop(f.self, &rest, gr_after_s(60)));
     stop(&f);
 }
 

@@ -122,7 +122,7 @@ TEST(pyact, its_client_is_understood)
     char listening[128];
     snprintf(listening, sizeof listening, "%s", gr_rest_address(rest));
     CHECK(http_cases_run("pyact", run_case, listening) >= 20);
-    CHECK_OK(gr_rest_stop(self, &rest, gr_after_s(10)));
+    CHECK_OK(gr_rest_stop(self, &rest, gr_after_s(60)));
     gr_detach(&self);
     (void)gr_stop(gr_after_ms(100)); /* its actors live until then */
 }

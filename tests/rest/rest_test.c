@@ -136,7 +136,7 @@ static fixture start(void)
 
 static void stop(fixture *f)
 {
-    CHECK_OK(gr_rest_stop(f->self, &f->rest, gr_after_s(10)));
+    CHECK_OK(gr_rest_stop(f->self, &f->rest, gr_after_s(60)));
     CHECK(!f->rest);
     gr_detach(&f->self);
     (void)gr_stop(gr_after_ms(10)); /* actors that live are killed */
@@ -404,7 +404,7 @@ TEST(rest, an_actor_that_does_not_die_at_once)
 static void stopper(gr_self *self, gr_value args)
 {
     gr_rest *rest = (gr_rest *)(intptr_t)gr_int(gr_get(args, "rest"), 0);
-    int code = gr_rest_stop(self, &rest, gr_after_s(20));
+    int code = gr_rest_stop(self, &rest, gr_after_s(60));
     (void)gr_cast(self, gr_address_in(gr_get(args, "to")), "i", code);
 }
 
@@ -432,7 +432,7 @@ TEST(rest, a_delete_while_the_server_drains)
     CHECK_STR(a.body, "{\"killed\":true}\n");
     CHECK(a.closes && client_closed(&c));
     answer_free(&a), client_close(&c), client_close(&idle);
-    CHECK_OK(gr_receive(f.self, &message, gr_after_s(20)));
+    CHECK_OK(gr_receive(f.self, &message, gr_after_s(60)));
     CHECK_EQ(gr_int(gr_body(message), 1), 0);
     gr_message_free(&message);
     f.rest = NULL;
@@ -685,7 +685,7 @@ TEST(rest, behind_middleware_of_ones_own)
     a = client_request(gr_http_address(server), "GET", "/-/livez", "", NULL);
     CHECK_EQ(a.status, 200);
     answer_free(&a);
-    CHECK_OK(gr_http_stop(f.self, &server, gr_after_s(10)));
+    CHECK_OK(gr_http_stop(f.self, &server, gr_after_s(60)));
     gr_rest_free(&rest);
     CHECK(rest == NULL);
     stop(&f);

@@ -102,12 +102,12 @@ TEST(watching, waits_and_kills_leave_the_exit_record_alone)
     client c = ask_to_wait(&s, "kept", "");
     scene_expect(&s, "POST", "/kept", "", "{\"return\":7}", 202, NULL);
     expect_end(&c, 200, "{\"exit\":7}\n");
-    CHECK_OK(gr_wait(s.self, address, &result, gr_after_s(20)));
+    CHECK_OK(gr_wait(s.self, address, &result, gr_after_s(60)));
     CHECK_EQ(gr_int(gr_body(result), 0), 7);
     gr_message_free(&result);
     CHECK_OK(gr_spawn_behaviour(s.self, &address, "script", &options, none));
     scene_expect(&s, "DELETE", "/kept", "", NULL, 200, NULL);
-    CHECK_EQ(gr_wait(s.self, address, NULL, gr_after_s(20)), GR_EKILLED);
+    CHECK_EQ(gr_wait(s.self, address, NULL, gr_after_s(60)), GR_EKILLED);
     scene_end(&s);
 }
 
@@ -347,7 +347,8 @@ TEST(watching, a_drain_without_a_stop)
 TEST(watching, http_1_0_and_what_comes_behind_a_stream)
 {
     scene s = scene_begin((gr_rest_options){0});
-    (void)scene_spawn(&s, "script", "a", 0), (void)scene_spawn(&s, "script", "b", 0);
+    gr_address a_address = scene_spawn(&s, "script", "a", 0);
+    (void)scene_spawn(&s, "script", "b", 0);
     client old = client_open(s.address);
     client_say(&old, "GET /a/-/events HTTP/1.0\r\nHost: localhost\r\n\r\n");
     events e = {.client = client_open(s.address)};
@@ -367,6 +368,7 @@ TEST(watching, http_1_0_and_what_comes_behind_a_stream)
     CHECK_EQ(a.status, 404);
     answer_free(&a);
     events_close(&e);
+    wait_for_monitors(a_address, 1); /* the old one's request was the first to be sent, not the first to be served */
     scene_expect(&s, "POST", "/a", "", "{\"return\":2}", 202, NULL);
     CHECK(client_answer(&old, false, &a)); /* to the end of the connection */
     CHECK(!a.chunked && a.closes);

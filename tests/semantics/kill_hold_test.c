@@ -55,7 +55,7 @@ TEST(kill_hold, a_kill_waits_for_the_last_release)
     CHECK_EQ(next(self), 0);
     CHECK_EQ(next(self), 1);
     CHECK_EQ(next(self), GR_EKILLED);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 TEST(kill_hold, kill_now_does_not_wait)
@@ -69,7 +69,7 @@ TEST(kill_hold, kill_now_does_not_wait)
     CHECK_EQ(gr_wait(self, a, NULL, gr_after_s(60)), GR_EKILLED);
     gr_message *m = NULL;
     CHECK_EQ(gr_receive(self, &m, GR_NOW), GR_ETIMEOUT);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 /* ---- sections that outlast the message they began in ---- */

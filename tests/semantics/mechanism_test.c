@@ -157,7 +157,7 @@ TEST(mechanism, no_allocation_per_message)
     if (packed()) CHECK_EQ(after.system_allocations, before.system_allocations);
     /* The messages of this thread and its wait cost a few, all others nothing. */
     if (INTERPOSED && packed()) CHECK(gri_load_relaxed(&mallocs) < 20);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 TEST(mechanism, no_lock_per_message)
@@ -173,7 +173,7 @@ TEST(mechanism, no_lock_per_message)
     /* Spawning, the heap's first chunks and the main thread's few messages take some. */
     CHECK(gri_load_relaxed(&gri_spinlocks_taken) - locks < 1000);
 #endif
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 TEST(mechanism, local_messages_wake_no_thread)
@@ -185,7 +185,7 @@ TEST(mechanism, local_messages_wake_no_thread)
     CHECK(messages > 100000);
     /* A million must do with ten, in which starting and ending the pair is included. */
     CHECK(after.wakes - before.wakes <= 10 * messages / 1000000 + (messages < 1000000 ? 2 : 0));
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 /* Some microseconds. */
@@ -313,7 +313,7 @@ TEST(mechanism, thieves_take_many)
         stolen = after.stolen - before.stolen;
     }
     CHECK(stolen >= 2 * steals);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 TEST(mechanism, victims_in_order_of_the_synthetic_topology)
@@ -334,7 +334,7 @@ TEST(mechanism, victims_in_order_of_the_synthetic_topology)
         CHECK(distance >
               (unsigned)gri_topology_distance(scheduler->config.topology, w, scheduler->workers[w].victims[0]));
     }
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
     unsetenv("HWLOC_SYNTHETIC");
 }
 
@@ -400,7 +400,7 @@ TEST(mechanism, timers_of_a_blocked_worker_fire)
     CHECK_EQ(receive_int(self), 7);
     CHECK(write(gate[1], "x", 1) == 1);
     CHECK_EQ(receive_int(self), 101);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 static void arming(gr_self *self, gr_value args)
@@ -435,7 +435,7 @@ TEST(mechanism, timers_of_a_spare_fire_beside_a_busy_worker)
     CHECK_OK(gr_spawn(self, &a, arming, "A", me));
     CHECK_EQ(receive_int(self), 7);
     CHECK(write(gate[1], "x", 1) == 1);
-    CHECK_EQ(receive_int(self), 101);
-    CHECK_EQ(receive_int(self), 8);
+    const int64_t one = receive_int(self), other = receive_int(self); /* the blocker may be the later one */
+    CHECK((one == 101 && other == 8) || (one == 8 && other == 101));
     CHECK_EQ(gr_stop(GR_NOW), GR_ETIMEOUT);
 }

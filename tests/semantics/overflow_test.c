@@ -155,5 +155,5 @@ TEST(overflow, stacks_are_whole_again)
         CHECK_OK(gr_spawn_with(self, &a, use_all_of_it, &(gr_spawn_options){.retain = true}, "n"));
         CHECK_OK(gr_wait(self, a, NULL, gr_after_s(60)));
     }
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }

@@ -69,7 +69,7 @@ TEST(select_cache, flushed_message_was_the_last_one_looked_at)
     gr_shape_free(&wanted);
     gr_shape_free(&other);
     gr_shape_free(&down);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 /* gr_receive takes what was looked at; what select has seen in vain behind it is still seen. */
@@ -91,5 +91,5 @@ TEST(select_cache, receive_in_between_keeps_the_rest_in_order)
     CHECK_EQ(gr_select(self, &want, 1, &m, GR_NOW), 0);
     gr_message_free(&m);
     gr_shape_free(&nine);
-    CHECK_OK(gr_stop(gr_after_s(10)));
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
