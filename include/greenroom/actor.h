@@ -189,7 +189,8 @@ GR_IN_ACTOR void gr_kill_clear(gr_self *self);
 GR_IN_ACTOR void gr_kill_hold(gr_self *self);
 GR_IN_ACTOR void gr_kill_release(gr_self *self);
 
-/* Runs fn(arg) when the actor ends, however it ends; the latest first, once each. Further kills are held meanwhile.
+/* Runs fn(arg) when the actor ends, however it ends; the latest first, once each. Further kills are held meanwhile. An exception
+ * out of fn changes nothing; if fn overflows the stack, the others run all the same, and it is a stack_overflow that watchers see.
  * gr_defer_cancel takes back the latest registration of (fn, arg): GR_ENOTFOUND if there is none. */
 GR_IN_ACTOR GR_MUST_CHECK int gr_defer(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg);
 GR_IN_ACTOR int gr_defer_cancel(gr_self *self, void (*fn)(gr_self *self, void *arg), void *arg);

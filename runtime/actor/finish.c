@@ -4,7 +4,10 @@
  *
  * The end, in this order: kills are held; cleanups, newest first; a server's stop; sockets; names; its own watches (nobody will tell
  * it anything); the mailbox is closed (senders get GR_EDEAD from here on) and every call in it answered GR_EDEAD; its
- * watchers are told; memory; the slot, unless it is retained. */
+ * watchers are told; memory; the slot, unless it is retained.
+ *
+ * If a cleanup overflows the stack, gri_actor_finish begins again at the top of it, with what is left to clean up: until the last
+ * cleanup has returned, what the end owns hangs on the actor, not on its frame. */
 #include "actor/finish.h"
 
 #include "actor/bound.h"
@@ -253,9 +256,11 @@ void gri_actor_finish(gr_self *self, enum gri_outcome outcome)
     if (outcome == GRI_RAISED || outcome == GRI_STACK_OVERFLOW) log_end(self, gr_body(report));
     if (outcome != GRI_RETURNED)
         gri_exits_note(self, outcome, outcome == GRI_WAS_KILLED ? (gr_value){NULL} : gr_body(report));
+    if (report) gri_hold(self, report); /* a cleanup that overflows the stack begins the end anew, without this frame */
     run_defers(self);
     gri_serve_stop(self);
     run_defers(self); /* what stop has deferred */
+    if (report) gri_unhold(self, report);
     gri_inbox_collect(self);
     self->flags |= GRI_FINISHING;
     if (self->more && self->more->sockets_close) self->more->sockets_close(self);

@@ -65,13 +65,22 @@ void gri_serve_unwound(gr_self *self)
     serving->describing = NULL;
 }
 
+/* Its frame will be gone: freed with what the actor has received. */
+static void leave_to_the_end(gr_self *self, gr_message **message)
+{
+    if (!*message) return;
+    (*message)->kind = GRI_MESSAGE_CAST;
+    gri_hold(self, *message);
+    *message = NULL;
+}
+
 void gri_serve_overflown(gr_self *self)
 {
     gri_serving *serving = self->serving;
     self->serving = NULL;
-    if (!serving || self->reply) return;
-    self->reply = serving->answer; /* freed with the mailbox */
-    serving->answer = NULL;
+    if (!serving) return;
+    leave_to_the_end(self, &serving->answer);
+    if (serving->describing) leave_to_the_end(self, &serving->describing->block);
 }
 
 bool gri_serve_is_serving(const gr_self *self, const gr_message *m)

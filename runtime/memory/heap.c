@@ -92,7 +92,7 @@ struct gri_heap {
     uint32_t empty_count, index;
     unsigned node;
     uint64_t bindings, bindings_trimmed; /* how often it was bound in all; until the last trim. Under `held` */
-    uint64_t outboxes_used; /* bit i: outbox i is not empty */
+    uint64_t outboxes_used;              /* bit i: outbox i is not empty */
     outbox outboxes[OUTBOXES];
 #if GRI_ASAN
     void *quarantine[QUARANTINE];

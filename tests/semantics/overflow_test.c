@@ -3,7 +3,8 @@
 /* Stack overflows end one actor and nobody else, whatever code they happen in. */
 #include "support/test.h"
 
-#include "base/compiler.h"
+#include "base/atomic.h"
+#include "memory/heap.h"
 
 #include <greenroom.h>
 
@@ -156,4 +157,114 @@ TEST(overflow, stacks_are_whole_again)
         CHECK_OK(gr_wait(self, a, NULL, gr_after_s(60)));
     }
     CHECK_OK(gr_stop(gr_after_s(60)));
+}
+
+/* ---- in a function of the actor's that the runtime has called, and owns something meanwhile ---- */
+
+static int64_t live_blocks(void)
+{
+    gri_heap_counts heaps;
+    gri_heap_count_all(&heaps, NULL);
+    return (int64_t)(heaps.blocks_allocated - heaps.blocks_freed);
+}
+
+/* How it is to end, and where it overflows. */
+typedef struct shaky {
+    char how, where;
+    bool was_asked;
+} shaky;
+
+static gri_atomic_u32 cleanups_run; /* relaxed, all of it: read when the actor has ended */
+
+static void cleans_up(gr_self *self, void *arg)
+{
+    (void)self, (void)arg;
+    gri_add_relaxed(&cleanups_run, 1u);
+}
+
+static void overflows(gr_self *self, void *arg)
+{
+    cleans_up(self, arg);
+    sink = recurse(0);
+}
+
+static int shaky_start(gr_self *self, void *state, gr_value args)
+{
+    shaky *s = state;
+    s->how = gr_string(gr_get(args, "how"), "?")[0];
+    s->where = gr_string(gr_get(args, "where"), "?")[0];
+    CHECK_OK(gr_defer(self, cleans_up, NULL));
+    CHECK_OK(gr_defer(self, s->where == 'c' ? overflows : cleans_up, NULL));
+    CHECK_OK(gr_defer(self, cleans_up, NULL));
+    return 0;
+}
+
+static void shaky_end(gr_self *self, void *state, gr_value argument)
+{
+    shaky *s = state;
+    (void)argument;
+    s->was_asked = true;
+    CHECK_OK(gr_reply(self, "s", "a text that is not empty"));
+    switch (s->how) {
+    case 'k': CHECK_OK(gr_kill(gr_self_address(self))); break;
+    case 'r': gr_server_end(self); gr_raise(self, "ends", "like that");
+    case 'e': gr_server_end(self); break;
+    default: break;
+    }
+    if (s->where == 'm') sink = recurse(0);
+}
+
+static void shaky_describe(gr_self *self, void *state, gr_builder *b)
+{
+    shaky *s = state;
+    (void)self;
+    gr_put_array(b);
+    for (int i = 0; i < 100; i++) gr_put_string(b, "more than a builder has room for on the stack");
+    if (s->where == 'd' && s->was_asked) sink = recurse(0);
+    gr_put_end(b);
+}
+
+static void shaky_stop(gr_self *self, void *state)
+{
+    shaky *s = state;
+    CHECK_OK(gr_defer(self, cleans_up, NULL));
+    if (s->where == 's') sink = recurse(0);
+}
+
+static const gr_method shaky_methods[] = {{"end", shaky_end}};
+static const gr_server shaky_server = {.state_bytes = sizeof(shaky),
+                                       .start = shaky_start,
+                                       .methods = shaky_methods,
+                                       .method_count = 1,
+                                       .describe = shaky_describe,
+                                       .stop = shaky_stop};
+
+static void end_shakily(gr_self *self, const char *how, const char *where)
+{
+    gr_address a;
+    gr_message *report = NULL;
+    gr_spawn_options options = {.retain = true};
+    gri_store_relaxed(&cleanups_run, 0);
+    CHECK_OK(gr_spawn_server(self, &a, &shaky_server, &options, "{s:s, s:s}", "how", how, "where", where));
+    (void)!gr_call(self, NULL, a, "end", gr_after_s(60), "n"); /* whatever becomes of it */
+    CHECK_EQ(gr_wait(self, a, &report, gr_after_s(60)), GR_EEXCEPTION);
+    CHECK_STR(gr_string(gr_get(gr_body(report), "error"), "?"), "stack_overflow");
+    gr_message_free(&report);
+    CHECK_EQ(gri_load_relaxed(&cleanups_run), 4); /* three of start, one of stop */
+}
+
+/* However it ends otherwise: in the method, in describe, in a cleanup, in stop. Nothing is lost, nothing runs twice. */
+TEST(overflow, leaves_no_memory_behind_wherever_it_comes)
+{
+    static const char *const hows[] = {"killed", "raises", "ends"}, *const wheres[] = {"method", "describe", "cleanup",
+                                                                                       "stop"};
+    int64_t before = live_blocks();
+    gr_self *self = start(2);
+    for (size_t how = 0; how < 3; how++)
+        for (size_t where = 0; where < 4; where++) {
+            if (*hows[how] == 'r' && where < 2) continue; /* it never gets there */
+            end_shakily(self, hows[how], wheres[where]);
+        }
+    CHECK_OK(gr_stop(gr_after_s(60)));
+    CHECK_EQ(live_blocks() - before, 0);
 }

@@ -490,10 +490,9 @@ static int run_round(uint64_t round)
            (unsigned long long)c.message_bytes, gr_error_name(code));
     fflush(stdout);
     int64_t more = (int64_t)(blocks_live() - blocks);
-    if (more != 0) { /* A bug not found yet leaves one or two blocks in about one run of twenty; more are a failure. */
-        bool known = more > 0 && more <= 2;
-        fprintf(stderr, "%s blocks of memory: %lld more than before\n", known ? "KNOWN" : "VIOLATION", (long long)more);
-        if (!known) code = GR_ENOMEM;
+    if (more != 0) {
+        fprintf(stderr, "VIOLATION blocks of memory: %lld more than before\n", (long long)more);
+        code = GR_ENOMEM;
     }
     return code != 0 && code != GR_ETIMEOUT;
 }
