@@ -66,8 +66,11 @@ GR_SUSPENDS GR_MUST_CHECK int gr_writev(gr_self *self, gr_socket socket, const s
  * all of it went out. */
 GR_SUSPENDS GR_MUST_CHECK int gr_sendfile(gr_self *self, gr_socket socket, int fd, int64_t offset, size_t bytes,
                                           gr_deadline deadline);
-/* Ends the writing side: the peer reads the end. Reading goes on. */
+/* Ends the writing side: the peer reads the end. Reading goes on. Over TLS see gr_shutdown_by. */
 GR_IN_ACTOR int gr_shutdown(gr_self *self, gr_socket socket);
+/* The same, but over TLS, where the end is something to be written, it waits until the system has taken that: the peer can tell
+ * the end from a connection that was cut. Without TLS it never waits. GR_ETIMEOUT, GR_EKILLED: not ended, may be tried again. */
+GR_SUSPENDS GR_MUST_CHECK int gr_shutdown_by(gr_self *self, gr_socket socket, gr_deadline deadline);
 
 /* ---- UDP ---- */
 

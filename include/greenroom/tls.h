@@ -10,7 +10,7 @@
 
 GR_BEGIN_DECLS
 
-/* Who we are and whom we trust, for any number of connections. Never changes. */
+/* Who we are and whom we trust, for any number of connections. Changes by gr_tls_reload alone. */
 typedef struct gr_tls gr_tls;
 
 typedef struct gr_tls_options {
@@ -27,9 +27,14 @@ typedef struct gr_tls_options {
  * Errors: GR_EINVAL (which option, why), GR_ETLS (a file that is no certificate, key, …), GR_ESYSTEM (no such file), GR_ENOMEM. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_tls_new(gr_tls **ret_tls, const gr_tls_options *options, gr_detail *ret_detail);
 GR_ANY_THREAD void gr_tls_free(gr_tls **tls);
+/* Reads the files of its options again, for all handshakes that begin from now on: certificates are renewed while connections
+ * stay, which keep what they have shaken hands with. After an error all is as before. Waits for the files, so it is not for a
+ * worker that has other actors to run: gr_blocking, or a thread of your own. Errors: as gr_tls_new. */
+GR_ANY_THREAD GR_MUST_CHECK int gr_tls_reload(gr_tls *tls, gr_detail *ret_detail);
 
 /* gr_shutdown and gr_close tell the peer that this is the end, but do not wait: while it has not taken what was written before
- * and the system's buffer is full, that gets lost, and the peer reads all the data and then GR_ECLOSED instead of an end. */
+ * and the system's buffer is full, that gets lost, and the peer reads all the data and then GR_ECLOSED instead of an end.
+ * gr_shutdown_by waits. */
 
 /* Shakes hands, as the client, over a connected stream of this actor. `host` is whom the server has to be: a name, or an
  * address without port (anything else is GR_EINVAL); it may be NULL if the options say insecure. After a failure the connection is of no use but to gr_close.

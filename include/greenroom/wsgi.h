@@ -137,16 +137,19 @@ typedef struct gr_http_options {
     gr_exchange_observe observe; /* may be NULL */
     void *observe_state;
 
-    uint32_t line_bytes;  /* request line: 414; 4 KiB */
-    uint32_t head_bytes;  /* request line and fields: 431; 16 KiB, at most 65,535 */
-    uint32_t fields;      /* 431; 64 */
-    uint64_t body_bytes;  /* 413; 1 MiB */
-    uint32_t head_ms;     /* from its first byte to its last, absolute; a connection's first: from its beginning,
+    uint32_t line_bytes; /* request line: 414; 4 KiB */
+    uint32_t head_bytes; /* request line and fields: 431; 16 KiB, at most 65,535 */
+    uint32_t fields;     /* 431; 64 */
+    uint64_t body_bytes; /* 413; 1 MiB */
+    uint32_t head_ms;    /* from its first byte to its last, absolute; a connection's first: from its beginning,
                                          TLS handshake included; 10 s */
-    uint32_t body_ms;     /* the same for the body; 30 s */
-    uint32_t write_ms;    /* for the client to take each piece of the answer; 30 s */
-    uint32_t idle_ms;     /* between requests; 15 s */
-    uint32_t connections; /* in all; beyond: 503; 1,000 */
+    uint32_t body_ms;    /* the same for the body; 30 s */
+    uint32_t write_ms;   /* for the client to take each piece of the answer; 30 s */
+    uint32_t idle_ms;    /* between requests; 15 s */
+    uint32_t
+        linger_ms; /* who has had its answer and is still sending the body may send nothing for so long; 2 s. What it
+                             sends is dropped, 8 MiB and body_ms at most, so that a reset does not overtake the answer */
+    uint32_t connections;             /* in all; beyond: 503; 1,000 */
     uint32_t connections_per_address; /* IPv4 address or IPv6 /64; beyond: 429; 50 */
     uint32_t requests_per_connection; /* then it closes; 1,000 */
     bool loopback_unbounded;          /* connections_per_address does not count for 127.0.0.0/8 and ::1 */

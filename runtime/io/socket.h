@@ -52,8 +52,8 @@ typedef struct gri_layer {
     ssize_t (*read)(gri_socket_record *record, void *buffer, size_t bytes, int *ret_error, gri_atomic_u32 **ret_ready);
     ssize_t (*write)(gri_socket_record *record, const void *data, size_t bytes, int *ret_error,
                      gri_atomic_u32 **ret_ready);
-    void (*shutdown)(
-        gri_socket_record *record); /* says that no more will be written; as good as it gets without waiting */
+    /* Says that no more will be written: 0, also where that has been said, or is of no use any more; or an errno as above. */
+    int (*shutdown)(gri_socket_record *record, gri_atomic_u32 **ret_ready);
     void (*close)(gri_socket_record *record); /* the same if nothing has failed, and frees what the layer has */
     const char *(*explain)(gri_socket_record *record); /* why the last call failed with EPROTO */
 } gri_layer;

@@ -283,8 +283,24 @@ int gr_shutdown(gr_self *self, gr_socket socket)
     int code = gri_acting(self);
     if (code == 0) code = gri_socket_begin(self, socket, &record);
     if (code != 0) return code;
-    if (record->layer) record->layer->shutdown(record);
+    gri_atomic_u32 *ready;
+    if (record->layer) (void)record->layer->shutdown(record, &ready); /* as good as it gets without waiting */
     if (shutdown(record->fd, SHUT_WR) != 0) code = fail(self, "gr_shutdown", errno);
+    return gri_socket_end(self, record, code);
+}
+
+int gr_shutdown_by(gr_self *self, gr_socket socket, gr_deadline deadline)
+{
+    gri_socket_record *record;
+    int code = gri_socket_begin_suspending(self, socket, &record);
+    if (code != 0) return code;
+    while (code == 0 && record->layer) {
+        gri_atomic_u32 *ready;
+        int error = record->layer->shutdown(record, &ready);
+        if (error == 0) break;
+        code = after_failure(self, record, "gr_shutdown_by", error, ready, deadline);
+    }
+    if (code == 0 && shutdown(record->fd, SHUT_WR) != 0) code = fail(self, "gr_shutdown_by", gr_errno());
     return gri_socket_end(self, record, code);
 }
 

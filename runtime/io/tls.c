@@ -29,6 +29,7 @@ typedef struct connection {
     int fd;
     int error;   /* errno of the last system call that failed for good; 0: none has */
     bool broken; /* nothing more goes over it, not even the end */
+    bool ended;  /* that no more will be written has been written */
     char why[160];
 } connection;
 
@@ -181,12 +182,15 @@ static ssize_t layer_write(gri_socket_record *record, const void *data, size_t b
     return n > 0 ? n : -1;
 }
 
-static void layer_shutdown(gri_socket_record *record)
+/* OpenSSL counts the end as sent from the first try on; what it could not write is written by the next. */
+static int layer_shutdown(gri_socket_record *record, gri_atomic_u32 **ret_ready)
 {
     connection *c = record->layer_state;
-    if (c->broken || (SSL_get_shutdown(c->ssl) & SSL_SENT_SHUTDOWN)) return; /* a second one would read */
-    ERR_clear_error();
-    if (SSL_shutdown(c->ssl) < 0) ERR_clear_error();
+    if (c->broken || c->ended) return 0; /* one more would read */
+    prepare(c, &record->writable);
+    int result = SSL_shutdown(c->ssl);
+    c->ended = result >= 0;
+    return c->ended ? 0 : outcome(record, c, result, ret_ready);
 }
 
 static void connection_free(connection *c)
@@ -199,7 +203,8 @@ static void connection_free(connection *c)
 
 static void layer_close(gri_socket_record *record)
 {
-    layer_shutdown(record);
+    gri_atomic_u32 *ready;
+    (void)layer_shutdown(record, &ready);
     connection_free(record->layer_state);
     record->layer_state = NULL;
 }
@@ -253,7 +258,9 @@ static connection *connection_new(gr_tls *tls, int fd, const char *host)
     ERR_clear_error();
     c->fd = fd;
     c->tls = gri_tls_ref(tls);
-    c->ssl = SSL_new(tls->context);
+    SSL_CTX *context = gri_tls_context(tls);
+    c->ssl = SSL_new(context); /* has a reference of its own */
+    SSL_CTX_free(context);
     BIO *bio = c->ssl && method ? BIO_new(method) : NULL;
     if (bio) {
         BIO_set_data(bio, c);

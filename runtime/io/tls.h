@@ -13,14 +13,20 @@ gr_tls *gri_tls_ref(gr_tls *tls);
 
 #if GRI_TLS
 #include <openssl/ssl.h>
+#include <pthread.h>
 
 struct gr_tls {
     gri_atomic_u32 references;
-    SSL_CTX *context; /* read-only once made */
-    bool server, insecure;
-    unsigned char alpn[256]; /* as on the wire */
+    pthread_mutex_t lock; /* guards `context`; held for a pointer and a count */
+    SSL_CTX *context;     /* itself read-only once made; gr_tls_reload puts another one here */
+    bool server, insecure, verify_client;
+    char *certificate, *key, *trust; /* NULL: as in the options */
+    unsigned char alpn[256];         /* as on the wire */
     unsigned alpn_bytes;
 };
+
+/* The context of the moment, to be freed. */
+SSL_CTX *gri_tls_context(gr_tls *tls);
 
 /* The oldest error in OpenSSL's queue of this thread, as text; empties the queue. */
 const char *gri_tls_why(char *text, size_t bytes);

@@ -81,7 +81,7 @@ static int choose_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_b
     return SSL_TLSEXT_ERR_OK;
 }
 
-static int load_identity(SSL_CTX *context, const gr_tls_options *o, gr_detail *detail)
+static int load_identity(SSL_CTX *context, const gr_tls *o, gr_detail *detail)
 {
     if (!o->certificate) return 0;
     const char *key = o->key ? o->key : o->certificate, *option = o->key ? "key" : "certificate";
@@ -92,7 +92,7 @@ static int load_identity(SSL_CTX *context, const gr_tls_options *o, gr_detail *d
     return 0;
 }
 
-static int load_trust(SSL_CTX *context, const gr_tls_options *o, gr_detail *detail)
+static int load_trust(SSL_CTX *context, const gr_tls *o, gr_detail *detail)
 {
     if (o->server && !o->verify_client) return 0;
     if (!o->trust) {
@@ -112,26 +112,41 @@ static int no_password(char *buffer, int bytes, int writing, void *arg)
     return -1;
 }
 
-static int configure(gr_tls *tls, const gr_tls_options *o, gr_detail *detail)
+static int configure(gr_tls *tls, SSL_CTX *context, gr_detail *detail)
 {
-    SSL_CTX *context = tls->context;
     SSL_CTX_set_default_passwd_cb(context, no_password);
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_id_context(context, (const unsigned char *)"greenroom", 9);
-    bool verify = o->server ? o->verify_client : !o->insecure;
+    bool verify = tls->server ? tls->verify_client : !tls->insecure;
     SSL_CTX_set_verify(context, !verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    int code = o->alpn ? put_alpn(tls, o->alpn, detail) : 0;
-    if (code == 0) code = load_identity(context, o, detail);
-    if (code == 0) code = load_trust(context, o, detail);
-    if (code != 0 || !o->alpn) return code;
-    if (o->server)
+    int code = load_identity(context, tls, detail);
+    if (code == 0) code = load_trust(context, tls, detail);
+    if (code != 0 || tls->alpn_bytes == 0) return code;
+    if (tls->server)
         SSL_CTX_set_alpn_select_cb(context, choose_alpn, tls);
     else if (SSL_CTX_set_alpn_protos(context, tls->alpn, tls->alpn_bytes) != 0)
         return refuse(detail, GR_ENOMEM, "no memory for TLS");
     return 0;
+}
+
+/* From the files as they are now. */
+static int make_context(gr_tls *tls, SSL_CTX **ret_context, gr_detail *detail)
+{
+    ERR_clear_error();
+    SSL_CTX *context = SSL_CTX_new(tls->server ? TLS_server_method() : TLS_client_method());
+    if (!context) {
+        ERR_clear_error();
+        return refuse(detail, GR_ENOMEM, "no memory for TLS");
+    }
+    int code = configure(tls, context, detail);
+    if (code == 0)
+        *ret_context = context;
+    else
+        SSL_CTX_free(context);
+    return code;
 }
 
 static int check_options(const gr_tls_options *o, gr_detail *detail)
@@ -144,29 +159,61 @@ static int check_options(const gr_tls_options *o, gr_detail *detail)
     return 0;
 }
 
+static bool copy(const char *text, char **ret_copy)
+{
+    if (text) *ret_copy = strdup(text);
+    return !text || *ret_copy;
+}
+
+static int take_options(gr_tls *tls, const gr_tls_options *o, gr_detail *detail)
+{
+    tls->server = o->server;
+    tls->insecure = o->insecure;
+    tls->verify_client = o->verify_client;
+    if (!copy(o->certificate, &tls->certificate) || !copy(o->key, &tls->key) || !copy(o->trust, &tls->trust))
+        return refuse(detail, GR_ENOMEM, "no memory for TLS");
+    return o->alpn ? put_alpn(tls, o->alpn, detail) : 0;
+}
+
 int gr_tls_new(gr_tls **ret_tls, const gr_tls_options *options, gr_detail *ret_detail)
 {
     static const gr_tls_options defaults;
     const gr_tls_options *o = options ? options : &defaults;
     int code = check_options(o, ret_detail);
     if (code != 0) return code;
-    ERR_clear_error();
     gr_tls *tls = calloc(1, sizeof *tls);
-    if (tls) tls->context = SSL_CTX_new(o->server ? TLS_server_method() : TLS_client_method());
-    if (!tls || !tls->context) {
-        free(tls);
-        ERR_clear_error();
-        return refuse(ret_detail, GR_ENOMEM, "no memory for TLS");
-    }
+    if (!tls) return refuse(ret_detail, GR_ENOMEM, "no memory for TLS");
     gri_atomic_init(&tls->references, 1);
-    tls->server = o->server;
-    tls->insecure = o->insecure;
-    code = configure(tls, o, ret_detail);
+    pthread_mutex_init(&tls->lock, NULL); /* cannot fail without attributes on Linux */
+    code = take_options(tls, o, ret_detail);
+    if (code == 0) code = make_context(tls, &tls->context, ret_detail);
     if (code == 0)
         *ret_tls = tls;
     else
         gr_tls_free(&tls);
     return code;
+}
+
+int gr_tls_reload(gr_tls *tls, gr_detail *ret_detail)
+{
+    SSL_CTX *context = NULL;
+    int code = make_context(tls, &context, ret_detail);
+    if (code != 0) return code;
+    pthread_mutex_lock(&tls->lock);
+    SSL_CTX *before = tls->context;
+    tls->context = context;
+    pthread_mutex_unlock(&tls->lock);
+    SSL_CTX_free(before); /* connections that use it have references */
+    return 0;
+}
+
+SSL_CTX *gri_tls_context(gr_tls *tls)
+{
+    pthread_mutex_lock(&tls->lock);
+    SSL_CTX *context = tls->context;
+    SSL_CTX_up_ref(context); /* fails for no context that lives */
+    pthread_mutex_unlock(&tls->lock);
+    return context;
 }
 
 gr_tls *gri_tls_ref(gr_tls *tls)
@@ -183,6 +230,10 @@ void gr_tls_free(gr_tls **tls)
     /* mo:tls.free acq_rel <-> tls.free acq_rel: what the others did before they let go */
     if (gri_sub_acq_rel(&t->references, 1u) != 1) return;
     SSL_CTX_free(t->context);
+    pthread_mutex_destroy(&t->lock);
+    free(t->certificate);
+    free(t->key);
+    free(t->trust);
     free(t);
 }
 
@@ -196,6 +247,11 @@ int gr_tls_new(gr_tls **ret_tls, const gr_tls_options *options, gr_detail *ret_d
         snprintf(ret_detail->text, sizeof ret_detail->text, "this build has no TLS");
     }
     return GR_EUNSUPPORTED;
+}
+
+int gr_tls_reload(gr_tls *tls, gr_detail *ret_detail)
+{
+    return gr_tls_new(&tls, NULL, ret_detail);
 }
 
 void gr_tls_free(gr_tls **tls)

@@ -89,14 +89,30 @@ static __attribute__((noinline)) bool serve_with_headers(gri_http_connection *c)
     return go_on;
 }
 
-/* Ends our side and reads on for a moment: closing with bytes unread would reset the connection and lose our last words. */
-static void linger(gri_http_connection *c)
+static gr_deadline sooner(gr_deadline a, gr_deadline b)
 {
-    gr_deadline deadline = gr_after_ms(GRI_HTTP_LINGER_MS);
-    size_t bytes = 0;
-    if (gr_shutdown(c->self, c->socket) != 0) return;
-    for (size_t total = 0; total < GRI_HTTP_LINGER_BYTES; total += bytes)
-        if (gr_read(c->self, c->socket, c->buffer, c->capacity, &bytes, deadline) != 0 || bytes == 0) return;
+    return a.ns < b.ns ? a : b;
+}
+
+/* Ends our side, and reads on and drops what comes: closing with bytes unread would reset the connection, and the client, who may be
+ * in the middle of its body, would lose our last words. Who is still sending gets more time; a kill takes that away. */
+static void linger(gri_http_connection *c, bool sending)
+{
+    size_t bytes = 0, total = 0;
+    if (gr_shutdown_by(c->self, c->socket, gri_http_later(gr_now_ns(), c->server->options.write_ms)) != 0) return;
+    gr_deadline end = gr_after_ms(sending ? c->server->options.body_ms : GRI_HTTP_LINGER_MS);
+    int code = 0;
+    while (code == 0 && total < GRI_HTTP_LINGER_BYTES) {
+        gr_deadline idle = gr_after_ms(c->server->options.linger_ms);
+        bool held = gr_killed(c->self);
+        if (held) end = sooner(end, gr_after_ms(GRI_HTTP_LINGER_MS));
+        if (!held) gr_kill_release(c->self);
+        code = gr_read(c->self, c->socket, c->buffer, c->capacity, &bytes, sooner(idle, end));
+        if (!held) gr_kill_hold(c->self);
+        if (code == 0 && bytes == 0) return;
+        if (code == GR_EKILLED && !held) code = 0, bytes = 0;
+        total += bytes;
+    }
 }
 
 static void refuse(gri_http_connection *c, int status, const char *why)
@@ -122,7 +138,8 @@ static void run(gri_http_connection *c)
     } else if (code == GR_ENOMEM) {
         refuse(c, 503, "out of memory");
     }
-    if (code != GR_ECLOSED && !c->answer.failed) linger(c); /* who did not take the answer does not wait for our end */
+    /* Who did not take the answer does not wait for our end. Of what we refused to read there may be any amount. */
+    if (code != GR_ECLOSED && !c->answer.failed) linger(c, code != 0 || !c->body.done);
 }
 
 static void count_end(gr_self *self, void *tally)

@@ -30,8 +30,9 @@ enum {
     GRI_HTTP_PATH_BYTES = 96,
     GRI_HTTP_STACK_FIELDS = 64, /* on the connection's stack */
     GRI_HTTP_STACK_HEADERS = 16,
-    GRI_HTTP_LINGER_MS = 500, /* how long we read on after refusing, so that the refusal arrives */
-    GRI_HTTP_LINGER_BYTES = 65536,
+    GRI_HTTP_LINGER_MS = 500, /* guess: how long we wait for the client's end after ours */
+    GRI_HTTP_LINGER_BYTES =
+        8 << 20,                 /* guess: what we read and drop before we close on a client that is still sending */
     GRI_HTTP_SKIP_BYTES = 262144 /* of a body the application left unread; more closes the connection */
 };
 

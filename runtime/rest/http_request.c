@@ -259,8 +259,13 @@ static bool skip_body(gri_http_connection *c)
     char scrap[512];
     size_t bytes = 0;
     if (c->input.error != 0 || (c->input.expects && c->at == c->held)) return false;
-    for (size_t skipped = 0; !c->body.done && skipped <= GRI_HTTP_SKIP_BYTES; skipped += bytes)
+    if (input_begin(&c->input) != 0) return false;
+    const gr_deadline end = c->input.deadline;
+    for (size_t skipped = 0; !c->body.done && skipped <= GRI_HTTP_SKIP_BYTES; skipped += bytes) {
+        gr_deadline idle = gr_after_ms(c->server->options.linger_ms);
+        c->input.deadline = idle.ns < end.ns ? idle : end;
         if (input_read(&c->input.input, scrap, sizeof scrap, &bytes) != 0) return false;
+    }
     return c->body.done;
 }
 

@@ -225,6 +225,7 @@ static void fill_defaults(gr_http_options *o)
     OR(body_ms, 30000);
     OR(write_ms, 30000);
     OR(idle_ms, 15000);
+    OR(linger_ms, 2000);
     OR(connections, 1000);
     OR(connections_per_address, 50);
     OR(requests_per_connection, 1000);

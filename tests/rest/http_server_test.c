@@ -4,6 +4,7 @@
 #include <greenroom/runtime.h>
 #include <greenroom/wsgi.h>
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -392,6 +393,77 @@ TEST(http_server, a_body_left_unread_is_skipped)
     CHECK(a.closes);
     answer_free(&a), client_close(&c);
     stop(&f);
+}
+
+/* In order: no reset, which would have thrown the answer away. */
+static void expect_end(client *c)
+{
+    char byte;
+    ssize_t got = recv(c->fd, &byte, 1, 0);
+    if (got != 0) TEST_FAIL("expected the end, got %zd: %s", got, got < 0 ? strerror(errno) : "a byte");
+}
+
+/* A client that sends all it has before it looks for an answer, which was ready long ago. */
+TEST(http_server, who_is_in_the_middle_of_a_long_body_gets_the_answer)
+{
+    enum { BODY = 3000000 };
+    static const char body[BODY];
+    static const struct {
+        const char *head;
+        int status;
+    } cases[] = {{"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n", 413},
+                 {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n", 200},
+                 {"GET / HTTP/1.1\r\nHost: h\r\nnot a field\r\n\r\n", 400}};
+    fixture f = start_with((gr_http_options){.body_ms = 3600000, .linger_ms = 3600000});
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        client c = client_open(f.address);
+        answer a;
+        client_say(&c, cases[i].head);
+        CHECK(client_send(&c, body, i == 1 ? 1000000 : BODY));
+        CHECK(client_answer(&c, false, &a));
+        CHECK_EQ(a.status, cases[i].status);
+        CHECK(a.closes);
+        answer_free(&a);
+        CHECK_EQ(shutdown(c.fd, SHUT_WR), 0);
+        expect_end(&c);
+        client_close(&c);
+    }
+    stop(&f);
+}
+
+/* The answer and the end come at once, whatever is still missing; and whoever sends no more is not waited for as long as a body
+ * may take. */
+TEST(http_server, who_stops_in_the_middle_of_a_body_is_not_waited_for)
+{
+    fixture f = start_with((gr_http_options){.body_ms = 3600000, .write_ms = 3600000, .linger_ms = 50});
+    static const char *const bodies[] = {"Content-Length: 1000000\r\n\r\nsome", "Content-Length: 1000\r\n\r\nsome",
+                                         "Transfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n"};
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        client c = client_open(f.address);
+        answer a;
+        client_say(&c, "POST / HTTP/1.1\r\nHost: h\r\n");
+        client_say(&c, bodies[i]);
+        CHECK(client_answer(&c, false, &a));
+        CHECK_EQ(a.status, 200);
+        answer_free(&a);
+        expect_end(&c);
+        client_close(&c);
+    }
+    stop(&f);
+}
+
+/* Lingering does not hold up a stop. */
+TEST(http_server, a_stop_cuts_lingering_short)
+{
+    fixture f = start_with((gr_http_options){.body_ms = 3600000, .linger_ms = 3600000});
+    client c = client_open(f.address);
+    answer a;
+    client_say(&c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nsome");
+    CHECK(client_answer(&c, false, &a));
+    answer_free(&a);
+    expect_end(&c); /* of its side */
+    stop(&f);
+    client_close(&c);
 }
 
 TEST(http_server, applications_that_fail)

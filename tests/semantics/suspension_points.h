@@ -33,6 +33,7 @@
     X(write, GR_ETIMEOUT, GR_ECLOSED, SOCKET) \
     X(writev, GR_ETIMEOUT, GR_ECLOSED, SOCKET) \
     X(sendfile, GR_ETIMEOUT, GR_ECLOSED, SOCKET) \
+    X(shutdown_by, GR_ETIMEOUT, GR_ECLOSED, SOCKET) \
     X(udp_receive, GR_ETIMEOUT, LEAVES, SOCKET) \
     X(udp_send, GR_ETIMEOUT, LEAVES, SOCKET) \
     X(fetch, GR_ETIMEOUT, LEAVES, SOCKET) \

@@ -11,9 +11,11 @@
 #include "io/resolve.h"
 #include "io/socket.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,6 +186,32 @@ static char much[8 << 20];
 static int point_write(gr_self *self, scene *s, gr_deadline deadline)
 {
     return gr_write(self, s->near, much, sizeof much, deadline);
+}
+
+/* Of a connection over which the end cannot be said for want of room, until the peer goes. */
+static int cannot_say(gri_socket_record *record, gri_atomic_u32 **ret_ready)
+{
+    char byte;
+    gri_socket_expect(&record->writable);
+    *ret_ready = &record->writable;
+    return recv(record->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0 ? EPIPE : EAGAIN;
+}
+
+static void close_nothing(gri_socket_record *record)
+{
+    (void)record;
+}
+
+static int point_shutdown_by(gr_self *self, scene *s, gr_deadline deadline)
+{
+    static const gri_layer full = {.shutdown = cannot_say, .close = close_nothing};
+    gri_socket_record *record;
+    bool outer;
+    if (s->near.id != 0 && gri_socket_hold(self, s->near, &record, &outer)) {
+        record->layer = &full;
+        gri_socket_release(self, record, outer);
+    }
+    return gr_shutdown_by(self, s->near, deadline);
 }
 
 static int point_readv(gr_self *self, scene *s, gr_deadline deadline)

@@ -506,6 +506,124 @@ TEST(tls, half_closed_the_other_way_goes_on)
     party_end(&p);
 }
 
+/* ---- an end that has no room ---- */
+
+enum { UNREAD_BYTES = 65536 };
+
+static void set_send_room(gr_socket socket, int bytes)
+{
+    int fd = gri_socket_descriptor(socket);
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
+}
+
+/* Writes what nobody reads yet; from then on there is no room for another byte. Over a Unix socket: TCP has always some. */
+static void ends_when_full(gr_self *self, gr_value args)
+{
+    static char data[UNREAD_BYTES];
+    gr_tls *tls = (gr_tls *)(uintptr_t)gr_int(gr_get(args, "tls"), 0);
+    gr_address host = gr_address_in(gr_get(args, "host"));
+    gr_socket listener, socket;
+    char text[GR_SOCKET_TEXT_BYTES];
+    snprintf(text, sizeof text, "unix:/tmp/gr-tls-%d", (int)getpid());
+    CHECK_OK(gr_listen(self, &listener, text, NULL));
+    CHECK_OK(gr_cast(self, host, "s", text));
+    CHECK_OK(gr_accept(self, listener, &socket, SOON));
+    CHECK_OK(gr_tls_accept(self, socket, tls, SOON));
+    set_send_room(socket, 2 * UNREAD_BYTES);
+    CHECK_OK(gr_write(self, socket, data, sizeof data, SOON));
+    set_send_room(socket, 1);
+    CHECK_EQ(gr_shutdown_by(self, socket, GR_NOW), GR_ETIMEOUT);
+    CHECK_EQ(gr_shutdown_by(self, socket, gr_after_us(100)), GR_ETIMEOUT);
+    CHECK_OK(gr_cast(self, host, "s", "full"));
+    CHECK_OK(gr_shutdown_by(self, socket, SOON));
+    CHECK_OK(gr_shutdown_by(self, socket, SOON)); /* again: says nothing */
+    CHECK_EQ(gr_write(self, socket, "x", 1, SOON), GR_ECLOSED);
+    CHECK_OK(gr_cast(self, host, "s", "ended"));
+}
+
+TEST(tls, an_end_waits_for_room)
+{
+    if (harness_simulated()) return;
+    static char buffer[UNREAD_BYTES];
+    authority_open();
+    party p = party_for("localhost");
+    gr_self *self = BEGIN();
+    gr_address server;
+    gr_socket socket;
+    size_t bytes = 99;
+    CHECK_OK(gr_spawn(self, &server, ends_when_full, "{s:I, s:A}", "tls", (int64_t)(uintptr_t)p.server, "host",
+                      gr_self_address(self)));
+    gr_message *m = RECEIVE(self);
+    CHECK_OK(gr_connect(self, &socket, gr_string(gr_body(m), ""), SOON));
+    FREE(m);
+    CHECK_OK(gr_tls_connect(self, socket, p.client, "localhost", SOON));
+    EXPECT(self, "s", "full");
+    read_all(self, socket, buffer, sizeof buffer);
+    CHECK_OK(gr_read(self, socket, buffer, 1, &bytes, SOON)); /* an end, no connection that was cut */
+    CHECK_EQ(bytes, 0);
+    EXPECT(self, "s", "ended");
+    END(self);
+    party_end(&p);
+}
+
+/* ---- new certificates ---- */
+
+static void copy_file(const char *from, const char *to)
+{
+    char text[16384];
+    FILE *in = fopen(from, "r");
+    CHECK(in != NULL);
+    size_t bytes = fread(text, 1, sizeof text, in);
+    CHECK_OK(fclose(in));
+    FILE *out = fopen(to, "w");
+    CHECK(out != NULL);
+    CHECK_EQ(fwrite(text, 1, bytes, out), bytes);
+    CHECK_OK(fclose(out));
+}
+
+static void expect_echo(gr_self *self, gr_socket socket, const char *text)
+{
+    char buffer[16] = "";
+    CHECK_OK(gr_write(self, socket, text, strlen(text), SOON));
+    read_all(self, socket, buffer, strlen(text));
+    CHECK_STR(buffer, text);
+}
+
+TEST(tls, certificates_are_renewed_while_connections_stay)
+{
+    if (harness_simulated()) return;
+    gr_detail detail;
+    authority_open();
+    const char *one = authority_issue("one.test", 0), *two = authority_issue("two.test", 0);
+    const char *used = authority_file("used", "");
+    copy_file(one, used);
+    party p = party_of(&(gr_tls_options){.server = true, .certificate = used, .alpn = "x"},
+                       &(gr_tls_options){.trust = authority_trust(), .alpn = "x"});
+    gr_self *self = BEGIN();
+    gr_socket before = shake_hands(self, &p, "one.test");
+    copy_file(two, used);
+    gr_socket still = shake_hands(self, &p, "one.test"); /* nobody has asked for it yet */
+    CHECK_OK(gr_tls_reload(p.server, &detail));
+    gr_socket after = shake_hands(self, &p, "two.test");
+    gr_tls_info info;
+    CHECK_OK(gr_tls_inspect(self, after, &info));
+    CHECK_STR(info.alpn, "x");
+    expect_refused(self, &p, "one.test", "host");
+    expect_echo(self, before, "before"), expect_echo(self, still, "still"), expect_echo(self, after, "after");
+    /* What cannot be read changes nothing, and says what it is. */
+    copy_file(authority_file("nonsense", "no certificate"), used);
+    CHECK_EQ(gr_tls_reload(p.server, &detail), GR_ETLS);
+    CHECK(strstr(detail.text, "option certificate: ") && strstr(detail.text, used));
+    CHECK_EQ(gr_tls_reload(p.server, NULL), GR_ETLS);
+    (void)shake_hands(self, &p, "two.test");
+    expect_echo(self, before, "as ever");
+    copy_file(one, used);
+    CHECK_OK(gr_tls_reload(p.server, &detail));
+    (void)shake_hands(self, &p, "one.test");
+    END(self);
+    party_end(&p);
+}
+
 /* ---- names ---- */
 
 TEST(tls, hosts_that_are_none)
@@ -599,6 +717,7 @@ TEST(tls, is_not_built)
     gr_tls_info info;
     CHECK_EQ(gr_tls_new(&tls, NULL, &detail), GR_EUNSUPPORTED);
     CHECK_STR(detail.text, "this build has no TLS");
+    CHECK_EQ(gr_tls_reload(NULL, &detail), GR_EUNSUPPORTED);
     CHECK_EQ(gr_tls_connect(self, (gr_socket){0}, NULL, NULL, SOON), GR_EUNSUPPORTED);
     CHECK_EQ(gr_tls_accept(self, (gr_socket){0}, NULL, SOON), GR_EUNSUPPORTED);
     CHECK_EQ(gr_tls_inspect(self, (gr_socket){0}, &info), GR_EUNSUPPORTED);
