@@ -79,7 +79,7 @@ int serving_drain(serving *s)
     gr_deadline end = gr_after_ms(KILL_MS);
     if (deadline.ns > end.ns) end = deadline;
     (void)gr_each(kill_other, s->self);
-    signals_forbid_list();
+    signals_forbid_calls();
     s->self = NULL; /* stopping detaches it */
     if (gr_stop(end) == GR_ETIMEOUT) {
         gr_log(GR_LOG_WARN, "actors ignored that they were killed");

@@ -36,6 +36,19 @@ static int start_runtime(serving *s)
     return EXIT_FAILED;
 }
 
+/* "option certificate: FILE: why" in the command's own words. */
+static void print_tls_error(int level, const char *then, int code, const gr_detail *detail)
+{
+    const char *why = detail->text[0] ? detail->text : gr_error_text(code);
+    if (strncmp(why, "option certificate: ", 20) == 0) {
+        logger_print(level, "%s--tls-cert %s", then, why + 20);
+    } else if (strncmp(why, "option key: ", 12) == 0) {
+        logger_print(level, "%s--tls-key %s", then, why + 12);
+    } else {
+        logger_print(level, "%sno TLS: %s", then, why);
+    }
+}
+
 /* Reads the certificate; and what the probe connects with. */
 static int load_tls(serving *s)
 {
@@ -46,14 +59,7 @@ static int load_tls(serving *s)
     int code = gr_tls_new(&s->tls, &server, &detail);
     if (code == 0) code = gr_tls_new(&s->tls_probe, &(gr_tls_options){.insecure = true}, &detail);
     if (code == 0) return EXIT_CLEAN;
-    const char *why = detail.text[0] ? detail.text : gr_error_text(code);
-    if (strncmp(why, "option certificate: ", 20) == 0) {
-        logger_print(GR_LOG_ERROR, "--tls-cert %s", why + 20);
-    } else if (strncmp(why, "option key: ", 12) == 0) {
-        logger_print(GR_LOG_ERROR, "--tls-key %s", why + 12);
-    } else {
-        logger_print(GR_LOG_ERROR, "no TLS: %s", why);
-    }
+    print_tls_error(GR_LOG_ERROR, "", code, &detail);
     return EXIT_USAGE;
 }
 
@@ -151,6 +157,17 @@ static void last_act(void)
     token_remove(the_one);
 }
 
+/* On SIGHUP. Connections keep what they have; a bad file changes nothing. */
+static void renew_tls(void)
+{
+    gr_detail detail = {0};
+    int code = gr_tls_reload(the_one->tls, &detail);
+    if (code == 0)
+        logger_print(GR_LOG_INFO, "SIGHUP: the certificate was read again");
+    else
+        print_tls_error(GR_LOG_ERROR, "SIGHUP: the certificate stays as it was: ", code, &detail);
+}
+
 static int start(serving *s)
 {
     int code = start_runtime(s);
@@ -162,7 +179,7 @@ static int start(serving *s)
     if (code == EXIT_CLEAN) code = probe(s);
     if (code != EXIT_CLEAN) return code;
     the_one = s;
-    int error = signals_start(serving_dump, last_act);
+    int error = signals_start(serving_dump, s->tls ? renew_tls : NULL, last_act);
     if (error == 0) return EXIT_CLEAN;
     logger_print(GR_LOG_ERROR, "no thread for signals: %s", strerror(error));
     return EXIT_FAILED;

@@ -80,6 +80,7 @@ static void more_help(void)
          "\n"
          "Signals: SIGTERM, SIGINT and SIGHUP drain: /-/readyz answers 503, new requests are refused, those in flight\n"
          "and the actors' mailboxes are worked off, then actors are killed. A second one exits at once.\n"
+         "With TLS, SIGHUP reads the certificate and the key again; connections stay, and bad files change nothing.\n"
          "SIGQUIT logs all workers and actors, what each does or waits for and since when, and goes on.\n"
          "Also as process 1 of a container, where it reaps orphans.\n"
          "\nExit codes:");

@@ -3,6 +3,7 @@
 #include "greenroom/signals.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -27,6 +28,10 @@ static int first;          /* the ending signal, 0 before */
 static bool stopping;      /* signals_stop was called */
 static int64_t expires_ns; /* on CLOCK_MONOTONIC; 0: never */
 static void (*list_actors)(void);
+static void (*renew)(void);
+static bool renews; /* constant: there is, or was, a `renew` */
+
+static bool had_terminal; /* at the start */
 
 static bool is_ignored(int number)
 {
@@ -34,8 +39,17 @@ static bool is_ignored(int number)
     return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
+/* One that controls this process, whatever it reads and writes. */
+static bool has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0) (void)close(fd);
+    return fd >= 0;
+}
+
 void signals_block(void)
 {
+    had_terminal = has_terminal();
     static const int may_be_ignored[] = {SIGINT, SIGQUIT, SIGHUP};
     sigemptyset(&waited);
     sigaddset(&waited, SIGTERM);
@@ -94,6 +108,13 @@ static int next_signal(void)
     }
 }
 
+static void call(void (*const *function)(void))
+{
+    pthread_mutex_lock(&lock);
+    if (*function) (*function)();
+    pthread_mutex_unlock(&lock);
+}
+
 static void *run(void *arg)
 {
     int number;
@@ -102,10 +123,12 @@ static void *run(void *arg)
         switch (number) {
         case SIGCHLD: reap(); break;
         case WAKE: break;
-        case SIGQUIT:
-            pthread_mutex_lock(&lock);
-            if (list_actors) list_actors();
-            pthread_mutex_unlock(&lock);
+        case SIGQUIT: call(&list_actors); break;
+        case SIGHUP:
+            if (renews && (!had_terminal || has_terminal()))
+                call(&renew);
+            else
+                end(number);
             break;
         default: end(number);
         }
@@ -113,9 +136,11 @@ static void *run(void *arg)
     return NULL;
 }
 
-int signals_start(void (*list)(void), void (*last)(void))
+int signals_start(void (*list)(void), void (*renew_it)(void), void (*last)(void))
 {
     list_actors = list;
+    renew = renew_it;
+    renews = renew_it != NULL;
     last_act = last;
     reap(); /* what a shell left to us when it became us */
     return pthread_create(&thread, NULL, run, NULL);
@@ -143,10 +168,11 @@ void signals_expire(int64_t ms)
     wake();
 }
 
-void signals_forbid_list(void)
+void signals_forbid_calls(void)
 {
     pthread_mutex_lock(&lock);
     list_actors = NULL;
+    renew = NULL;
     pthread_mutex_unlock(&lock);
 }
 
