@@ -70,6 +70,13 @@ GRI_INLINE gr_self *gri_actor_find(gr_address address)
      * mo:actor.find acquire <- actor.begin release */
     return GRI_LIKELY(gri_load_acquire(&self->generation) == generation) ? self : NULL;
 }
+/* Its lines will be written soon. Of any address. */
+GRI_INLINE void gri_actor_prefetch(gr_address address)
+{
+    const uintptr_t self = (uintptr_t)gri_runtime_now.actors.base + (uint32_t)address.id * sizeof(gr_self);
+    for (size_t line = 0; line < sizeof(gr_self); line += GRI_CACHE_LINE)
+        GRI_PREFETCH_WRITE((const void *)(self + line));
+}
 /* The same, NULL too if its mailbox has a bound. */
 GRI_INLINE gr_self *gri_actor_find_unbounded(gr_address address)
 {

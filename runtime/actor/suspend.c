@@ -59,6 +59,13 @@ static void deadline_fire(gri_wheel_entry *entry, gri_instant now)
     gri_actor_notify(deadline->actor);
 }
 
+static void deadline_soon(const gri_wheel_entry *entry)
+{
+    gri_actor_prefetch(GRI_CONTAINER_OF(entry, const gri_deadline, entry)->actor);
+}
+
+static const gri_wheel_kind deadline_kind = {.fire = deadline_fire, .soon = deadline_soon};
+
 static int deadline_arm(gr_self *self, gri_instant at)
 {
     gri_more *more = gri_actor_more(self);
@@ -67,7 +74,7 @@ static int deadline_arm(gr_self *self, gri_instant at)
     if (GRI_UNLIKELY(!deadline)) {
         deadline = gri_block_alloc(sizeof *deadline);
         if (!deadline) return GR_ENOMEM;
-        gri_wheel_entry_init(&deadline->entry, deadline_fire);
+        gri_wheel_entry_init(&deadline->entry, &deadline_kind);
         gri_atomic_init(&deadline->at, GRI_INSTANT_NEVER);
         deadline->actor = gri_actor_address(self);
         more->deadline = deadline;

@@ -32,6 +32,13 @@ int gri_timers_start(void)
     return gri_table_start(&timers, (sizeof(timer) + 63) / 64 * 64, GRI_TIMERS_MAX);
 }
 
+/* Free slots stay with the worker that fired or cancelled them. NULL: no worker's thread. */
+static gri_table_cache *cache_here(void)
+{
+    gri_worker *worker = gri_worker_here();
+    return worker ? &worker->timers : NULL;
+}
+
 /* True for exactly one caller of a life. */
 static bool take(timer *t, uint32_t generation)
 {
@@ -56,8 +63,18 @@ static void fire(gri_wheel_entry *entry, gri_instant now)
         gri_letter(GR_LETTER_DEAD, t->to, m);
         gr_message_free(&m);
     }
-    gri_table_give(&timers, NULL, t->index);
+    gri_table_give(&timers, cache_here(), t->index);
 }
+
+static void soon(const gri_wheel_entry *entry)
+{
+    const timer *t = GRI_CONTAINER_OF(entry, const timer, entry);
+    GRI_PREFETCH_WRITE((const char *)t + GRI_CACHE_LINE);
+    GRI_PREFETCH_WRITE(t->message);
+    gri_actor_prefetch(t->to);
+}
+
+static const gri_wheel_kind kind = {.fire = fire, .soon = soon};
 
 int gr_send_after(gr_self *self, gr_timer *ret_timer, gr_address to, gr_message **message, gr_deadline when)
 {
@@ -67,18 +84,19 @@ int gr_send_after(gr_self *self, gr_timer *ret_timer, gr_address to, gr_message 
     if (!gr_alive(to)) return gri_fail(self, GR_EDEAD, "the receiver is dead");
     if (when.ns == GRI_INSTANT_NEVER) return gri_fail(self, GR_EINVAL, "a timer that never fires");
     uint32_t index;
-    if (gri_table_take(&timers, NULL, &index) != 0) return gri_fail(self, GR_ENOMEM, "no room for another timer");
+    if (gri_table_take(&timers, cache_here(), &index) != 0)
+        return gri_fail(self, GR_ENOMEM, "no room for another timer");
     const gri_custody custody = gri_custody_of(self, *message);
     code = gri_message_prepare(self, message);
     if (code != 0) {
         gri_custody_return(self, custody, *message);
-        gri_table_give(&timers, NULL, index);
+        gri_table_give(&timers, cache_here(), index);
         return code;
     }
     uint32_t seen = gri_load_relaxed(&limit); /* relaxed: published with the handle */
     while (index >= seen && !gri_cas_weak_relaxed(&limit, &seen, index + 1)) continue;
     timer *t = gri_table_at(&timers, index);
-    gri_wheel_entry_init(&t->entry, fire);
+    gri_wheel_entry_init(&t->entry, &kind);
     t->index = index;
     t->message = *message;
     t->to = to;
@@ -119,7 +137,7 @@ int gr_cancel(gr_self *self, gr_timer handle)
         if (take(t, generation)) {
             gri_wheel_quiesce(&t->entry);
             gr_message_free(&t->message);
-            gri_table_give(&timers, NULL, index);
+            gri_table_give(&timers, cache_here(), index);
             return 0;
         }
     }

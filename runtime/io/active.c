@@ -369,7 +369,8 @@ static int make_active(gr_self *self, gri_socket_record *record)
         }
         name_peer(&peer, a->peer_host, &a->peer_port);
     }
-    gri_wheel_entry_init(&a->retry, retry_fire);
+    static const gri_wheel_kind retry = {.fire = retry_fire};
+    gri_wheel_entry_init(&a->retry, &retry);
     a->record = record;
     record->active = a;
     return 0;

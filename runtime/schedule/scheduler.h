@@ -85,6 +85,7 @@ struct gri_worker {
     gri_context thread; /* the pthread's own stack */
     gri_thread handle;
     struct gri_scheduler *scheduler;
+    gri_table_cache timers; /* of the layer above, too; never flushed: its table ends before the next start */
 
     /* Written by the owner, read by the monitor and by thieves. */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_ptr current; /* the task it runs; NULL: none. For reports only */

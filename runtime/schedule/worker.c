@@ -12,7 +12,10 @@
  * poller's 164 ns 2.6 ns a task (measured in the prototypes). */
 #define HOUSEKEEPING_TICKS 64
 #define PINNED_TICKS 16 /* guess: pinned tasks get at least every sixteenth turn */
+/* Timers fired at a look. Less when enough wait already, so that more of what waits stays in the wheel: in the run queue it would be
+ * touched twice, and be far away again when it runs (timers, green, 100,000 actors on one worker: 2.0 s CPU with 64 always, 1.15). */
 #define FIRE_LIMIT 64
+#define FIRE_LIMIT_BUSY 32
 #define INJECT_BATCH 32
 #define REFILL_BATCH 64    /* guess: four times what runs between two looks */
 #define GRI_STACKS_KEPT 64 /* warm stacks a worker: guess */
@@ -140,7 +143,8 @@ void gri_worker_housekeeping(gri_worker *worker)
     const bool leaves = gri_load_relaxed(&worker->retire); /* relaxed: a request */
     if (GRI_UNLIKELY(leaves)) gri_worker_give_up(worker);
     if (gri_wheel_earliest(&worker->wheel) != GRI_INSTANT_NEVER) {
-        unsigned fired = gri_wheel_fire(&worker->wheel, gri_clock_now(), FIRE_LIMIT);
+        unsigned fired = gri_wheel_fire(&worker->wheel, gri_clock_now(),
+                                        gri_deque_count(&worker->deque) < FIRE_LIMIT ? FIRE_LIMIT : FIRE_LIMIT_BUSY);
         gri_count_owner(&worker->counters.timers, fired); /* relaxed: a counter */
     }
     gri_worker_poll(worker);

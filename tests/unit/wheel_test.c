@@ -24,9 +24,11 @@ static void note(gri_wheel_entry *entry, gri_instant now)
     fired++;
 }
 
+static const gri_wheel_kind noting = {.fire = note};
+
 static void arm(gri_wheel *wheel, item *it, gri_instant due)
 {
-    gri_wheel_entry_init(&it->entry, note);
+    gri_wheel_entry_init(&it->entry, &noting);
     it->due = due;
     it->fired = 0;
     gri_wheel_arm(wheel, &it->entry, due);
@@ -93,6 +95,38 @@ TEST(wheel, big_jumps_fire_everything_that_is_due)
     for (int i = 1001; i < COUNT; i++) CHECK(items[i].fired == 0);
 }
 
+/* Twenty times round the first level: deadlines on both sides of its end, slots used again, slots that cancelling has emptied. */
+TEST(wheel, the_hand_goes_round)
+{
+    gri_rng rng;
+    gri_rng_seed(&rng, 9);
+    gri_wheel wheel;
+    gri_instant now = INT64_C(987654321098);
+    gri_wheel_init(&wheel, now);
+    for (int i = 0; i < COUNT; i++) arm(&wheel, &items[i], now + (gri_instant)gri_rng_below(&rng, 1500 * TICK));
+    gri_instant end = now + 20 * GRI_WHEEL_NEAR * TICK, latest = 0;
+    unsigned rounds = 0;
+    for (; now < end; rounds++) {
+        now += (gri_instant)gri_rng_below(&rng, 30 * TICK);
+        while (gri_wheel_fire(&wheel, now, 16) != 0) continue;
+        for (int i = 0; i < COUNT; i++) {
+            CHECK((items[i].fired != 0) == (items[i].due <= now - TICK) ||
+                  (items[i].due > now - TICK && items[i].due <= now));
+            CHECK(items[i].fired == 0 || items[i].fired >= items[i].due);
+            if (items[i].fired == 0 && gri_rng_below(&rng, 50) == 0)
+                CHECK(gri_wheel_cancel(&items[i].entry));
+            else if (items[i].fired == 0)
+                continue;
+            arm(&wheel, &items[i], now + (gri_instant)gri_rng_below(&rng, 1500 * TICK));
+            if (items[i].due > latest) latest = items[i].due;
+        }
+    }
+    CHECK(rounds > 1000);
+    while (gri_wheel_fire(&wheel, latest + TICK, 64) != 0) continue;
+    for (int i = 0; i < COUNT; i++) CHECK(items[i].fired != 0);
+    CHECK_EQ(gri_wheel_earliest(&wheel), GRI_INSTANT_NEVER);
+}
+
 TEST(wheel, farther_than_it_reaches)
 {
     gri_wheel wheel;
@@ -155,9 +189,9 @@ TEST(wheel, arm_says_whether_it_is_the_earliest)
 {
     gri_wheel wheel;
     gri_wheel_init(&wheel, 0);
-    gri_wheel_entry_init(&items[0].entry, note);
-    gri_wheel_entry_init(&items[1].entry, note);
-    gri_wheel_entry_init(&items[2].entry, note);
+    gri_wheel_entry_init(&items[0].entry, &noting);
+    gri_wheel_entry_init(&items[1].entry, &noting);
+    gri_wheel_entry_init(&items[2].entry, &noting);
     CHECK(gri_wheel_arm(&wheel, &items[0].entry, 50 * TICK));
     CHECK(!gri_wheel_arm(&wheel, &items[1].entry, 60 * TICK));
     CHECK(gri_wheel_arm(&wheel, &items[2].entry, 40 * TICK));
