@@ -12,6 +12,16 @@ cleanup() {
 }
 trap cleanup EXIT
 
+# missing PROGRAM: what needs it is not tested; a failure where all that tests need is installed, as tools/test does.
+missing() {
+    if [ -n "${TESTS_REQUIRED-}" ]; then
+        echo "failed: $1 is not installed"
+        failed=1
+    else
+        echo "skipped: $1 is not installed"
+    fi
+}
+
 # equals WHAT GOT WANTED
 equals() {
     [ "$2" = "$3" ] && return

@@ -20,8 +20,8 @@ async function load() {
     if (!existsSync(CHROMIUM)) missing = `${CHROMIUM}: apt-get install chromium`;
     else if (!existsSync(join(folder, "node_modules/playwright-core"))) missing = `playwright-core in ${folder}: npm ci there, as tools/test does`;
     if (!missing) return createRequire(join(folder, "package.json"))("playwright-core");
-    console.error(`${process.env.DASHBOARD_REQUIRED ? "FAILED" : "SKIPPED"}, missing: ${missing}`);
-    process.exit(process.env.DASHBOARD_REQUIRED ? 1 : 77);
+    console.error(`${process.env.TESTS_REQUIRED ? "FAILED" : "SKIPPED"}, missing: ${missing}`);
+    process.exit(process.env.TESTS_REQUIRED ? 1 : 77);
 }
 
 const {chromium} = await load();

@@ -33,7 +33,7 @@ TEST(endpoint, reads_what_it_prints)
     same("[::1]:80");
     same("[2001:db8::7]:1");
     same("[fe80::1%lo]:8080");
-    same("unix:/run/greenroom.sock");
+    same("unix:/run/greenroom/greenroom.sock");
     same("unix:/");
     same("unix:@greenroom");
 }

@@ -10,7 +10,7 @@
 #define EXIT_CODES(X) \
     X(EXIT_CLEAN, 0, "done; all requests and actors ended in time") \
     X(EXIT_FAILED, 1, "the runtime or the system failed; the reason is on stderr") \
-    X(EXIT_USAGE, 2, "wrong option, address, environment variable or token file; nothing was started") \
+    X(EXIT_USAGE, 2, "wrong option, address, environment variable, token file or plugin; nothing was started") \
     X(EXIT_IN_USE, 3, "somebody listens on the address already") \
     X(EXIT_DEADLINE, 4, "the drain deadline passed: requests or actors were cut off")
 #define EXIT_ENUMERATOR(name, number, text) name = number,

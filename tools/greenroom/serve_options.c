@@ -22,7 +22,7 @@ enum {
 /* X(name, option, argument or NULL, the words allowed as argument or NULL, text for --help) */
 #define SERVE_OPTIONS(X) \
     X(listen, "--listen", "ADDR", NULL, \
-      "127.0.0.1:7580 (the default), [::1]:0, *:80, unix:/run/greenroom.sock, or a port") \
+      "127.0.0.1:7580 (the default), [::1]:0, *:80, unix:/run/greenroom/greenroom.sock, or a port") \
     X(allow_host, "--allow-host", "HOST", NULL, \
       "a name this server answers for besides localhost, as NAME or NAME:PORT;\nmay be repeated") \
     X(unix_mode, "--unix-mode", "MODE", NULL, \

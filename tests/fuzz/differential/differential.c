@@ -11,7 +11,7 @@
  * for anything but a method it does not know ("suspect") fails, too: then we have become lenient about framing.
  * Prints the disagreements and, at the end, one line of JSON. --from N begins with stream N: --from N --count 1 repeats one.
  * --laxer N shows the first N of each kind of those.
- * Exit code: 0 none, 1 there are some, 77 nginx or node is not installed. */
+ * Exit code: 0 none, 1 there are some, 77 nginx or node is not installed (1 with TESTS_REQUIRED in the environment). */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -236,7 +236,7 @@ int main(int argc, char **argv)
         *value = strtoull(argv[i + 1], NULL, 0);
     }
     struct timespec began, ended;
-    if (!readers_start()) return 77;
+    if (!readers_start()) return getenv("TESTS_REQUIRED") ? 1 : 77;
     if (streams_load("http") == 0) return 1;
     clock_gettime(CLOCK_MONOTONIC, &began);
     run();
