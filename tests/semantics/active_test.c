@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Active sockets: what arrives becomes messages of the owner. */
-#include "support/harness.h"
+#include "support/wire.h"
 
 #include "io/socket.h"
 
@@ -12,30 +12,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static void connect_pair(gr_self *self, const char *address, gr_socket *ret_one, gr_socket *ret_other)
-{
-    gr_socket listening;
-    char text[GR_SOCKET_TEXT_BYTES];
-    CHECK_OK(gr_listen(self, &listening, address, NULL));
-    CHECK_OK(gr_socket_local(self, listening, text));
-    CHECK_OK(gr_connect(self, ret_one, text, SOON));
-    CHECK_OK(gr_accept(self, listening, ret_other, SOON));
-    CHECK_OK(gr_close(self, listening));
-}
-
 static int stream_raw(void)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(fd >= 0);
     return fd;
-}
-
-static void read_all(gr_self *self, gr_socket socket, char *buffer, size_t bytes)
-{
-    for (size_t n; bytes > 0; buffer += n, bytes -= n) {
-        CHECK_OK(gr_read(self, socket, buffer, bytes, &n, SOON));
-        CHECK(n > 0);
-    }
 }
 
 static int peer_port(gr_self *self, gr_socket socket)
@@ -331,18 +312,6 @@ TEST(active, late_data_finds_nobody)
 
 /* ---- much data ---- */
 
-enum { FLOOD_BYTES = 4 << 20 };
-
-static void flood(gr_self *self, gr_value args)
-{
-    gr_socket socket;
-    CHECK_OK(gr_connect(self, &socket, gr_string(args, ""), SOON));
-    unsigned char *data = malloc(FLOOD_BYTES);
-    for (size_t i = 0; i < FLOOD_BYTES; i++) data[i] = (unsigned char)(i * 31 + (i >> 12));
-    CHECK_OK(gr_write(self, socket, data, FLOOD_BYTES, SOON));
-    free(data);
-}
-
 typedef struct sink {
     gr_socket socket;
     gr_address host;
@@ -377,17 +346,14 @@ static void sink_message(gr_self *self, void *state, gr_message *m)
     if (max != 0) CHECK(gri_load_relaxed(&self->queued) <= max);
     const unsigned char *data = gr_bytes(gr_get(body, "data"), &bytes);
     CHECK(bytes > 0 && bytes <= 4096);
-    for (size_t i = 0; i < bytes; i++) {
-        size_t at = (size_t)s->heard + i;
-        CHECK_EQ(data[i], (unsigned char)(at * 31 + (at >> 12)));
-    }
+    for (size_t i = 0; i < bytes; i++) CHECK_EQ(data[i], flood_byte((size_t)s->heard + i));
     s->heard += (int64_t)bytes;
     if (s->mode == GR_ACTIVE_ONCE) CHECK_OK(gr_socket_active(self, s->socket, GR_ACTIVE_ONCE, 0));
 }
 
 static const gr_server sink_server = {.state_bytes = sizeof(sink), .start = sink_start, .on_message = sink_message};
 
-static void check_flood(enum gr_active_mode mode, uint32_t mailbox_max)
+static void sink_flood(enum gr_active_mode mode, uint32_t mailbox_max)
 {
     if (harness_simulated()) return;
     gr_self *self = BEGIN();
@@ -401,17 +367,17 @@ static void check_flood(enum gr_active_mode mode, uint32_t mailbox_max)
 
 TEST(active, much_data_arrives_whole)
 {
-    check_flood(GR_ACTIVE, 0);
+    sink_flood(GR_ACTIVE, 0);
 }
 
 TEST(active, much_data_arrives_whole_once_by_once)
 {
-    check_flood(GR_ACTIVE_ONCE, 0);
+    sink_flood(GR_ACTIVE_ONCE, 0);
 }
 
 TEST(active, a_full_mailbox_makes_the_peer_wait)
 {
-    check_flood(GR_ACTIVE, 4);
+    sink_flood(GR_ACTIVE, 4);
 }
 
 /* An owner that does not look into its mailbox reads nothing: what the kernel does not take, the peer keeps. */
