@@ -67,16 +67,27 @@ packages_install() {
     rm -f "$log"
 }
 
-# promtool_install YES: Prometheus's checker, into build/promtool: the program alone, for its package would start a server. Without
-# it tests/metrics is content with less.
-promtool_install() {
-    folder=$top/build/promtool
-    if [ "$1" = 0 ] || [ -x "$folder/usr/bin/promtool" ] || command -v promtool >/dev/null 2>&1; then return; fi
+# program_unpack YES PROGRAM PACKAGE FILE: FILE of the package alone, into build/PROGRAM, where PROGRAM is not installed: to install
+# the package would start a server, now and whenever this machine starts.
+program_unpack() {
+    folder=$top/build/$2
+    if [ "$1" = 0 ] || [ -x "$folder/$4" ] || PATH=$PATH:/usr/sbin command -v "$2" >/dev/null 2>&1; then return; fi
     command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1 || return 0
-    echo "unpacking: promtool" >&2
+    echo "unpacking: $2" >&2
     mkdir -p "$folder"
-    (cd "$folder" && apt-get -q download prometheus && dpkg-deb -x prometheus_*.deb . && rm -f prometheus_*.deb \
-        usr/bin/prometheus) >"$folder/log" 2>&1 </dev/null || echo "promtool could not be had: see $folder/log" >&2
+    (cd "$folder" && apt-get -q download "$3" && dpkg-deb --fsys-tarfile "$3"_*.deb | tar -x "./$4" && rm -f "$3"_*.deb) \
+        >"$folder/log" 2>&1 </dev/null || echo "$2 could not be had: see $folder/log" >&2
+}
+
+# promtool_install YES: Prometheus's checker. Without it tests/metrics is content with less.
+promtool_install() { program_unpack "$1" promtool prometheus usr/bin/promtool; }
+
+# nginx_install YES: the server that stands in front of ours in tests/command/nginx_check, and beside it in tests/fuzz/differential;
+# without it they are skipped. From then on it is found.
+nginx_install() {
+    program_unpack "$1" nginx nginx usr/sbin/nginx
+    PATH=$PATH:/usr/sbin:$top/build/nginx/usr/sbin
+    export PATH
 }
 
 # playwright_install YES: playwright-core as tests/dashboard/package-lock.json pins it, into build/playwright.
