@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Options, mounts and the way of a request: guard, then a mount or a route. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "rest/dashboard.h"
 #include "rest/event_stream.h"
 #include "rest/guard.h"
+#include "rest/layer.h"
 #include "rest/negotiate.h"
 #include "rest/openapi.h"
 #include "rest/requests.h"
@@ -24,18 +24,6 @@ struct gr_rest {
     size_t mount_count;
     gr_http_server *server; /* NULL after gr_rest_new */
 };
-
-GR_PRINTF(2, 3) static int fail(gr_detail *ret_detail, const char *format, ...)
-{
-    if (ret_detail) {
-        va_list args;
-        *ret_detail = (gr_detail){0};
-        va_start(args, format);
-        vsnprintf(ret_detail->text, sizeof ret_detail->text, format, args);
-        va_end(args);
-    }
-    return GR_EINVAL;
-}
 
 /* A request ---------------------------------------------------------------------------------------------------------- */
 
@@ -148,10 +136,10 @@ static int check_mount(const gr_mount *mount, gr_detail *ret_detail)
     size_t bytes = prefix ? strlen(prefix) : 0;
     if (bytes < 2 || prefix[0] != '/' || prefix[bytes - 1] == '/' || strstr(prefix, "/-/") ||
         strcmp(prefix + bytes - 2, "/-") == 0)
-        return fail(ret_detail,
-                    "mount prefix \"%.100s\": must begin with '/', not end with it, and have no \"-\" segment",
-                    prefix ? prefix : "");
-    if (!mount->application.run) return fail(ret_detail, "mount \"%.100s\" has no application", prefix);
+        return gri_layer_refuse(
+            ret_detail, "mount prefix \"%.100s\": must begin with '/', not end with it, and have no \"-\" segment",
+            prefix ? prefix : "");
+    if (!mount->application.run) return gri_layer_refuse(ret_detail, "mount \"%.100s\" has no application", prefix);
     return 0;
 }
 
@@ -159,22 +147,26 @@ static int check(const gr_rest_options *options, gr_detail *ret_detail)
 {
     const char *listen = options->http.listen ? options->http.listen : "127.0.0.1:7580";
     bool local = gri_is_local(listen);
-    if (options->http.application.run) return fail(ret_detail, "http.application must be zero; use a mount");
-    if (options->token && !gri_is_token(options->token)) return fail(ret_detail, "a token is 64 hexadecimal digits");
+    if (options->http.application.run)
+        return gri_layer_refuse(ret_detail, "http.application must be zero; use a mount");
+    if (options->token && !gri_is_token(options->token))
+        return gri_layer_refuse(ret_detail, "a token is 64 hexadecimal digits");
     if (!local && !options->http.tls && !options->insecure)
-        return fail(
+        return gri_layer_refuse(
             ret_detail,
             "%.100s can be reached from other machines in plain text: give it .http.tls, say with .insecure that "
             "this is meant, or listen on 127.0.0.1, [::1] or unix:PATH",
             listen);
     if (!local && options->open)
-        return fail(ret_detail, ".open only where nobody but this machine can connect, not on %.100s", listen);
-    if (!options->token && !options->open) return fail(ret_detail, "a token is needed, or .open");
-    if (options->json_depth > 512) return fail(ret_detail, "json_depth %u: at most 512", options->json_depth);
+        return gri_layer_refuse(ret_detail, ".open only where nobody but this machine can connect, not on %.100s",
+                                listen);
+    if (!options->token && !options->open) return gri_layer_refuse(ret_detail, "a token is needed, or .open");
+    if (options->json_depth > 512)
+        return gri_layer_refuse(ret_detail, "json_depth %u: at most 512", options->json_depth);
     uint32_t beat_ms = options->heartbeat_ms;
     if (beat_ms && (beat_ms < GRI_STREAM_BEAT_MS_MIN || beat_ms > GRI_STREAM_BEAT_MS_MAX))
-        return fail(ret_detail, "heartbeat_ms %u: %d to %d", (unsigned)beat_ms, GRI_STREAM_BEAT_MS_MIN,
-                    GRI_STREAM_BEAT_MS_MAX);
+        return gri_layer_refuse(ret_detail, "heartbeat_ms %u: %d to %d", (unsigned)beat_ms, GRI_STREAM_BEAT_MS_MIN,
+                                GRI_STREAM_BEAT_MS_MAX);
     for (size_t i = 0; i < options->mount_count; i++) {
         int code = check_mount(&options->mounts[i], ret_detail);
         if (code != 0) return code;

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* The actors application called with environments made by hand: no server, no socket. */
-#include <greenroom/registry.h>
-#include <greenroom/rest.h>
-#include <greenroom/runtime.h>
-
 #include "rest/fake_request.h"
-#include "support/test.h"
+#include "rest/scene.h"
 
 typedef struct fixture {
     gr_self *self;
@@ -14,47 +10,11 @@ typedef struct fixture {
     fake_answer answer;
 } fixture;
 
-static int box_start(gr_self *self, void *state, gr_value args)
-{
-    (void)self;
-    *(int64_t *)state = gr_int(args, 0);
-    return 0;
-}
-
-static void box_get(gr_self *self, void *state, gr_value argument)
-{
-    (void)argument;
-    CHECK_OK(gr_reply(self, "I", *(int64_t *)state));
-}
-
-static void box_message(gr_self *self, void *state, gr_message *message)
-{
-    (void)self;
-    *(int64_t *)state = gr_int(gr_body(message), 0);
-}
-
-static void box_describe(gr_self *self, void *state, gr_builder *builder)
-{
-    (void)self;
-    gr_put_int(builder, *(int64_t *)state);
-}
-
-static const gr_method methods[] = {{"get", box_get}};
-static const gr_server box = {.state_bytes = sizeof(int64_t),
-                              .start = box_start,
-                              .methods = methods,
-                              .method_count = 1,
-                              .on_message = box_message,
-                              .describe = box_describe};
-static const gr_behaviour behaviour = {.name = "box", .server = &box, .arguments = "int", .text = "holds a number"};
-
 static fixture *start(void)
 {
     static fixture f;
     gr_rest_options options = {.open = true};
-    CHECK_OK(gr_start(NULL, NULL));
-    CHECK_OK(gr_attach(&f.self));
-    CHECK_OK(gr_behaviour_register(&behaviour, NULL));
+    f.self = scene_runtime();
     CHECK_OK(gr_rest_new(&options, &f.rest, NULL));
     return &f;
 }

@@ -88,11 +88,9 @@ static void forget(gr_self *self, cache *c, entry *e)
 
 static const char *checked_key(gr_self *self, gr_value key)
 {
-    const char *text = gr_string(key, "");
-    size_t bytes = gr_string_bytes(key);
-    if (bytes < 1 || bytes > KEY_BYTES_MAX || strlen(text) != bytes)
+    if (!demo_is_key(key, KEY_BYTES_MAX))
         gr_raise(self, "bad_argument", "a key is a string of 1 to %d bytes", KEY_BYTES_MAX);
-    return text;
+    return gr_string(key, "");
 }
 
 static entry *make(gr_self *self, cache *c, const char *key, gr_value value, int64_t ttl_ms)

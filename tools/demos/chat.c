@@ -45,9 +45,7 @@ bool chat_text_fits(gr_value text)
 
 static bool is_name(gr_value name)
 {
-    const char *text = gr_string(name, "");
-    size_t bytes = gr_string_bytes(name);
-    return bytes > 0 && bytes <= NAME_BYTES_MAX && strlen(text) == bytes && !strchr(text, '/');
+    return demo_is_key(name, NAME_BYTES_MAX) && !strchr(gr_string(name, ""), '/');
 }
 
 /* The string under "name" or "from", or an exception. */

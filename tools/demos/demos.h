@@ -20,6 +20,9 @@
 extern const gr_behaviour demo_counter, demo_echo, demo_limiter, demo_cache, demo_pipeline, demo_chat, demo_relay,
     demo_tree;
 
+/* Is it a string of 1 to bytes_max bytes with no U+0000 inside, so that C may take it as a key? */
+bool demo_is_key(gr_value key, size_t bytes_max);
+
 /* Registers them all, before or after gr_start. Errors: those of gr_behaviour_register. */
 int demos_register(gr_detail *ret_detail);
 

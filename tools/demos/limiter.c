@@ -153,13 +153,11 @@ static bucket *asked_for(gr_self *self, limiter *l, gr_value argument, int64_t *
 {
     gr_value key = gr_type_of(argument) == GR_OBJECT ? gr_get(argument, "key") : argument;
     gr_value tokens = gr_type_of(argument) == GR_OBJECT ? gr_get(argument, "tokens") : (gr_value){NULL};
-    const char *text = gr_string(key, "");
-    size_t bytes = gr_string_bytes(key);
     *ret_tokens = gr_type_of(tokens) == GR_MISSING ? 1 : gr_int(tokens, 0);
-    if (bytes < 1 || bytes > KEY_BYTES_MAX || strlen(text) != bytes || *ret_tokens < 1 || *ret_tokens > l->burst)
+    if (!demo_is_key(key, KEY_BYTES_MAX) || *ret_tokens < 1 || *ret_tokens > l->burst)
         gr_raise(self, "bad_argument", "a key of 1 to %d bytes, or {\"key\": key, \"tokens\": 1 to %lld}",
                  KEY_BYTES_MAX, (long long)l->burst);
-    bucket *b = find_or_make(self, l, text);
+    bucket *b = find_or_make(self, l, gr_string(key, ""));
     refill(l, b);
     return b;
 }
