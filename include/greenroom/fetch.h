@@ -35,7 +35,7 @@ typedef struct gr_response gr_response;
  * connection did not take is asked again on a new one if its method allows that (GET, HEAD, OPTIONS, PUT, DELETE).
  * Errors: GR_EINVAL (the request; why), GR_ENOTFOUND (no such host), GR_ETIMEOUT, GR_ECLOSED (the server went away before it had
  * answered), GR_ESYNTAX (what it said is no HTTP/1.1), GR_ETOOBIG (a body of more than body_max, a head of more than 32 KiB),
- * GR_ETLS, GR_ESYSTEM, GR_ENOMEM, GR_EKILLED, GR_EUNSUPPORTED (simulation; https without TLS). */
+ * GR_ETLS, GR_ESYSTEM, GR_ENOMEM, GR_EKILLED, GR_EUNSUPPORTED (https without TLS, or in simulation). */
 GR_SUSPENDS GR_MUST_CHECK int gr_fetch(gr_self *self, gr_response **ret_response, const gr_fetch_request *request,
                                        gr_deadline deadline);
 GR_IN_ACTOR void gr_response_free(gr_self *self, gr_response **response);

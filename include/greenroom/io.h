@@ -3,7 +3,8 @@
 /* Sockets that park the green thread: TCP, UDP and Unix streams. A socket is a value; a stale one gives GR_ECLOSED. It belongs to
  * the actor that made or adopted it and is closed when that actor ends. Only the owner uses it, in one call at a time.
  * Every call that waits takes a deadline and ends early with GR_EKILLED. A failed system call is GR_ESYSTEM; the detail has its
- * text. Under simulation there are no sockets: GR_EUNSUPPORTED. <greenroom/tls.h> has TLS, with the same calls.
+ * text. Under simulation there is a network in the process (test.h); its Unix sockets are no files. <greenroom/tls.h> has TLS,
+ * with the same calls.
  *
  * Addresses are text: "127.0.0.1:7580", "[::1]:0", "[fe80::1%eth0]:80", "unix:/path", "unix:@name" (no file: Linux's abstract
  * names), "*:80" (any address, to listen on), and where it says so "example.org:443", which is looked up. */

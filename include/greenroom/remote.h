@@ -31,7 +31,7 @@
  * Calls and waits are made by the calling actor, whose deadline and kills end them; a call that is given up may still be done
  * there. Without a deadline they last as long as the connection does; of a machine that has gone TCP says so within a minute.
  * gr_link, gr_monitor, gr_register, gr_inspect and gr_state are GR_EUNSUPPORTED for remote addresses. gr_alive says whether the
- * address leads somewhere, not whether an actor is there: gr_remote_lookup asks. Under simulation all is GR_EUNSUPPORTED.
+ * address leads somewhere, not whether an actor is there: gr_remote_lookup asks. Under simulation they lead over its network.
  *
  * A remote address is interned: the same URL is the same address, and compares equal, as long as it lives. It lives until
  * gr_stop, or until 16,384 others have been used (made, printed, sent to, asked) more recently; then it is dead (GR_EDEAD). Who

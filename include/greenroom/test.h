@@ -34,6 +34,10 @@
  *     allocate    there is no memory for a message, a stack, or what the runtime needs for the call: GR_ENOMEM
  *     system      a call of a simulated socket fails with an error that it may have
  *
+ * Sockets have a network in the process: what is sent arrives 20 us to 2 ms later, in pieces; every address is somebody's, every
+ * name a host, and what nobody listens to refuses. TLS and signals are GR_EUNSUPPORTED there, Unix sockets are no files. Time passes
+ * only when no actor can run, so one that asks again and again without waiting hears nothing.
+ *
  * Messages between local actors are neither lost nor reordered, here as always. Chances are counted per kind from 1. */
 #ifndef GR_TEST_H
 #define GR_TEST_H

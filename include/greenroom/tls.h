@@ -2,7 +2,8 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* TLS on sockets of io.h, by OpenSSL: after gr_tls_connect or gr_tls_accept the same calls read, write, shut down and close, and
  * active sockets work as before. TLS 1.2 and 1.3. Certificates of servers are verified, host name included, unless that is
- * switched off in so many words. A build without it (-DGREENROOM_TLS=OFF) has these functions, too: GR_EUNSUPPORTED. */
+ * switched off in so many words. A build without it (-DGREENROOM_TLS=OFF) has these functions, too: GR_EUNSUPPORTED, as in
+ * simulation. */
 #ifndef GR_TLS_H
 #define GR_TLS_H
 

@@ -8,6 +8,7 @@
 #include "actor/log.h"
 #include "actor/runtime.h"
 #include "io/endpoint.h"
+#include "io/net.h"
 #include "os/clock.h"
 
 #include <arpa/inet.h>
@@ -263,7 +264,7 @@ static void come_again(gri_socket_record *record, gr_message *token)
     }
     /* mo:active.install seq_cst <-> active.ready seq_cst: the report that is asked for comes after it */
     gri_store_seq_cst(&record->token, token);
-    if (gri_poller_again(&gri_scheduler_now->poller, record->fd, gri_socket_id(record).id) == 0) return;
+    if (gri_net_now()->again(record->fd, gri_socket_id(record).id) == 0) return;
     /* mo:active.install seq_cst <-> active.ready seq_cst: one of the two gets it */
     token = gri_exchange_seq_cst(&record->token, NULL);
     if (token) send_after(record->active, token, RETRY_NS);
@@ -362,7 +363,7 @@ static int make_active(gr_self *self, gri_socket_record *record)
     memset(&peer, 0, sizeof peer);
     peer.bytes = sizeof peer.address;
     if (!record->is_datagram) {
-        if (getpeername(record->fd, &peer.address.header, &peer.bytes) != 0) {
+        if (gri_net_now()->peer(record->fd, &peer.address.header, &peer.bytes) != 0) {
             int code = gri_stream_fail(self, record, "gr_socket_active", errno);
             free(a);
             return code;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Connecting: an address, or those of a name one after the other. */
+#include "io/net.h"
 #include "io/resolve.h"
 #include "io/socket.h"
 #include "os/clock.h"
@@ -23,11 +24,11 @@ static int finish(gr_self *self, gri_socket_record *record, const char *address,
         gri_socket_expect(&record->writable);
         int error = 0;
         socklen_t bytes = sizeof error;
-        if (getsockopt(record->fd, SOL_SOCKET, SO_ERROR, &error, &bytes) != 0) error = gr_errno();
+        if (gri_net_now()->get(record->fd, SOL_SOCKET, SO_ERROR, &error, &bytes) != 0) error = gr_errno();
         if (error != 0) return gri_socket_fail(self, address, error);
         gri_endpoint peer;
         bytes = sizeof peer.address;
-        if (getpeername(record->fd, &peer.address.header, &bytes) == 0) return 0;
+        if (gri_net_now()->peer(record->fd, &peer.address.header, &bytes) == 0) return 0;
     }
 }
 
@@ -36,7 +37,7 @@ static int connect_now(gr_self *self, gri_socket_record *record, const gri_endpo
 {
     for (;;) {
         gri_socket_expect(&record->writable);
-        if (connect(record->fd, &e->address.header, e->bytes) == 0) return 0;
+        if (gri_net_now()->connect(record->fd, &e->address.header, e->bytes) == 0) return 0;
         int error = gr_errno();
         if (error == EINPROGRESS || error == EINTR)
             return finish(self, record, address, deadline); /* goes on by itself */
@@ -54,10 +55,10 @@ static int connect_one(gr_self *self, const gri_endpoint *endpoint, const char *
         return gri_fail(self, GR_EINVAL, "address \"%.64s\": nobody is at \"*\", it is for gr_listen", address);
     if (!is_unix && gri_endpoint_port(endpoint) == 0)
         return gri_fail(self, GR_EINVAL, "address \"%.64s\": nobody is at port 0, it is for gr_listen", address);
-    int fd = socket(endpoint->address.header.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = gri_net_now()->open(endpoint->address.header.sa_family, SOCK_STREAM);
     if (fd < 0) return gri_socket_fail(self, address, errno);
     int one = 1;
-    if (!is_unix) (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* a wish */
+    if (!is_unix) (void)gri_net_now()->set(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* a wish */
     gri_socket_record *record;
     int code = gri_socket_new(self, fd, is_unix, &record);
     if (code != 0) return code;

@@ -4,6 +4,7 @@
 #include "actor/runtime.h"
 #include "io/active.h"
 #include "io/endpoint.h"
+#include "io/net.h"
 #include "io/socket.h"
 
 #include <errno.h>
@@ -13,23 +14,24 @@
 
 static bool set(int fd, int level, int option, int value)
 {
-    return setsockopt(fd, level, option, &value, sizeof value) == 0;
+    return gri_net_now()->set(fd, level, option, &value, sizeof value) == 0;
 }
 
 /* A descriptor, or -1 and errno. */
 static int open_at(const gri_endpoint *e, const gri_endpoint *peer, const gr_udp_options *options)
 {
     int family = e->address.header.sa_family;
-    int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const gri_net *net = gri_net_now();
+    int fd = net->open(family, SOCK_DGRAM);
     if (fd < 0) return -1;
     bool ok = !options->reuse_port || set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (ok && options->broadcast) ok = set(fd, SOL_SOCKET, SO_BROADCAST, 1);
     if (ok && family == AF_INET6) ok = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !e->wildcard);
-    if (ok) ok = bind(fd, &e->address.header, e->bytes) == 0;
-    if (ok && peer) ok = connect(fd, &peer->address.header, peer->bytes) == 0;
+    if (ok) ok = net->bind(fd, &e->address.header, e->bytes) == 0;
+    if (ok && peer) ok = net->connect(fd, &peer->address.header, peer->bytes) == 0;
     if (ok) return fd;
     int error = errno;
-    close(fd);
+    (void)net->close(fd);
     errno = error;
     return -1;
 }
@@ -90,7 +92,7 @@ static void match_family(int fd, gri_endpoint *e)
 {
     gri_endpoint own;
     socklen_t bytes = sizeof own.address;
-    if (e->address.header.sa_family != AF_INET || getsockname(fd, &own.address.header, &bytes) != 0 ||
+    if (e->address.header.sa_family != AF_INET || gri_net_now()->local(fd, &own.address.header, &bytes) != 0 ||
         own.address.header.sa_family != AF_INET6)
         return;
     struct sockaddr_in in;
@@ -128,8 +130,9 @@ int gr_udp_send(gr_self *self, gr_socket socket, const void *data, size_t bytes,
     if (code == 0 && to) match_family(record->fd, &endpoint);
     while (code == 0) {
         gri_socket_expect(&record->writable);
-        ssize_t n = to ? sendto(record->fd, data, bytes, MSG_NOSIGNAL, &endpoint.address.header, endpoint.bytes)
-                       : send(record->fd, data, bytes, MSG_NOSIGNAL);
+        const gri_net *net = gri_net_now();
+        ssize_t n = to ? net->send_to(record->fd, data, bytes, &endpoint.address.header, endpoint.bytes)
+                       : net->send(record->fd, data, bytes);
         int error = n < 0 ? gr_errno() : 0;
         if (n >= 0) break;
         if (error == EINTR || error == ECONNREFUSED)
@@ -147,7 +150,7 @@ ssize_t gri_datagram_receive(gri_socket_record *record, void *buffer, size_t byt
     ret_from->bytes = sizeof ret_from->address;
     for (;;) {
         gri_socket_expect(&record->readable);
-        ssize_t n = recvfrom(record->fd, buffer, bytes, MSG_TRUNC, &ret_from->address.header, &ret_from->bytes);
+        ssize_t n = gri_net_now()->receive_from(record->fd, buffer, bytes, &ret_from->address.header, &ret_from->bytes);
         if (n >= 0) return n;
         *ret_error = gr_errno();
         if (*ret_error != EINTR && *ret_error != ECONNREFUSED) return -1;

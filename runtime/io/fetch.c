@@ -7,6 +7,7 @@
 #include "io/fetch.h"
 
 #include "actor/runtime.h"
+#include "io/net.h"
 #include "io/socket.h"
 
 #include <netinet/in.h>
@@ -131,10 +132,10 @@ static int use_default_tls(exchange *x)
 static void notice_silence(int fd)
 {
     const int on = 1, idle_s = 30, again_s = 10, times = 3;
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* wishes, all */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &again_s, sizeof again_s);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
+    (void)gri_net_now()->set(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* wishes, all */
+    (void)gri_net_now()->set(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)gri_net_now()->set(fd, IPPROTO_TCP, TCP_KEEPINTVL, &again_s, sizeof again_s);
+    (void)gri_net_now()->set(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
 }
 
 static int open_connection(exchange *x, gr_socket *ret_socket)
@@ -215,7 +216,6 @@ int gri_fetch(gr_self *self, gr_response **ret_response, const gr_fetch_request 
     exchange x = {.self = self, .request = request, .deadline = deadline, .tls = NULL};
     x.method = request->method ? request->method : request->body ? "POST" : "GET";
     code = check(&x);
-    if (code == 0 && gri_scheduler_now->simulation) code = gri_fail(self, GR_EUNSUPPORTED, "sockets are not simulated");
     if (code == 0 && x.url.tls) {
         x.tls = request->tls;
         if (!x.tls) code = use_default_tls(&x);

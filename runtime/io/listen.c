@@ -3,6 +3,7 @@
 /* Listening and accepting. */
 #include "actor/log.h"
 #include "actor/runtime.h"
+#include "io/net.h"
 #include "io/resolve.h"
 #include "io/socket.h"
 #include "os/clock.h"
@@ -25,22 +26,23 @@
 
 static int set(int fd, int level, int option, int value)
 {
-    return setsockopt(fd, level, option, &value, sizeof value);
+    return gri_net_now()->set(fd, level, option, &value, sizeof value);
 }
 
 /* A descriptor, or -1 and errno. */
 static int open_tcp(const gri_endpoint *e, const gr_listen_options *options)
 {
-    int fd = socket(e->address.header.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const gri_net *net = gri_net_now();
+    int fd = net->open(e->address.header.sa_family, SOCK_STREAM);
     if (fd < 0) return -1;
     bool ok = set(fd, SOL_SOCKET, SO_REUSEADDR, 1) == 0;
     if (ok && options->reuse_port) ok = set(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0;
     if (ok && options->unsent_bytes > 0) /* accepted connections inherit it */
         ok = set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, options->unsent_bytes) == 0;
     if (ok && e->address.header.sa_family == AF_INET6) ok = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !e->wildcard) == 0;
-    if (ok && bind(fd, &e->address.header, e->bytes) == 0) return fd;
+    if (ok && net->bind(fd, &e->address.header, e->bytes) == 0) return fd;
     int error = errno;
-    close(fd);
+    (void)net->close(fd);
     errno = error;
     return -1;
 }
@@ -71,13 +73,14 @@ static bool is_stale(const gri_endpoint *e)
 static int listen_unix(const gri_endpoint *e, const gr_listen_options *options)
 {
     const char *path = e->address.local.sun_path;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const gri_net *net = gri_net_now();
+    int fd = net->open(AF_UNIX, SOCK_STREAM);
     if (fd < 0) return -1;
-    int bound = bind(fd, &e->address.header, e->bytes);
-    if (gri_endpoint_is_abstract(e)) {
+    int bound = net->bind(fd, &e->address.header, e->bytes);
+    if (gri_endpoint_is_abstract(e) || !net->has_files) {
         if (bound == 0) return fd;
         int error = errno;
-        close(fd);
+        (void)net->close(fd);
         errno = error;
         return -1;
     }
@@ -108,7 +111,7 @@ static int listen_at(gr_self *self, gri_endpoint *endpoint, const char *address,
                      gri_socket_record **ret_record)
 {
     bool is_unix = endpoint->address.header.sa_family == AF_UNIX;
-    bool is_file = is_unix && !gri_endpoint_is_abstract(endpoint);
+    bool is_file = is_unix && !gri_endpoint_is_abstract(endpoint) && gri_net_now()->has_files;
     int fd = is_unix ? listen_unix(endpoint, options) : listen_tcp(endpoint, options);
     if (fd < 0 && errno == EADDRINUSE) return gri_fail(self, GR_EINUSE, "%.128s is in use", address);
     if (fd < 0) return gri_socket_fail(self, address, errno);
@@ -120,7 +123,7 @@ static int listen_at(gr_self *self, gri_endpoint *endpoint, const char *address,
     }
     record->is_listener = true;
     if (is_file) remember_path(record, endpoint->address.local.sun_path);
-    if (listen(fd, options->backlog ? options->backlog : BACKLOG_DEFAULT) != 0) {
+    if (gri_net_now()->listen(fd, options->backlog ? options->backlog : BACKLOG_DEFAULT) != 0) {
         int error = errno;
         gri_socket_destroy(self, record);
         return error == EADDRINUSE ? gri_fail(self, GR_EINUSE, "%.128s is in use", address)
@@ -203,7 +206,7 @@ static int accept_one(gr_self *self, gri_socket_record *listener, int *ret_fd, g
     int code = 0;
     while (code == 0) {
         gri_socket_expect(&listener->readable);
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = gri_net_now()->accept(listener->fd);
         int error = fd < 0 ? gr_errno() : 0;
         if (fd >= 0) {
             *ret_fd = fd;

@@ -321,7 +321,6 @@ static bool is_remotecall(gr_value body)
 
 int gri_remote_mail_cast(gr_self *from, const char *url, gr_message **message)
 {
-    if (gri_scheduler_now->simulation) return gri_fail(from, GR_EUNSUPPORTED, "sockets are not simulated");
     if (is_remotecall(gr_body(*message)))
         return gri_fail(from, GR_EINVAL,
                         "a message of \"remotecall\", \"method\", \"message\" and \"timeout\" would be a call there");
@@ -340,7 +339,6 @@ int gri_remote_mail_cast(gr_self *from, const char *url, gr_message **message)
 
 int gri_remote_mail_kill(const char *url)
 {
-    if (gri_scheduler_now->simulation) return GR_EUNSUPPORTED;
     letter *l = letter_new(url);
     int code = l ? enqueue(l) : GR_ENOMEM;
     if (code != 0) free(l);

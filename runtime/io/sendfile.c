@@ -2,11 +2,11 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Files to sockets: by the kernel, or through a buffer where a layer has to see the bytes. */
 #include "actor/runtime.h"
+#include "io/net.h"
 #include "io/socket.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
 #define BUFFER_BYTES 16384u /* a TLS record */
@@ -28,7 +28,7 @@ static ssize_t send_quietly(gr_self *self, int to, transfer *t, size_t bytes, in
         was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE);
         pthread_sigmask(SIG_BLOCK, &pipe, &before);
     }
-    ssize_t n = sendfile(to, t->fd, &t->offset, bytes);
+    ssize_t n = gri_net_now()->send_file(to, t->fd, &t->offset, bytes);
     int error = n < 0 ? gr_errno() : 0;
     if (guarded) {
         const struct timespec none = {0, 0};

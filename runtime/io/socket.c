@@ -6,6 +6,7 @@
 #include "actor/runtime.h"
 #include "actor/waiting.h"
 #include "io/active.h"
+#include "io/net.h"
 #include "io/signal_watch.h"
 #include "os/clock.h"
 
@@ -98,7 +99,6 @@ int gri_io_start(void)
 
 static int new_record(gr_self *self, int fd, bool is_unix, gri_socket_record **ret_record)
 {
-    if (gri_scheduler_now->simulation) return gri_fail(self, GR_EUNSUPPORTED, "sockets are not simulated");
     gri_more *more = gri_actor_more(self);
     uint32_t index;
     int code = gri_io_start();
@@ -134,7 +134,7 @@ static int new_record(gr_self *self, int fd, bool is_unix, gri_socket_record **r
 int gri_socket_new(gr_self *self, int fd, bool is_unix, gri_socket_record **ret_record)
 {
     int code = new_record(self, fd, is_unix, ret_record);
-    if (code != 0) close(fd);
+    if (code != 0) (void)gri_net_now()->close(fd);
     return code;
 }
 
@@ -161,11 +161,11 @@ static void destroy(gri_socket_record *record)
     gri_active_release(record);
     if (record->layer) record->layer->close(record);
     record->layer = NULL;
-    if (record->watched) gri_scheduler_unwatch(record->fd);
+    if (record->watched) gri_net_now()->unwatch(record->fd);
     /* Before the peer can see the end: whoever hears of that finds the socket closed here, too. */
     uint32_t generation = gri_load_relaxed(&record->generation); /* relaxed: ours */
     gri_store_relaxed(&record->generation, generation + 1);      /* relaxed: late finders do nothing harmful */
-    close(record->fd);
+    (void)gri_net_now()->close(record->fd);
     record->fd = -1;
     gri_sub_relaxed(&open_count, 1u); /* relaxed: a counter */
     if (generation != GENERATION_LAST) gri_table_give(&table, NULL, record->index);
@@ -291,7 +291,7 @@ void gri_socket_expect(gri_atomic_u32 *ready)
 int gri_socket_watch(gr_self *self, gri_socket_record *record)
 {
     if (record->watched) return 0;
-    int code = gri_scheduler_watch(record->fd, gri_socket_id(record).id);
+    int code = gri_net_now()->watch(record->fd, gri_socket_id(record).id);
     if (code != 0) return gri_fail(self, code, "the poller takes no more descriptors");
     record->watched = true;
     return 0;

@@ -4,6 +4,7 @@
 #include "actor/runtime.h"
 #include "io/active.h"
 #include "io/endpoint.h"
+#include "io/net.h"
 #include "io/socket.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ static ssize_t receive_message(gri_socket_record *record, const struct iovec *pa
                                int *ret_error)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
-    ssize_t n = recvmsg(record->fd, &message, 0);
+    ssize_t n = gri_net_now()->receive_message(record->fd, &message);
     if (n < 0) *ret_error = gr_errno();
     record->drained = n > 0 && (size_t)n < bytes && !(message.msg_flags & MSG_CTRUNC);
     return n;
@@ -48,7 +49,7 @@ ssize_t gri_socket_receive(gri_socket_record *record, void *buffer, size_t bytes
     gri_socket_expect(&record->readable);
     *ret_ready = &record->readable;
     if (record->is_unix) return receive_message(record, &(struct iovec){buffer, bytes}, 1, bytes, ret_error);
-    ssize_t n = recv(record->fd, buffer, bytes, 0);
+    ssize_t n = gri_net_now()->receive(record->fd, buffer, bytes);
     if (n < 0) *ret_error = gr_errno();
     record->drained = n > 0 && (size_t)n < bytes;
     return n;
@@ -60,7 +61,7 @@ ssize_t gri_socket_send(gri_socket_record *record, const void *data, size_t byte
     if (GRI_UNLIKELY(record->layer != NULL)) return record->layer->write(record, data, bytes, ret_error, ret_ready);
     gri_socket_expect(&record->writable);
     *ret_ready = &record->writable;
-    ssize_t n = send(record->fd, data, bytes, MSG_NOSIGNAL);
+    ssize_t n = gri_net_now()->send(record->fd, data, bytes);
     if (n < 0) *ret_error = gr_errno();
     return n;
 }
@@ -247,7 +248,7 @@ static ssize_t send_parts(gri_socket_record *record, const cursor *c, int *ret_e
     gri_socket_expect(&record->writable);
     *ret_ready = &record->writable;
     struct msghdr message = {.msg_iov = window, .msg_iovlen = used};
-    ssize_t n = sendmsg(record->fd, &message, MSG_NOSIGNAL);
+    ssize_t n = gri_net_now()->send_message(record->fd, &message);
     if (n < 0) *ret_error = gr_errno();
     return n;
 }
@@ -285,7 +286,7 @@ int gr_shutdown(gr_self *self, gr_socket socket)
     if (code != 0) return code;
     gri_atomic_u32 *ready;
     if (record->layer) (void)record->layer->shutdown(record, &ready); /* as good as it gets without waiting */
-    if (shutdown(record->fd, SHUT_WR) != 0) code = fail(self, "gr_shutdown", errno);
+    if (gri_net_now()->shutdown(record->fd, SHUT_WR) != 0) code = fail(self, "gr_shutdown", errno);
     return gri_socket_end(self, record, code);
 }
 
@@ -300,7 +301,7 @@ int gr_shutdown_by(gr_self *self, gr_socket socket, gr_deadline deadline)
         if (error == 0) break;
         code = after_failure(self, record, "gr_shutdown_by", error, ready, deadline);
     }
-    if (code == 0 && shutdown(record->fd, SHUT_WR) != 0) code = fail(self, "gr_shutdown_by", gr_errno());
+    if (code == 0 && gri_net_now()->shutdown(record->fd, SHUT_WR) != 0) code = fail(self, "gr_shutdown_by", gr_errno());
     return gri_socket_end(self, record, code);
 }
 
@@ -335,12 +336,12 @@ static int ask(gr_self *self, gr_socket socket, int (*call)(int, struct sockaddr
 
 static int local_of(int fd, struct sockaddr *address, socklen_t *bytes)
 {
-    return getsockname(fd, address, bytes);
+    return gri_net_now()->local(fd, address, bytes);
 }
 
 static int peer_of(int fd, struct sockaddr *address, socklen_t *bytes)
 {
-    return getpeername(fd, address, bytes);
+    return gri_net_now()->peer(fd, address, bytes);
 }
 
 int gr_socket_local(gr_self *self, gr_socket socket, char *ret_text)

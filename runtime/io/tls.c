@@ -305,6 +305,8 @@ static int check(gr_self *self, const gri_socket_record *record, const gr_tls *t
         return gri_fail(self, GR_EINVAL, "gr_tls_connect: the host \"%.100s\" is neither a name nor an address", host);
     if (record->is_listener || record->is_datagram || record->layer)
         return gri_fail(self, GR_EINVAL, "TLS needs a connected stream that has none yet");
+    if (gri_scheduler_now->simulation) /* the same seed would not give the same run */
+        return gri_fail(self, GR_EUNSUPPORTED, "TLS is not simulated: it has random numbers of its own");
     if (gri_active_is_on(record)) return gri_fail(self, GR_EINUSE, "the socket is active");
     if (gri_active_has_pending(record)) /* later reads would take it for the peer's, protected */
         return gri_fail(self, GR_EINVAL, "TLS needs a stream without data that has come in clear: gr_read it first");

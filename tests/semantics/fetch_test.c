@@ -114,7 +114,6 @@ static const char *authority(const site *s)
 
 TEST(fetch, asks_and_reads_the_answer)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     site s = site_open(self, NULL);
     char url[128], head[300];
@@ -175,7 +174,6 @@ static const struct {
 
 TEST(fetch, answers_in_every_form)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     site s = site_open(self, NULL);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -226,7 +224,6 @@ static const struct {
 /* What comes behind the body cannot pass for a field of the head (RFC 9110, 6.5.1). */
 TEST(fetch, trailers_are_no_fields)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     site s = site_open(self, NULL);
     answer(&s, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nOne: 1\r\n\r\n2\r\nok\r\n0\r\nTwo: 2\r\n\r\n", false);
@@ -241,7 +238,6 @@ TEST(fetch, trailers_are_no_fields)
 
 TEST(fetch, answers_that_are_none)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     site s = site_open(self, NULL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -260,7 +256,6 @@ TEST(fetch, answers_that_are_none)
 
 TEST(fetch, a_head_of_any_size_is_no_answer)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     site s = site_open(self, NULL);
     static char long_line[40000], many[40000];
@@ -292,7 +287,6 @@ static void fetch_and_tell(gr_self *self, gr_value args)
 
 TEST(fetch, connections_are_kept_for_whoever_asks_next)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     site s = site_open(self, NULL); /* accepts one connection: what follows goes over it */
     for (int i = 0; i < 10; i++) {
@@ -349,7 +343,6 @@ TEST(fetch, a_machine_that_has_gone_is_noticed)
 /* The server closes a connection that was kept: seen when it is taken, or when the request finds nobody. */
 TEST(fetch, a_kept_connection_that_has_ended_is_no_error)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     site s = site_open(self, NULL);
     for (int i = 0; i < 20; i++) {
@@ -366,7 +359,6 @@ TEST(fetch, a_kept_connection_that_has_ended_is_no_error)
 /* A child has the parent's descriptors, and its epoll: what it forgets must not be the parent's. */
 TEST(fetch, a_forked_child_forgets_nothing)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     site s = site_open(self, NULL); /* accepts one connection: what follows goes over it */
     for (int i = 0; i < 3; i++) {
@@ -389,7 +381,6 @@ TEST(fetch, a_forked_child_forgets_nothing)
 
 TEST(fetch, the_deadline_ends_it)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     gr_socket listener;
     gr_response *r = NULL;
@@ -480,8 +471,6 @@ TEST(fetch, requests_that_cannot_be)
     gr_response *r = NULL;
     CHECK_EQ(gr_fetch(self, &r, NULL, SOON), GR_EINVAL);
     CHECK_EQ(gr_fetch(self, NULL, &(gr_fetch_request){.url = "http://host/"}, SOON), GR_EINVAL);
-    if (harness_simulated())
-        CHECK_EQ(gr_fetch(self, &r, &(gr_fetch_request){.url = "http://127.0.0.1:1/"}, SOON), GR_EUNSUPPORTED);
     gr_response_free(self, &r);
     gr_response_free(self, NULL);
     END(self);

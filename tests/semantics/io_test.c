@@ -83,7 +83,6 @@ static void many_talk(gr_self *self, const char *address, int count)
 
 TEST(io, echo_over_tcp)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     char text[GR_SOCKET_TEXT_BYTES];
     gr_address server = start_echo(self, "127.0.0.1:0", text);
@@ -146,7 +145,6 @@ TEST(io, echo_beside_a_busy_pair)
 
 TEST(io, ipv6_and_any_address)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     gr_socket any;
     char text[GR_SOCKET_TEXT_BYTES], address[40];
@@ -169,7 +167,6 @@ TEST(io, ipv6_and_any_address)
 
 TEST(io, deadlines)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     char text[GR_SOCKET_TEXT_BYTES], byte;
     size_t n;
@@ -223,7 +220,6 @@ static gr_address spawn_reader(gr_self *self, gr_entry entry, gr_socket socket, 
 
 TEST(io, kills_end_every_wait)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     char text[GR_SOCKET_TEXT_BYTES], byte;
     gr_socket listening = listener(self, text), one, other;
@@ -264,7 +260,6 @@ static void hold(gr_self *self, gr_value args)
 
 TEST(io, sockets_have_one_owner_and_end_with_it)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     char text[GR_SOCKET_TEXT_BYTES];
     size_t n;
@@ -286,7 +281,6 @@ TEST(io, sockets_have_one_owner_and_end_with_it)
 
 TEST(io, a_socket_in_a_call_is_not_adopted)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     char text[GR_SOCKET_TEXT_BYTES];
     gr_socket listening = listener(self, text), one, other;
@@ -305,7 +299,6 @@ TEST(io, a_socket_in_a_call_is_not_adopted)
 
 TEST(io, big_writes_arrive_whole)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     char text[GR_SOCKET_TEXT_BYTES];
     gr_socket listening = listener(self, text), other;
@@ -318,7 +311,6 @@ TEST(io, big_writes_arrive_whole)
 /* The end may be reported together with the last data: reading on must not wait for another report. */
 TEST(io, the_end_right_behind_the_data)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     char text[GR_SOCKET_TEXT_BYTES], buffer[64];
     gr_socket listening = listener(self, text), one, other;
@@ -365,7 +357,6 @@ TEST(io, polling_reads_see_what_is_there)
 
 TEST(io, writing_to_who_has_gone)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     char text[GR_SOCKET_TEXT_BYTES];
     gr_socket listening = listener(self, text), one, other;
@@ -380,7 +371,6 @@ TEST(io, writing_to_who_has_gone)
 
 TEST(io, bad_calls)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     char text[GR_SOCKET_TEXT_BYTES];
     gr_socket listening = listener(self, text), unused;
@@ -401,7 +391,6 @@ TEST(io, bad_calls)
 
 TEST(io, accept_needs_a_listener)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     char text[GR_SOCKET_TEXT_BYTES];
     gr_socket listening = listener(self, text), one, unused;
@@ -465,7 +454,6 @@ TEST(io, out_of_descriptors_accept_waits)
 TEST(io, start_stop_start)
 {
     for (int i = 0; i < 3; i++) {
-        if (harness_simulated()) return;
         gr_self *self = BEGIN();
         char text[GR_SOCKET_TEXT_BYTES];
         gr_address server = start_echo(self, "127.0.0.1:0", text);
@@ -509,7 +497,6 @@ TEST(io, a_busy_workers_sockets_are_served_by_others)
 
 TEST(io, nothing_is_left_behind)
 {
-    if (harness_simulated()) return;
     for (int i = 0; i < 2; i++) {
         gr_self *self = BEGIN();
         char text[GR_SOCKET_TEXT_BYTES];
@@ -519,14 +506,4 @@ TEST(io, nothing_is_left_behind)
         END(self);
         CHECK_EQ(gri_sockets_open(), 0);
     }
-}
-
-TEST(io, simulation_has_no_sockets)
-{
-    if (!harness_simulated()) return;
-    gr_self *self = BEGIN();
-    gr_socket unused;
-    CHECK_EQ(gr_listen(self, &unused, "127.0.0.1:0", NULL), GR_EUNSUPPORTED);
-    CHECK_EQ(gr_connect(self, &unused, "127.0.0.1:1", SOON), GR_EUNSUPPORTED);
-    END(self);
 }

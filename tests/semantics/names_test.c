@@ -74,7 +74,7 @@ static bool system_knows(const char *name)
 
 TEST(names, localhost_is_found_by_the_system)
 {
-    if (harness_simulated() || !system_knows("localhost")) return;
+    if (!system_knows("localhost")) return;
     gr_self *self = BEGIN();
     gr_socket listener;
     char name[40];
@@ -86,7 +86,6 @@ TEST(names, localhost_is_found_by_the_system)
 
 TEST(names, the_addresses_are_tried_in_order)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     gr_socket listener, unused;
     char name[40], address[40];
@@ -110,7 +109,6 @@ TEST(names, the_addresses_are_tried_in_order)
 
 TEST(names, that_are_not_there)
 {
-    if (harness_simulated()) return;
     gr_self *self = BEGIN();
     gr_socket unused;
     char texts[2][GR_SOCKET_TEXT_BYTES];

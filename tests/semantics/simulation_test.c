@@ -102,17 +102,3 @@ TEST(simulation, there_is_no_hash_without_it)
     CHECK_EQ(gr_trace_hash(), 0);
     END(self);
 }
-
-TEST(simulation, remote_addresses_lead_nowhere)
-{
-    gr_self *self = BEGIN_SIMULATED("1");
-    gr_address a, b;
-    CHECK_OK(gr_remote_address("http://a.example/x", &a, NULL));
-    CHECK_EQ(gr_cast(self, a, "n"), GR_EUNSUPPORTED);
-    CHECK_EQ(gr_kill(a), GR_EUNSUPPORTED);
-    CHECK_EQ(gr_call(self, NULL, a, "m", GR_FOREVER, "n"), GR_EUNSUPPORTED);
-    CHECK_EQ(gr_wait(self, a, NULL, GR_FOREVER), GR_EUNSUPPORTED);
-    CHECK_EQ(gr_remote_kill(self, a, GR_FOREVER), GR_EUNSUPPORTED);
-    CHECK_EQ(gr_remote_lookup(self, "http://a.example/x", &b, GR_FOREVER), GR_EUNSUPPORTED);
-    END(self);
-}
