@@ -107,10 +107,14 @@ static void check_door(const gr_environ *env)
 static void check_choices(const gr_environ *env)
 {
     char tag[64];
-    (void)gri_gzip_wanted(env);
+    if (gri_gzip_wanted(env) && !gr_environ_header(env, "accept-encoding")) abort();
+    if (gri_identity_refused(env) && !gr_environ_header(env, "accept-encoding")) abort();
     for (size_t i = 0; i < env->header_count; i++) {
         (void)gri_list_has(env->headers[i].value, "gzip");
         if (gri_tag_weaken(env->headers[i].value, tag, sizeof tag) && strncmp(tag, "W/", 2) != 0) abort();
+        const gr_header given = {"If-None-Match", env->headers[i].value};
+        gr_environ again = {.headers = &given, .header_count = 1};
+        if (gri_tag_given(&again, "\"c\"") && !strstr(given.value, "\"c\"")) abort();
     }
 }
 
