@@ -18,7 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WAIT_ROUND_S 30 /* a question of a long poll; guess: below what proxies cut (60) */
+#define WAIT_ROUND_S \
+    30 /* a question of a long poll; guess: below what proxies cut (60); who cuts sooner gets shorter ones */
 #define WAIT_GRACE_S 15 /* later than that, the other side has gone silent */
 
 /* ---- requests ---- */
@@ -274,10 +275,11 @@ int gri_remote_ask_wait(gr_self *self, const char *url, gr_deadline deadline, en
                         gr_message **ret_value)
 {
     char suffix[48];
+    int64_t most = WAIT_ROUND_S;
     for (unsigned round = 0;; round++) {
         const gri_instant now = gri_clock_now();
         const int64_t left = deadline.ns == GRI_INSTANT_NEVER ? INT64_MAX : deadline.ns > now ? deadline.ns - now : 0;
-        const int64_t seconds = left >= WAIT_ROUND_S * GRI_NS_PER_S ? WAIT_ROUND_S : left / GRI_NS_PER_S + 1;
+        const int64_t seconds = left >= most * GRI_NS_PER_S ? most : left / GRI_NS_PER_S + 1;
         const gr_deadline patience = {gri_instant_add(now, (seconds + WAIT_GRACE_S) * GRI_NS_PER_S)};
         const bool last = deadline.ns <= patience.ns;
         gr_response *response = NULL;
@@ -288,6 +290,7 @@ int gri_remote_ask_wait(gr_self *self, const char *url, gr_deadline deadline, en
             return gri_fail(self, GR_ECLOSED, "the other side has not said anything for %d s", WAIT_GRACE_S);
         if (code != 0) return code;
         const int status = gr_response_status(response);
+        const bool cut = (status == 504 || status == 408) && most > 1; /* by a proxy in between: it has not ended yet */
         if (status == 200)
             code = read_end(self, url, response, ret_outcome, ret_value);
         else if (status == 404 && !is_greenroom(response))
@@ -296,10 +299,12 @@ int gri_remote_ask_wait(gr_self *self, const char *url, gr_deadline deadline, en
             code = gri_fail(self, GR_EDEAD,
                             round == 0 ? "it is dead and was not retained"
                                        : "it has ended between two questions, and was not retained");
+        else if (cut)
+            most /= 2; /* 30, 15, 7, 3, 1: then it is that proxy's own trouble */
         else if (status != 204)
             code = gri_remote_refused(self, response);
         gr_response_free(self, &response);
-        if (status != 204) return code;
+        if (status != 204 && !cut) return code;
         if (gri_clock_now() >= deadline.ns) return gri_fail(self, GR_ETIMEOUT, "it has not ended before the deadline");
     }
 }

@@ -245,6 +245,30 @@ TEST(remote, a_wait_asks_again_and_a_kill_is_told)
     END(self);
 }
 
+/* A proxy that gives up before the other side says that nothing has happened yet is asked for less; not for ever. */
+TEST(remote, a_wait_through_an_impatient_proxy_goes_on)
+{
+    if (harness_simulated()) return;
+    gr_self *self = BEGIN();
+    http_script s = http_script_start(self);
+    gr_address a = at(&s, "/a");
+    gr_message *result = NULL;
+    http_script_answer(&s, "504 Gateway Timeout\r\nContent-Type: text/html\r\n", "<html>");
+    http_script_answer(&s, "408 Request Timeout\r\nContent-Type: text/html\r\n", "<html>");
+    http_script_answer_raw(&s, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    http_script_answer(&s, "200 OK\r\n", "{\"exit\":7}");
+    CHECK_OK(gr_wait(self, a, &result, GR_FOREVER));
+    CHECK_EQ(gr_int(gr_body(result), 0), 7);
+    FREE(result);
+    expect_asked(&s, "GET /a/-/wait?timeout=30", "");
+    expect_asked(&s, "GET /a/-/wait?timeout=15", "");
+    for (int i = 0; i < 2; i++) expect_asked(&s, "GET /a/-/wait?timeout=7", "");
+    for (int i = 0; i < 5; i++) http_script_answer(&s, "504 Gateway Timeout\r\nContent-Type: text/html\r\n", "<html>");
+    CHECK_EQ(gr_wait(self, a, &result, GR_FOREVER), GR_ETIMEOUT);
+    for (int i = 0; i < 5; i++) expect_asked(&s, "GET /a/-/wait", "");
+    END(self);
+}
+
 static void returns_one(gr_self *self, gr_value args)
 {
     (void)args;
