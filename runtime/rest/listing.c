@@ -49,15 +49,28 @@ static int compare(const gri_listing *l, const gr_actor_info *a, const gr_actor_
     if (l->sort == GRI_BY_NAME && !a->name[0] != !b->name[0]) return !a->name[0] - !b->name[0]; /* always last */
     if (l->sort == GRI_BY_BEHAVIOUR && !a->behaviour[0] != !b->behaviour[0]) return !a->behaviour[0] - !b->behaviour[0];
     int order = by_key(l, a, b);
-    if (order == 0) order = by_number((uint32_t)a->address.id, (uint32_t)b->address.id);
-    return l->descending ? -order : order;
+    if (order != 0) return l->descending ? -order : order;
+    /* Those that are the same in what they are sorted by stand in the order they are visited in, either way: most are idle, and
+     * each of them would push another one out of the heap. */
+    order = by_number((uint32_t)a->address.id, (uint32_t)b->address.id);
+    return l->descending && l->sort == GRI_BY_ADDRESS ? -order : order;
 }
 
-static void swap(gr_actor_info *a, gr_actor_info *b)
+const gr_actor_info *gri_listing_at(const gri_listing *l, size_t at)
 {
-    gr_actor_info kept = *a;
-    *a = *b;
-    *b = kept;
+    return &l->infos[l->heap[at]];
+}
+
+static int compare_at(const gri_listing *l, size_t a, size_t b)
+{
+    return compare(l, gri_listing_at(l, a), gri_listing_at(l, b));
+}
+
+static void swap(gri_listing *l, size_t a, size_t b)
+{
+    uint32_t kept = l->heap[a];
+    l->heap[a] = l->heap[b];
+    l->heap[b] = kept;
 }
 
 static void sink(gri_listing *l, size_t at, size_t count)
@@ -65,21 +78,27 @@ static void sink(gri_listing *l, size_t at, size_t count)
     for (;;) {
         size_t child = 2 * at + 1;
         if (child >= count) return;
-        if (child + 1 < count && compare(l, &l->heap[child + 1], &l->heap[child]) > 0) child++;
-        if (compare(l, &l->heap[child], &l->heap[at]) <= 0) return;
-        swap(&l->heap[child], &l->heap[at]);
+        if (child + 1 < count && compare_at(l, child + 1, child) > 0) child++;
+        if (compare_at(l, child, at) <= 0) return;
+        swap(l, child, at);
         at = child;
     }
 }
 
+/* More room in both, or none. */
 static int grow(gri_listing *l)
 {
     size_t most = l->offset + l->limit, capacity = l->capacity ? l->capacity * 2 : HEAP_FIRST;
     if (capacity > most) capacity = most;
-    gr_actor_info *heap = gr_alloc(l->self, capacity * sizeof *heap);
-    if (!heap) return GR_ENOMEM;
-    if (l->kept) memcpy(heap, l->heap, l->kept * sizeof *heap);
-    if (l->heap) gr_free(l->self, l->heap);
+    gr_actor_info *infos = gr_alloc(l->self, capacity * (sizeof *infos + sizeof *l->heap));
+    if (!infos) return GR_ENOMEM;
+    uint32_t *heap = (uint32_t *)(infos + capacity);
+    if (l->kept) {
+        memcpy(infos, l->infos, l->kept * sizeof *infos);
+        memcpy(heap, l->heap, l->kept * sizeof *heap);
+    }
+    gri_listing_fini(l);
+    l->infos = infos;
     l->heap = heap;
     l->capacity = capacity;
     return 0;
@@ -90,11 +109,11 @@ static int keep(gri_listing *l, const gr_actor_info *info)
     if (l->kept < l->offset + l->limit) {
         if (l->kept == l->capacity && grow(l) != 0) return GR_ENOMEM;
         size_t at = l->kept++;
-        l->heap[at] = *info;
-        for (; at && compare(l, &l->heap[at], &l->heap[(at - 1) / 2]) > 0; at = (at - 1) / 2)
-            swap(&l->heap[at], &l->heap[(at - 1) / 2]);
-    } else if (l->kept && compare(l, info, &l->heap[0]) < 0) {
-        l->heap[0] = *info;
+        l->heap[at] = (uint32_t)at;
+        l->infos[at] = *info;
+        for (; at && compare_at(l, at, (at - 1) / 2) > 0; at = (at - 1) / 2) swap(l, at, (at - 1) / 2);
+    } else if (l->kept && compare(l, info, gri_listing_at(l, 0)) < 0) {
+        l->infos[l->heap[0]] = *info;
         sink(l, 0, l->kept);
     }
     return 0;
@@ -127,7 +146,7 @@ int gri_listing_collect(gri_listing *l)
 {
     int code = gr_each(visit, l);
     for (size_t count = l->kept; count > 1; count--) {
-        swap(&l->heap[0], &l->heap[count - 1]);
+        swap(l, 0, count - 1);
         sink(l, 0, count - 1);
     }
     return code;
@@ -135,7 +154,8 @@ int gri_listing_collect(gri_listing *l)
 
 void gri_listing_fini(gri_listing *l)
 {
-    if (l->heap) gr_free(l->self, l->heap);
+    if (l->infos) gr_free(l->self, l->infos);
+    l->infos = NULL;
     l->heap = NULL;
 }
 
@@ -277,7 +297,7 @@ static int answer_json(const gri_request *r, const gri_listing *l)
     gr_message *message = NULL;
     char after[AFTER_BYTES] = "";
     bool more = l->kept > l->offset && l->following > l->kept;
-    if (more) print_after(l, &l->heap[l->kept - 1], after);
+    if (more) print_after(l, gri_listing_at(l, l->kept - 1), after);
     gr_build(&b);
     gr_put_object(&b);
     gr_put_key(&b, "total"), gr_put_int(&b, (int64_t)l->total);
@@ -285,7 +305,7 @@ static int answer_json(const gri_request *r, const gri_listing *l)
     gr_put_key(&b, "limit"), gr_put_int(&b, (int64_t)l->limit);
     put_text(&b, "next", after);
     gr_put_key(&b, "actors"), gr_put_array(&b);
-    for (size_t i = l->offset; i < l->kept; i++) put_actor(&b, &l->heap[i]);
+    for (size_t i = l->offset; i < l->kept; i++) put_actor(&b, gri_listing_at(l, i));
     gr_put_end(&b), gr_put_end(&b);
     int code = gr_build_message(&b, &message);
     if (code != 0) return gri_answer_code(r->respond, code, "the list");

@@ -25,16 +25,18 @@ typedef struct gri_listing {
     bool descending, resumed; /* resumed: there is a mark */
     size_t offset, limit;
     char search[GRI_LIST_SEARCH_BYTES], state[16], behaviour[80], kind[16]; /* empty: all */
-    gr_actor_info mark;  /* after: the last one of the page before, as far as the order sees it */
-    gr_actor_info *heap; /* the worst of the kept ones on top; in order after gri_listing_collect */
+    gr_actor_info mark;   /* after: the last one of the page before, as far as the order sees it */
+    gr_actor_info *infos; /* what is kept, in any order */
+    uint32_t *heap; /* of indices of infos: the worst on top; in order after gri_listing_collect. In the same block */
     size_t kept, capacity;
     uint64_t total, following; /* wanted ones; those of them behind the mark */
 } gri_listing;
 
 /* Reads the query; what is wrong with it, or NULL. */
 const char *gri_listing_read(gri_listing *listing, const char *query);
-/* Entries [offset, kept) are the page. Lets others run on the way. Errors: GR_ENOMEM, GR_EKILLED. */
+/* Entries [offset, kept) of gri_listing_at are the page. Lets others run on the way. Errors: GR_ENOMEM, GR_EKILLED. */
 int gri_listing_collect(gri_listing *listing);
+const gr_actor_info *gri_listing_at(const gri_listing *listing, size_t at);
 void gri_listing_fini(gri_listing *listing);
 /* "server", "thread" or "attached" */
 const char *gri_actor_kind(const gr_actor_info *info);

@@ -52,8 +52,9 @@ TEST(listing, pages_by_offset)
     CHECK_EQ(whole.total, ACTORS + 1); /* and this thread */
     CHECK_EQ(whole.kept, 10000);
     CHECK_EQ(few.kept, 4003);
-    for (size_t i = 1; i < whole.kept; i++) CHECK(in_order(GRI_BY_NAME, &whole.heap[i - 1], &whole.heap[i]));
-    for (size_t i = 4000; i < 4003; i++) CHECK_STR(few.heap[i].name, whole.heap[i].name);
+    for (size_t i = 1; i < whole.kept; i++)
+        CHECK(in_order(GRI_BY_NAME, gri_listing_at(&whole, i - 1), gri_listing_at(&whole, i)));
+    for (size_t i = 4000; i < 4003; i++) CHECK_STR(gri_listing_at(&few, i)->name, gri_listing_at(&whole, i)->name);
     gri_listing_fini(&whole), gri_listing_fini(&few);
     static const char *const sorts[] = {"address", "name", "behaviour", "state", "messages", "mailbox", "memory"};
     for (size_t i = 0; i < GRI_LIST_SORT_COUNT; i++) {
@@ -64,9 +65,9 @@ TEST(listing, pages_by_offset)
         gri_listing down = list(self, query);
         CHECK(up.kept == 500 && down.kept == 500 && up.sort == i && down.sort == i);
         for (size_t at = 1; at < 500; at++) {
-            CHECK(in_order(up.sort, &up.heap[at - 1], &up.heap[at]));
-            bool unnamed = i == GRI_BY_NAME && !down.heap[at].name[0]; /* always last */
-            CHECK(unnamed || in_order(up.sort, &down.heap[at], &down.heap[at - 1]));
+            CHECK(in_order(up.sort, gri_listing_at(&up, at - 1), gri_listing_at(&up, at)));
+            bool unnamed = i == GRI_BY_NAME && !gri_listing_at(&down, at)->name[0]; /* always last */
+            CHECK(unnamed || in_order(up.sort, gri_listing_at(&down, at), gri_listing_at(&down, at - 1)));
         }
         gri_listing_fini(&up), gri_listing_fini(&down);
     }
@@ -143,7 +144,7 @@ TEST(listing, filters)
     char text[GR_ADDRESS_TEXT_BYTES], query[64];
     snprintf(query, sizeof query, "search=%s", gr_address_print(gr_self_address(self), text));
     gri_listing l = list(self, query);
-    CHECK(l.total == 1 && gr_address_equal(l.heap[0].address, gr_self_address(self)));
+    CHECK(l.total == 1 && gr_address_equal(gri_listing_at(&l, 0)->address, gr_self_address(self)));
     gri_listing_fini(&l);
     gr_detach(&self);
     (void)gr_stop(gr_after_ms(10));
