@@ -192,7 +192,7 @@ static int read_answer(gr_self *self, gr_socket socket)
     char text[4096];
     for (size_t used = 0;;) {
         size_t got;
-        BENCH_OK(gr_read(self, socket, text + used, sizeof text - 1 - used, &got, gr_after_s(30)));
+        BENCH_OK(gr_read(self, socket, text + used, sizeof text - 1 - used, &got, gr_after_s(120)));
         if (got == 0) bench_fail("http: the server has closed the connection");
         used += got;
         text[used] = '\0';
@@ -214,9 +214,9 @@ static void visitor(gr_self *self, gr_value args)
                  "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
                  v->request->method, v->request->path, v->address, strlen(v->request->body), v->request->body);
     gr_socket socket;
-    BENCH_OK(gr_connect(self, &socket, v->address, gr_after_s(30)));
+    BENCH_OK(gr_connect(self, &socket, v->address, gr_after_s(120)));
     for (uint64_t i = 0; i < v->count; i++) {
-        BENCH_OK(gr_write(self, socket, request, (size_t)bytes, gr_after_s(30)));
+        BENCH_OK(gr_write(self, socket, request, (size_t)bytes, gr_after_s(120)));
         int status = read_answer(self, socket);
         if (status != v->request->status) bench_fail("http: status %d, expected %d", status, v->request->status);
     }
@@ -280,7 +280,7 @@ int main(int argc, char **argv)
     if (gr_rest_start(b.self, &rest, &server, &detail) != 0) bench_fail("gr_rest_start: %s", detail.text);
     run(&b, &requests[which], actor, gr_rest_address(server), seconds > 0, visits / 10 + 1);
     load l = run(&b, &requests[which], actor, gr_rest_address(server), seconds, visits);
-    BENCH_OK(gr_rest_stop(b.self, &server, gr_after_s(10)));
+    BENCH_OK(gr_rest_stop(b.self, &server, gr_after_s(60)));
     BENCH_OK(gr_kill(actor));
     while (gr_alive(actor)) BENCH_OK(gr_sleep(b.self, gr_after_ms(1)));
     if (l.no_wrk) return bench_end_with(&b, "\"skipped\":\"there is no wrk\"");

@@ -20,7 +20,8 @@ static int allocate_workers(gri_scheduler *scheduler)
     scheduler->workers = aligned_alloc(GRI_CACHE_LINE, bytes);
     if (!scheduler->workers) return GR_ENOMEM;
     memset(scheduler->workers, 0, bytes);
-    gri_atomic_init(&scheduler->worker_count, count); /* from here on release() sees to them: zeroed ones need nothing */
+    /* From here on release() sees to them: zeroed ones need nothing. */
+    gri_atomic_init(&scheduler->worker_count, count);
     for (unsigned i = 0; i < count; i++) {
         gri_worker *worker = &scheduler->workers[i];
         int code = gri_worker_init(worker, scheduler, i);
