@@ -154,7 +154,11 @@ static void publish_earliest_locked(gri_wheel *wheel)
 
 bool gri_wheel_arm(gri_wheel *wheel, gri_wheel_entry *entry, gri_instant when)
 {
-    gri_wheel_cancel(entry);
+    /* Another wheel may be firing it at this moment; from here on nobody would wait for that. This one does it under the lock. */
+    if (entry->last != wheel)
+        gri_wheel_quiesce(entry);
+    else
+        gri_wheel_cancel(entry);
     entry->last = wheel;
     gri_spinlock_lock(&wheel->lock);
     gri_instant at = tick_instant(insert_locked(wheel, entry, when));

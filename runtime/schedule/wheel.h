@@ -7,7 +7,8 @@
  * changed only under that wheel's lock. `fire` runs under the lock, after the entry has left the wheel: it must be short and
  * must not arm or cancel entries of any wheel. (It could not put its own entry back either: the owner may be arming it on
  * another wheel at that moment.) Cancelling takes the lock, so when gri_wheel_cancel returns true, fire will not run; when
- * it returns false, fire has run or is about to return: gri_wheel_quiesce waits for that.
+ * it returns false, fire has run or is about to return: gri_wheel_quiesce waits for that, and so does gri_wheel_arm when an entry goes
+ * to another wheel, so that only the wheel it was in last can be firing it.
  *
  * Resolution is one tick (GRI_WHEEL_TICK_NS); an entry never fires early. The next 1,024 ticks, 134 ms, have a slot each, so that most
  * entries are touched twice in all, not again when they come down a level; five levels of 64 slots above reach four years, further

@@ -2,8 +2,12 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 #include "schedule/wheel.h"
 
+#include "base/atomic.h"
 #include "base/rng.h"
 #include "support/test.h"
+
+#include <pthread.h>
+#include <sched.h>
 
 #define TICK GRI_WHEEL_TICK_NS
 #define COUNT 2000
@@ -195,4 +199,45 @@ TEST(wheel, arm_says_whether_it_is_the_earliest)
     CHECK(gri_wheel_arm(&wheel, &items[0].entry, 50 * TICK));
     CHECK(!gri_wheel_arm(&wheel, &items[1].entry, 60 * TICK));
     CHECK(gri_wheel_arm(&wheel, &items[2].entry, 40 * TICK));
+}
+
+/* ---- an owner that moves to another wheel while the first one fires its entry ---- */
+
+static gri_wheel first_wheel, second_wheel;
+static gri_wheel_entry moving;
+static gri_atomic_bool is_firing, is_gone,
+    was_gone; /* mo:wheel_test.say release -> wheel_test.hear acquire: nothing else */
+
+/* Long enough for who does not wait for it to be gone. */
+static void fire_slowly(gri_wheel_entry *entry, gri_instant now)
+{
+    (void)entry, (void)now;
+    gri_store_release(&is_firing, true); /* mo:wheel_test.say release -> wheel_test.hear acquire */
+    for (int i = 0; i < 2000 && !gri_load_relaxed(&is_gone); i++) sched_yield(); /* relaxed: a flag */
+    gri_store_relaxed(&was_gone, gri_load_relaxed(&is_gone));                    /* relaxed, both: flags */
+}
+
+static void *move_and_go(void *arg)
+{
+    (void)arg;
+    while (!gri_load_acquire(&is_firing)) sched_yield(); /* mo:wheel_test.hear acquire <- wheel_test.say release */
+    gri_wheel_arm(&second_wheel, &moving, 100 * TICK);
+    gri_wheel_quiesce(&moving);
+    gri_store_relaxed(&is_gone, true); /* relaxed: a flag. Its memory might go now */
+    return NULL;
+}
+
+TEST(wheel, who_moves_on_waits_for_the_fire_that_is_under_way)
+{
+    static const gri_wheel_kind slow = {.fire = fire_slowly};
+    pthread_t owner;
+    gri_wheel_init(&first_wheel, 0);
+    gri_wheel_init(&second_wheel, 0);
+    gri_wheel_entry_init(&moving, &slow);
+    gri_wheel_arm(&first_wheel, &moving, 2 * TICK);
+    CHECK_EQ(pthread_create(&owner, NULL, move_and_go, NULL), 0);
+    CHECK_EQ(gri_wheel_fire(&first_wheel, 10 * TICK, 10), 1);
+    CHECK_EQ(pthread_join(owner, NULL), 0);
+    CHECK(!gri_load_relaxed(&was_gone)); /* relaxed: joined */
+    CHECK_EQ(gri_wheel_fire(&second_wheel, 200 * TICK, 10), 0);
 }
