@@ -6,8 +6,10 @@
 #include <string.h>
 
 const scene scenes[] = {
-    {"streams", scene_streams}, {"bounds", scene_bounds},           {"calls", scene_calls},       {"ends", scene_ends},
-    {"waits", scene_waits},     {"supervisors", scene_supervisors}, {"cleanups", scene_cleanups},
+    {"streams", scene_streams},   {"bounds", scene_bounds}, {"calls", scene_calls},
+    {"ends", scene_ends},         {"waits", scene_waits},   {"supervisors", scene_supervisors},
+    {"cleanups", scene_cleanups}, {"wires", scene_wires},   {"datagrams", scene_datagrams},
+    {"web", scene_web},
 };
 const unsigned scene_count = sizeof scenes / sizeof *scenes;
 

@@ -50,5 +50,8 @@ int scene_ends(gr_self *self, void *arg);
 int scene_supervisors(gr_self *self, void *arg);
 int scene_waits(gr_self *self, void *arg);
 int scene_cleanups(gr_self *self, void *arg);
+int scene_wires(gr_self *self, void *arg);
+int scene_datagrams(gr_self *self, void *arg);
+int scene_web(gr_self *self, void *arg);
 
 #endif
