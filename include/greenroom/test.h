@@ -57,7 +57,7 @@ typedef struct gr_test_options {
     const char *faults;        /* a plan; NULL: none */
     const gr_options *runtime; /* but for simulate and faults; NULL: as gr_start's */
     unsigned jobs;             /* processes at a time; 0: as many as there are CPUs to use */
-    unsigned seconds;          /* how long a run may take, not in virtual time; 0: 20 */
+    unsigned seconds;          /* how long a run may take, not in virtual time; 0: 60 */
     bool shown; /* what runs write on standard output and standard error goes through; else only that of the last */
     /* Where the kit's own lines go, without newline; NULL: to standard error. */
     void (*print)(void *arg, const char *line);

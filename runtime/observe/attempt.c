@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SECONDS_DEFAULT 20
+#define SECONDS_DEFAULT 60
 #define STATUS_FAILED 1
 
 static gri_attempt_note *note_here; /* of the run that this process is; NULL: it is none */

@@ -31,8 +31,8 @@ int main(int argc, char **argv)
         for (unsigned k = 0; k < (again ? 1 : KINDS); k++) {
             gr_test_result result = {.runs = 0};
             if (!is_asked(argc, argv, 2, kinds[k])) continue;
-            int code = gr_test_every(&(gr_test_options){.name = scenes[i].name, .seeds = seeds}, kinds[k],
-                                     scenes[i].body, NULL, &result);
+            int code = gr_test_every(&(gr_test_options){.name = scenes[i].name, .seeds = seeds, .seconds = 200},
+                                     kinds[k], scenes[i].body, NULL, &result);
             if (code < 0) fprintf(stderr, "gr_test_every: %s\n", gr_error_name(code));
             if (code != 0) return 1;
             points[k] += result.runs;

@@ -36,8 +36,9 @@ int main(int argc, char **argv)
         for (unsigned p = 0; p < sizeof plans / sizeof *plans; p++) {
             gr_test_result result = {.runs = 0};
             const char *plan = argc > 3 ? argv[3] : plans[p];
-            int code = gr_test_simulate(&(gr_test_options){.name = scenes[i].name, .seeds = seeds, .faults = plan},
-                                        scenes[i].body, NULL, &result);
+            int code = gr_test_simulate(
+                &(gr_test_options){.name = scenes[i].name, .seeds = seeds, .faults = plan, .seconds = 200},
+                scenes[i].body, NULL, &result);
             if (code < 0) fprintf(stderr, "gr_test_simulate: %s\n", gr_error_name(code));
             if (code != 0) return 1;
             runs += result.runs;
