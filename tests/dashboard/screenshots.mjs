@@ -50,7 +50,8 @@ async function analysts() {
 async function others() {
     for (let i = 0; working; i++) {
         const letters = Math.round(6 * (1 + Math.sin(i / 6)));
-        for (let j = 0; j < letters; j++) ask("POST", "/mail/outbox/-/call/sleep", {ms: 25});
+        ask("POST", "/mail/outbox/-/call/sleep", {ms: 400}); /* and what comes meanwhile waits */
+        for (let j = 0; j < letters; j++) await ask("POST", "/mail/outbox", {letter: j});
         for (let j = 0; j < letters / 2; j++) await ask("POST", "/support/room/-/call/say", {from: j % 2 ? "ann" : "bob", text: WORDS});
         for (let j = 0; j < 3; j++) await ask("POST", `/tree/${["store", "worker", "log"][j]}`, {handle: i});
         if (i % 25 === 10) await ask("POST", "/tree/worker", {crash: true});
