@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PASSING_MOST 64 /* refusals told of in a row; more than that is no echo of earlier datagrams: guess */
+
 static bool set(int fd, int level, int option, int value)
 {
     return gri_net_now()->set(fd, level, option, &value, sizeof value) == 0;
@@ -128,14 +130,14 @@ int gr_udp_send(gr_self *self, gr_socket socket, const void *data, size_t bytes,
     if (!data && bytes > 0) code = gri_fail(self, GR_EINVAL, "gr_udp_send needs data");
     if (code == 0 && to) code = parse_peer(self, to, &endpoint);
     if (code == 0 && to) match_family(record->fd, &endpoint);
-    while (code == 0) {
+    for (unsigned passing = 0; code == 0;) {
         gri_socket_expect(&record->writable);
         const gri_net *net = gri_net_now();
         ssize_t n = to ? net->send_to(record->fd, data, bytes, &endpoint.address.header, endpoint.bytes)
                        : net->send(record->fd, data, bytes);
         int error = n < 0 ? gr_errno() : 0;
         if (n >= 0) break;
-        if (error == EINTR || error == ECONNREFUSED)
+        if ((error == EINTR || error == ECONNREFUSED) && ++passing < PASSING_MOST)
             continue; /* the latter tells of an earlier one, and is taken by telling */
         code = error == EAGAIN ? gri_socket_wait(self, record, &record->writable, deadline)
                                : fail(self, "gr_udp_send", error);
@@ -148,12 +150,12 @@ ssize_t gri_datagram_receive(gri_socket_record *record, void *buffer, size_t byt
 {
     memset(ret_from, 0, sizeof *ret_from);
     ret_from->bytes = sizeof ret_from->address;
-    for (;;) {
+    for (unsigned passing = 0;; passing++) {
         gri_socket_expect(&record->readable);
         ssize_t n = gri_net_now()->receive_from(record->fd, buffer, bytes, &ret_from->address.header, &ret_from->bytes);
         if (n >= 0) return n;
         *ret_error = gr_errno();
-        if (*ret_error != EINTR && *ret_error != ECONNREFUSED) return -1;
+        if ((*ret_error != EINTR && *ret_error != ECONNREFUSED) || passing == PASSING_MOST) return -1;
     }
 }
 

@@ -20,6 +20,7 @@
 #define UNIX_MODE_DEFAULT 0600u
 #define LOOKUP_NS (5 * GRI_NS_PER_S)        /* guess: what resolvers wait for the first server */
 #define PAUSE_NS_FIRST (10 * GRI_NS_PER_MS) /* out of descriptors: guess, as long as a request or two */
+#define PASSING_MOST 64 /* connections that ended before they were accepted, in a row: guess, then it pauses */
 #define PAUSE_NS_MOST (1 * GRI_NS_PER_S)
 
 /* ---- listening ---- */
@@ -204,7 +205,7 @@ static int accept_one(gr_self *self, gri_socket_record *listener, int *ret_fd, g
 {
     int64_t pause_ns = 0;
     int code = 0;
-    while (code == 0) {
+    for (unsigned passing = 0; code == 0;) {
         gri_socket_expect(&listener->readable);
         int fd = gri_net_now()->accept(listener->fd);
         int error = fd < 0 ? gr_errno() : 0;
@@ -212,8 +213,10 @@ static int accept_one(gr_self *self, gri_socket_record *listener, int *ret_fd, g
             *ret_fd = fd;
             return 0;
         }
-        if (is_passing(error)) continue;
-        if (error == EAGAIN)
+        /* One that came and went. A filter that refuses them all must not keep the worker, nor outlast a kill. */
+        if (is_passing(error))
+            code = ++passing % PASSING_MOST ? 0 : gri_socket_pause(self, PAUSE_NS_FIRST, deadline);
+        else if (error == EAGAIN)
             code = gri_socket_wait(self, listener, &listener->readable, deadline);
         else if (is_exhaustion(error))
             code = wait_for_room(self, error, &pause_ns, deadline);

@@ -735,6 +735,7 @@ void gri_heap_count(const gri_heap *heap, gri_heap_counts *ret_counts)
         .chains_sent = gri_load_relaxed(&heap->chains),
         .blocks_returned = gri_load_relaxed(&heap->returned),
         .chunks = gri_load_relaxed(&heap->chunks),
+        .heaps = 1,
     };
 }
 
@@ -754,6 +755,7 @@ void gri_heap_count_all(gri_heap_counts *ret_counts, gri_chunk_counts *ret_chunk
         sum.chains_sent += one.chains_sent;
         sum.blocks_returned += one.blocks_returned;
         sum.chunks += one.chunks;
+        sum.heaps += one.heaps;
     }
     pthread_mutex_unlock(&heaps.lock);
     *ret_counts = sum;

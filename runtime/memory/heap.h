@@ -128,6 +128,7 @@ typedef struct gri_heap_counts {
     uint64_t chains_sent;      /* compare-and-swaps that took */
     uint64_t blocks_returned;  /* came home from other threads */
     uint64_t chunks;           /* held now */
+    uint64_t heaps;            /* kept for whoever comes next, too; 1 of one */
 } gri_heap_counts;
 void gri_heap_count(const gri_heap *heap, gri_heap_counts *ret_counts);
 /* All heaps together, the shared one included. blocks_allocated - blocks_freed = live blocks, exact when nothing runs. */

@@ -477,6 +477,8 @@ static bool provide(gri_worker *worker)
 
 int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index)
 {
+    worker->heap = gri_heap_new(node_of(scheduler, index));
+    if (!worker->heap) return GR_ENOMEM; /* and nothing else has begun that gri_worker_fini would have to end */
     worker->index = (uint16_t)index;
     worker->scheduler = scheduler;
     worker->simulated = scheduler->config.simulate;
@@ -494,8 +496,6 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
     gri_atomic_init(&worker->tick_ms, gri_load_relaxed(&scheduler->tick_ms)); /* relaxed: coarse time */
     gri_atomic_init(&worker->current, NULL);
     gri_atomic_init(&worker->phase, GRI_WORKER_SEARCHING);
-    worker->heap = gri_heap_new(node_of(scheduler, index));
-    if (!worker->heap) return GR_ENOMEM;
     if (worker->simulated || provide(worker)) return 0;
     gri_worker_fini(worker);
     return GR_ENOMEM;

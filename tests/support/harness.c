@@ -8,6 +8,11 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
+int64_t harness_patience_ms = 60000;
+
+#ifdef GR_TEST_PLAIN
+#define fail gr_test_fail
+#else
 __attribute__((noreturn, format(printf, 3, 4))) static void fail(const char *file, int line, const char *format, ...)
 {
     va_list args;
@@ -18,6 +23,7 @@ __attribute__((noreturn, format(printf, 3, 4))) static void fail(const char *fil
     va_end(args);
     abort();
 }
+#endif
 
 bool harness_simulated(void)
 {

@@ -12,7 +12,7 @@
  *     }
  *
  * Actors tell what they see by casting it to the test's thread. What has to happen is waited for until SOON, a minute away,
- * so that a test that fails takes long and one that passes does not. The same bodies run under GREENROOM_SIMULATE; what
+ * so that a test that fails takes long and one that passes does not (less where failures are injected: inject/). The same bodies run under GREENROOM_SIMULATE; what
  * needs threads of its own begins with `if (harness_simulated()) return;`.
  *
  * With GR_TEST_HASHES in the environment, END prints the test and its gr_trace_hash on standard output. */
@@ -23,7 +23,8 @@
 
 #include <greenroom.h>
 
-#define SOON gr_after_s(60)
+#define SOON gr_after_ms(harness_patience_ms)
+extern int64_t harness_patience_ms; /* 60,000 */
 
 /* Starts the runtime with default options, or with these, and attaches this thread. */
 #define BEGIN() harness_begin(NULL)
