@@ -57,6 +57,7 @@ typedef struct gr_test_options {
     const char *faults;        /* a plan; NULL: none */
     const gr_options *runtime; /* but for simulate and faults; NULL: as gr_start's */
     unsigned jobs;             /* processes at a time; 0: as many as there are CPUs to use */
+    unsigned step;             /* gr_test_every: takes each step-th chance only; 0: 1 */
     unsigned seconds;          /* how long a run may take, not in virtual time; 0: 60 */
     bool shown; /* what runs write on standard output and standard error goes through; else only that of the last */
     /* Where the kit's own lines go, without newline; NULL: to standard error. */
@@ -83,7 +84,8 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_test_simulate(const gr_test_options *options,
                                                  gr_test_result *ret_result);
 
 /* Runs the body once for every chance of this kind ("kill", say): with the first one taken, with the second one, to the last one that
- * the seed has. options.faults is not used. The same for each of options.seeds. Returns and errors as above. */
+ * the seed has; or with each options.step-th. options.faults is not used. The same for each of options.seeds. Returns and errors as
+ * above. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_test_every(const gr_test_options *options, const char *kind, gr_test_body *body,
                                               void *arg, gr_test_result *ret_result);
 

@@ -69,7 +69,8 @@ static int next_of(tour *t, gri_attempt *attempt)
         snprintf(attempt->plan, sizeof attempt->plan, "%s", t->faults);
         return 1;
     }
-    while (t->at == t->last) {
+    const uint64_t step = t->setting.options->step ? t->setting.options->step : 1;
+    while (t->last - t->at < step) {
         if (t->seed == end) return 0;
         int code = count_chances(t, attempt, &t->last);
         if (code != 0 || t->failed) return code;
@@ -77,7 +78,8 @@ static int next_of(tour *t, gri_attempt *attempt)
         t->seed++;
     }
     attempt->seed = t->seed - 1;
-    snprintf(attempt->plan, sizeof attempt->plan, "%s@%llu", gri_fault_name(t->kind), (unsigned long long)++t->at);
+    snprintf(attempt->plan, sizeof attempt->plan, "%s@%llu", gri_fault_name(t->kind),
+             (unsigned long long)(t->at += step));
     return 1;
 }
 

@@ -3,7 +3,8 @@
 /* Every scene, once for every single thing that can go wrong in it: killed at every point where a kill can take effect, with gr_kill
  * and with gr_kill_now; every allocation, every call of a socket failed; every datagram and piece of a stream dropped; every run of an
  * actor held up. For each of some seeds. The laws of scenes.h hold each time.
- *     every_simulate [SEEDS [KIND [SCENE]]]        SEEDS 1 if not said, KIND kill, kill_now, allocate, ... or all
+ *     every_simulate                               one seed, and each eighth point of it
+ *     every_simulate SEEDS [KIND [SCENE]]          KIND is kill, kill_now, allocate, ... or all
  *     GREENROOM_SIMULATE=SEED GREENROOM_FAULTS=kill@N every_simulate 1 all SCENE       one of them again */
 #include "simulate/scenes.h"
 
@@ -23,6 +24,7 @@ static bool is_asked(int argc, char **argv, int number, const char *name)
 int main(int argc, char **argv)
 {
     const uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+    const unsigned step = argc > 1 ? 1 : 8;
     const bool again = getenv("GREENROOM_SIMULATE") != NULL;
     uint64_t points[KINDS] = {0}, all = 0;
     int64_t virtual_ns = 0;
@@ -31,8 +33,9 @@ int main(int argc, char **argv)
         for (unsigned k = 0; k < (again ? 1 : KINDS); k++) {
             gr_test_result result = {.runs = 0};
             if (!is_asked(argc, argv, 2, kinds[k])) continue;
-            int code = gr_test_every(&(gr_test_options){.name = scenes[i].name, .seeds = seeds, .seconds = 200},
-                                     kinds[k], scenes[i].body, NULL, &result);
+            int code =
+                gr_test_every(&(gr_test_options){.name = scenes[i].name, .seeds = seeds, .step = step, .seconds = 200},
+                              kinds[k], scenes[i].body, NULL, &result);
             if (code < 0) fprintf(stderr, "gr_test_every: %s\n", gr_error_name(code));
             if (code != 0) return 1;
             points[k] += result.runs;
