@@ -90,6 +90,47 @@ nginx_install() {
     export PATH
 }
 
+unpack() {
+    for package in "$@"; do dpkg-deb -x "$package" "$folder" || return 1; done
+}
+
+# sysroot_make YES: the arm64 libraries, into build/sysroot-aarch64: downloaded by apt with a state of its own and unpacked, so that
+# the host gets no foreign architecture, no upgrade and no foreign library. The first run downloads 40 MB; needs no root.
+sysroot_make() {
+    folder=$top/build/sysroot-aarch64
+    wanted="libc6-dev libstdc++-12-dev $(awk '$1 !~ /^#/ && $2 == "sysroot" { print $1 }' "$top/tools/packages" | tr '\n' ' ')"
+    if [ "$(cat "$folder/unpacked" 2>/dev/null)" = "$wanted" ]; then return; fi
+    if [ "$1" = 0 ]; then
+        echo "missing: $folder, the arm64 libraries: $wanted; without --no-install this makes it" >&2
+        exit 2
+    fi
+    echo "unpacking for arm64: $wanted" >&2
+    rm -rf "$folder"
+    mkdir -p "$folder/apt/lists/partial" "$folder/apt/archives/partial"
+    : >"$folder/apt/status"
+    cat >"$folder/apt/conf" <<END
+APT::Architecture "arm64";
+APT::Architectures { "arm64"; };
+APT::Sandbox::User "";
+Dir::State "$folder/apt";
+Dir::State::status "$folder/apt/status";
+Dir::Cache "$folder/apt";
+END
+    # shellcheck disable=SC2086  # a list
+    if ! { export APT_CONFIG="$folder/apt/conf" && apt-get -q update && \
+        apt-get -q -y --no-install-recommends --download-only install $wanted && unpack "$folder"/apt/archives/*.deb; } \
+        >"$folder/log" 2>&1 </dev/null; then
+        cat "$folder/log" >&2
+        echo "unpacking the arm64 libraries failed" >&2
+        exit 1
+    fi
+    unset APT_CONFIG
+    rm -rf "$folder/apt"
+    # Links that begin at the root mean this root.
+    find "$folder" -type l -lname '/*' | while read -r link; do ln -snf "$folder$(readlink "$link")" "$link"; done
+    echo "$wanted" >"$folder/unpacked"
+}
+
 # playwright_install YES: playwright-core as tests/dashboard/package-lock.json pins it, into build/playwright.
 playwright_install() {
     folder=$top/build/playwright

@@ -254,6 +254,8 @@ static void *run_deep(void *arg)
 /* Sanitizers put red zones into frames and runtimes below them. */
 #if GRI_ASAN || GRI_TSAN
 enum { small_stack = 262144 };
+#elif defined(__aarch64__)
+enum { small_stack = 131072 }; /* the least that glibc gives a thread there */
 #else
 enum { small_stack = 16384 };
 #endif
