@@ -97,7 +97,7 @@ static void say_message(gr_self *self)
 /* ---- the frames ---- */
 
 /* Innermost first, beginning where it happened: the handler's own frames are left out. */
-static size_t walk(uintptr_t pc, uintptr_t sp, uintptr_t *ret_pcs)
+static size_t walk(uintptr_t pc, uintptr_t return_at, uintptr_t *ret_pcs)
 {
     void *all[FRAMES_MAX];
     size_t count = 0;
@@ -106,7 +106,7 @@ static size_t walk(uintptr_t pc, uintptr_t sp, uintptr_t *ret_pcs)
     if (first == frames) { /* nothing is known about that place: a call of no function, perhaps. Who called it? */
         uintptr_t caller;
         ret_pcs[count++] = pc;
-        if (gri_peek(&caller, (void *)sp, sizeof caller)) ret_pcs[count++] = caller - 1;
+        if (gri_peek(&caller, (void *)return_at, sizeof caller)) ret_pcs[count++] = caller - 1;
         return count;
     }
     ret_pcs[count++] = pc;
@@ -161,7 +161,7 @@ static void say_addresses(const uintptr_t *pcs, size_t count)
 static uintptr_t frames[FRAMES_MAX];
 static size_t frame_count;
 
-void gri_crash_report(int signal, const siginfo_t *info, uintptr_t pc, uintptr_t sp)
+void gri_crash_report(int signal, const siginfo_t *info, uintptr_t pc, uintptr_t return_at)
 {
     gr_self *self = gri_runtime_forked() ? NULL : gri_self_here();
     uint32_t nobody = 0;
@@ -174,7 +174,7 @@ void gri_crash_report(int signal, const siginfo_t *info, uintptr_t pc, uintptr_t
         switch (stage) {
         case 0: say_who(signal, info, self); break;
         case 1: say_message(self); break;
-        case 2: frame_count = walk(pc, sp, frames); break;
+        case 2: frame_count = walk(pc, return_at, frames); break;
         default:
             say("  backtrace:\n");
             if (frame_count > 0 && !say_names_elsewhere(frames, frame_count)) say_addresses(frames, frame_count);

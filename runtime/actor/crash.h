@@ -22,8 +22,9 @@
 #include <signal.h>
 #include <stdint.h>
 
-/* From the handler, before the signal is passed on. context: the ucontext_t; pc: where it happened. */
-void gri_crash_report(int signal, const siginfo_t *info, uintptr_t pc, uintptr_t sp);
+/* From the handler, before the signal is passed on. pc: where it happened; return_at: where the return address stands of a
+ * function that has just been called, should pc be in no function at all. */
+void gri_crash_report(int signal, const siginfo_t *info, uintptr_t pc, uintptr_t return_at);
 
 /* A fault that the report itself has made on this thread: does not return then. First thing in the handler. */
 void gri_crash_go_on(void);

@@ -107,12 +107,13 @@ static uintptr_t program_counter(const ucontext_t *context)
 #endif
 }
 
-static uintptr_t stack_pointer(const ucontext_t *context)
+/* Where the return address stands of a function that has just been called and has done nothing yet. */
+static uintptr_t return_at(const ucontext_t *context)
 {
 #if defined(__x86_64__)
     return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
 #elif defined(__aarch64__)
-    return (uintptr_t)context->uc_mcontext.sp;
+    return (uintptr_t)&context->uc_mcontext.regs[30];
 #else
     (void)context;
     return 0;
@@ -211,7 +212,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     gri_stack_zone zone = info->si_code > 0 ? gri_stack_find(info->si_addr, &stack) : GRI_ZONE_NONE;
     gr_self *self = zone == GRI_ZONE_YELLOW || zone == GRI_ZONE_RED ? actor_on(stack) : NULL;
     if (!self) {
-        gri_crash_report(signal, info, pc, stack_pointer(context));
+        gri_crash_report(signal, info, pc, return_at(context));
         pass_on(signal, info, context);
         errno = saved;
         return;
@@ -227,7 +228,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 #endif
     } else {
         say("greenroom: a stack overflow inside a library: memory may be inconsistent, ending the process\n");
-        gri_crash_report(signal, info, pc, stack_pointer(context));
+        gri_crash_report(signal, info, pc, return_at(context));
         pass_on(signal, info, context);
     }
     errno = saved;
@@ -238,7 +239,7 @@ static void on_crash(int signal, siginfo_t *info, void *context)
 {
     int saved = errno;
     gri_crash_go_on();
-    gri_crash_report(signal, info, program_counter(context), stack_pointer(context));
+    gri_crash_report(signal, info, program_counter(context), return_at(context));
     pass_on(signal, info, context);
     errno = saved;
 }
