@@ -232,10 +232,20 @@ static bool has_no_coding(const gr_environ *env)
     return reads && gri_identity_refused(env) && !gri_gzip_wanted(env);
 }
 
+static int refuse(gr_responder *respond)
+{
+    static const char text[] = "{\"type\":\"about:blank\",\"title\":\"Not Acceptable\",\"status\":406,"
+                               "\"detail\":\"answers are sent as they are or as gzip\"}\n";
+    static const gr_header headers[] = {
+        {"Content-Type", "application/problem+json"}, {"Cache-Control", "no-store"}, {"Vary", "Accept-Encoding"}};
+    int code = gr_response_start(respond, 406, headers, 3, sizeof text - 1);
+    return code != 0 ? code : gr_response_write(respond, text, sizeof text - 1);
+}
+
 static int run(void *state, const gr_environ *env, gr_responder *respond)
 {
     const gzip *g = state;
-    if (has_no_coding(env)) return gr_response_problem(respond, 406, "answers are sent as they are or as gzip");
+    if (has_no_coding(env)) return refuse(respond);
     packing p = {.respond = {start, write_body, gone}, .next = respond, .gzip = g, .env = env};
     int code = gri_layer_run(&g->layer, env, &p.respond);
     if (code >= 0) code = p.stream ? finish(&p) : 0;

@@ -343,6 +343,7 @@ TEST(gzip, who_takes_nothing_else_gets_nothing_else)
     free(text);
     CHECK_OK(request(self, application, "GET", "/whole", "identity;q=0"));
     CHECK_EQ(got.status, 406);
+    CHECK_STR(fake_answer_header(&got, "Vary"), "Accept-Encoding");
     CHECK_OK(request(self, application, "HEAD", "/whole", "*;q=0"));
     CHECK_EQ(got.status, 406);
     CHECK_OK(request(self, application, "POST", "/small", "identity;q=0")); /* it is done: it gets its answer */
