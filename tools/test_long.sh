@@ -24,11 +24,11 @@ test_long() {
     seconds=$((minutes * 60))
     step "explore weaken" env JOBS="$jobs" tests/explore/weaken
     for flavour in release tsan; do
-        step "simulate kill $flavour" in_flavour $flavour kill_simulate $((4 * minutes))
+        step "simulate every $flavour" in_flavour $flavour every_simulate $((4 * minutes))
         step "simulate seeds $flavour" in_flavour $flavour seeds_simulate $((100 * minutes))
     done
     step "simulate twice" tests/simulate/twice build/release/tests/semantics_all $(seq 2 $((2 * minutes)))
-    if [ -x tests/inject/run ]; then step "inject all" tests/inject/run --all; fi
+    if [ -x tests/inject/run ]; then step "inject all" tests/inject/run --all build/release; fi
     step "stress conservation" tests/stress/run --release $((2 * minutes)) --tsan 1 --tsan-messages 5000000
     step "stress conservation 16" tests/stress/run --release "$minutes" --tsan 0 --workers 16
     step "stress storm" in_flavour release storm_stress --rounds 100
