@@ -64,7 +64,7 @@ static const char *const verdict_names[DRIVE_VERDICTS] = {
 
 static bool is_finding(enum drive_verdict verdict)
 {
-    return verdict >= DRIVE_LEAKED || (options.strict && verdict != DRIVE_PASSED);
+    return verdict > DRIVE_LEAKED || (options.strict && verdict != DRIVE_PASSED);
 }
 
 /* One child. */
@@ -189,7 +189,7 @@ static void collect(void)
     totals.verdicts[verdict]++;
     if (!gri_load_relaxed(&s->shared->plan.failed)) totals.missed++;
     if (is_finding(verdict)) totals.findings++;
-    if (is_finding(verdict) || options.verbose) report(s, verdict, status);
+    if (is_finding(verdict) || verdict == DRIVE_LEAKED || options.verbose) report(s, verdict, status);
 }
 
 static slot *slot_free(void)

@@ -7,7 +7,7 @@
 #include "inject/injected.h"
 #include "support/test.h"
 
-/* From good to bad; from DRIVE_LEAKED on a finding. */
+/* From good to bad; beyond DRIVE_LEAKED always a finding, of strict bodies everything but DRIVE_PASSED is. */
 enum drive_verdict {
     DRIVE_PASSED,
     DRIVE_BODY_FAILED, /* a check of the body failed; the runtime could be stopped */

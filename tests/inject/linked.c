@@ -372,15 +372,11 @@ static int by_number(long number, long operation, const void *site)
     }
 }
 
-long inject_syscall(long number, ...);
-long inject_syscall(long number, ...)
+/* Not declared with "...": whatever the registers hold beyond what was given is handed on, and the kernel ignores it. */
+long inject_syscall(long number, long a, long b, long c, long d, long e, long f);
+long inject_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    va_list args;
-    va_start(args, number);
-    long a[6];
-    for (int i = 0; i < 6; i++) a[i] = va_arg(args, long); /* more than were given: whatever the registers hold */
-    va_end(args);
-    const int error = by_number(number, a[1], __builtin_return_address(0));
+    const int error = by_number(number, b, __builtin_return_address(0));
     FAIL(-1);
-    return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    return syscall(number, a, b, c, d, e, f);
 }
