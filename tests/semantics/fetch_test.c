@@ -174,7 +174,7 @@ static const struct {
 
 TEST(fetch, answers_in_every_form)
 {
-    if (harness_simulated()) return; /* there the last one's EXTRA may come later, and the connection is kept till then */
+    if (harness_simulated()) return; /* there EXTRA may come later than the rest */
     gr_self *self = BEGIN();
     site s = site_open(self, NULL);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
