@@ -53,15 +53,20 @@ static const char *name_of(int signal)
     }
 }
 
+/* self: NULL: a worker between two actors. */
 static void say_who(int signal, const siginfo_t *info, gr_self *self)
 {
+    gri_worker *worker = gri_worker_here();
+    say("greenroom: %s", name_of(signal));
+    if (signal != SIGABRT && info->si_code > 0) say(" at address %p", info->si_addr);
+    if (!self) {
+        say(" on worker %u, which runs no actor\n", worker->index);
+        return;
+    }
     char address[GR_ADDRESS_TEXT_BYTES], name[GR_NAME_BYTES_MAX + 1] = "";
     const gr_behaviour *behaviour = NULL;
     gri_registry_try_about(gri_actor_address(self), name, &behaviour);
     if (!behaviour && self->more) behaviour = self->more->behaviour;
-    gri_worker *worker = gri_worker_here();
-    say("greenroom: %s", name_of(signal));
-    if (signal != SIGABRT && info->si_code > 0) say(" at address %p", info->si_addr);
     say(" in actor %s", gr_address_print(gri_actor_address(self), address));
     if (name[0]) say(" \"%s\"", name);
     if (behaviour) say(" (%s)", behaviour->name);
@@ -165,7 +170,7 @@ void gri_crash_report(int signal, const siginfo_t *info, uintptr_t pc, uintptr_t
 {
     gr_self *self = gri_runtime_forked() ? NULL : gri_self_here();
     uint32_t nobody = 0;
-    if (!self) return;
+    if (!self && (gri_runtime_forked() || !gri_worker_here())) return;
     /* relaxed: who comes first reports; nothing is handed over */
     if (!gri_cas_strong_relaxed(&reporting, &nobody, gri_thread_id_self())) return;
     for (volatile int stage = 0; stage < 4; stage++) {
@@ -173,7 +178,9 @@ void gri_crash_report(int signal, const siginfo_t *info, uintptr_t pc, uintptr_t
         in_stage = 1;
         switch (stage) {
         case 0: say_who(signal, info, self); break;
-        case 1: say_message(self); break;
+        case 1:
+            if (self) say_message(self);
+            break;
         case 2: frame_count = walk(pc, return_at, frames); break;
         default:
             say("  backtrace:\n");

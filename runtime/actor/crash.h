@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* The last words of a process that dies in an actor: SIGSEGV and SIGBUS that are no contained overflow, SIGFPE, SIGILL, SIGABRT.
+/* The last words of a process that dies in an actor, or in a worker between two: SIGSEGV and SIGBUS that are no contained overflow, SIGFPE, SIGILL, SIGABRT.
  *
  *     greenroom: SIGSEGV at address 0x8 in actor ADDRESS "name" (counter) on worker 0
  *       last message: call "add" {"n":1} from ADDRESS
@@ -9,7 +9,7 @@
  *         …
  *
  * on stderr, once a process; then the previous handler has it, or the signal ends the process as it would have without us.
- * A thread that runs no actor dies without our words.
+ * A thread that is neither an actor nor a worker dies without our words.
  *
  * Said in stages, each of which may fault in its turn, for memory may be in any state: what needs no memory at all first; the names
  * of functions are looked up by a forked child, which may hang on a lock that this thread held, and is given a few seconds. Where

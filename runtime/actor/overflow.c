@@ -180,7 +180,8 @@ static void pass_on(int signal, siginfo_t *info, void *context)
         previous->sa_handler(signal);
     } else {
         struct sigaction fallback = {.sa_handler = SIG_DFL};
-        sigaction(signal, &fallback, NULL); /* the instruction runs again, and faults again */
+        sigaction(signal, &fallback, NULL);          /* the instruction runs again, and faults again; */
+        if (info->si_code <= 0) (void)raise(signal); /* one that was sent comes again, when the handler is left */
     }
 }
 

@@ -5,9 +5,12 @@
 
 #include "base/compiler.h"
 
+#include <dirent.h>
 #include <greenroom/server.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,6 +119,35 @@ static void in_no_actor(const char *how)
     die(how);
 }
 
+/* The id of the thread of this name; 0: there is none, or it has not named itself yet. */
+static int thread_named(const char *name)
+{
+    int found = 0;
+    DIR *threads = opendir("/proc/self/task");
+    CHECK(threads != NULL);
+    for (struct dirent *entry; !found && (entry = readdir(threads));) {
+        char path[300], line[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (file && fgets(line, sizeof line, file) && strcmp(strtok(line, "\n"), name) == 0)
+            found = atoi(entry->d_name);
+        if (file) fclose(file);
+    }
+    closedir(threads);
+    return found;
+}
+
+/* The signal to a worker that has nothing to do: nobody but the attached thread has been spawned. */
+static void in_a_worker(const char *how)
+{
+    int id;
+    (void)how;
+    (void)BEGIN();
+    while ((id = thread_named("gr-worker-000")) == 0) sched_yield();
+    (void)syscall(SYS_tgkill, getpid(), id, SIGABRT);
+    (void)sleep(60); /* not for long: the process ends */
+}
+
 static void expect_death(int status, int number)
 {
     if (INSTRUMENTED)
@@ -169,7 +201,15 @@ TEST(crash, of_a_green_thread_is_told_with_what_it_has_received)
     CHECK(!strstr(text, "doomed"));
 }
 
-TEST(crash, outside_actors_is_not_ours_to_tell)
+TEST(crash, of_a_worker_between_two_actors_is_told)
+{
+    int status;
+    const char *text = last_words(in_a_worker, "", &status);
+    expect_death(status, SIGABRT);
+    CHECK(strstr(text, "greenroom: SIGABRT on worker 0, which runs no actor\n  backtrace:\n"));
+}
+
+TEST(crash, outside_workers_and_actors_is_not_ours_to_tell)
 {
     int status;
     const char *text = last_words(in_no_actor, "abort", &status);
