@@ -210,7 +210,8 @@ GR_IN_ACTOR GR_MUST_CHECK int gr_protect(gr_self *self, void (*fn)(gr_self *self
 
 /* Waits for the end of an actor: 0 and its result in *ret_result (may be NULL); GR_EEXCEPTION and its report; GR_EKILLED when
  * it was killed, or the waiter was (gr_killed tells). Errors: GR_EDEAD (dead and not retained), GR_ETIMEOUT, GR_EDEADLK
- * (itself, or one that waits for this actor: see gr_call). */
+ * (itself, or one that waits for this actor: see gr_call). How it ended is always right; a result or report that there was no memory
+ * to keep is null. */
 GR_SUSPENDS GR_MUST_CHECK int gr_wait(gr_self *self, gr_address address, gr_message **ret_result, gr_deadline deadline);
 /* Drops the exit record of a retained actor. 0, GR_EDEAD when there is none. */
 GR_ANY_THREAD int gr_forget(gr_address address);

@@ -594,6 +594,44 @@ test("everything works by keyboard alone", limit, () => withPage(server, {}, asy
     await untilText(page, "#end h2", "It was killed");
 }));
 
+test("Escape is a no, also after a yes", limit, () => withPage(server, {}, async (page) => {
+    const killed = [];
+    page.on("request", (request) => request.method() === "DELETE" && killed.push(new URL(request.url()).pathname));
+    await server.api("PUT", "/yes", {behaviour: "echo"});
+    await server.api("PUT", "/no", {behaviour: "echo"});
+    await page.goto(server.page("/yes"));
+    await untilText(page, "h1", "yes");
+    await page.click("#actor button:text-is('Kill')");
+    await page.click("#dialog button:text-is('Kill')");
+    await untilText(page, "#end h2", "It was killed");
+    await page.evaluate(() => (history.pushState(null, "", "/no"), dispatchEvent(new PopStateEvent("popstate"))));
+    await untilText(page, "h1", "no");
+    for (const answer of ["Escape", "Escape"]) { /* once the second one is over, what the first one led to has begun */
+        await page.click("#actor button:text-is('Kill')");
+        await page.waitForSelector("#dialog[open]");
+        await page.keyboard.press(answer);
+        await page.waitForSelector("#dialog", {state: "hidden"});
+    }
+    await server.api("GET", "/no/-/info");
+    assert.deepEqual(killed, ["/yes"]);
+}));
+
+test("what is opened again before the browser has told of its end is a question of its own", limit, () => withPage(server, {}, async (page) => {
+    await page.goto(server.page("/"));
+    await live(page);
+    await page.evaluate(() => {
+        const button = document.querySelector(".tools button.primary");
+        button.click();
+        document.getElementById("dialog").close(); /* the event of which is still to come */
+        button.click();
+    });
+    await page.waitForSelector("#dialog option[value=counter]", {state: "attached"});
+    await page.selectOption("#dialog select", "counter");
+    await page.fill("#dialog input[type=text]", "again");
+    await page.click("#dialog button.primary");
+    await untilText(page, "h1", "again");
+}));
+
 /* What checkers of accessibility look for, as far as this page can have it. */
 async function accessibility(page) {
     return page.evaluate(() => {

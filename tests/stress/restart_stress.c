@@ -8,8 +8,8 @@
  * supervisor, calls the server, and stops. Without arguments 300 cycles; the goal is --cycles 100000.
  *
  * Laws: after `warm` cycles nothing grows any more until the last one: no descriptor, thread, map entry or block of message
- * memory; resident memory (not under sanitizers) by at most 256 KiB: pieces of
- * 64 KiB that a worker once needed are kept, and on a busy machine one is needed late. */
+ * memory; resident memory (not under sanitizers) by at most four chunks of 64 KiB: a heap that is in use keeps the chunk of each
+ * size that it allocates from, and on a busy machine a worker needs one of a size late. */
 #include "stress/census.h"
 
 #include <stdlib.h>

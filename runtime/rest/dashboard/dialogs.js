@@ -8,18 +8,30 @@ import {isToken, setToken, token} from "./token.js";
 
 const dialog = document.getElementById("dialog");
 
+/* One for each time it was opened and has not told of its end: the event comes later, perhaps when the next one is open. The
+ * dialog's own returnValue would be that of the one before, where Escape ends it. */
+const opened = [];
+dialog.addEventListener("close", () => {
+    const {resolve, result} = opened.shift();
+    resolve(result);
+});
+
+function end(result) {
+    opened[opened.length - 1].result = result;
+    dialog.close();
+}
+
+/* What the dialog ends with; "" where nobody wants it. */
 function show(title, form) {
     replace(dialog, h("h2", {id: "dialog-title"}, title), form);
     if (dialog.open) dialog.close();
     dialog.showModal();
-    return new Promise((resolve) => {
-        dialog.addEventListener("close", () => resolve(dialog.returnValue), {once: true});
-    });
+    return new Promise((resolve) => opened.push({resolve, result: ""}));
 }
 
 function buttons(action, {danger = false} = {}) {
     return h("div", {class: "buttons"},
-        h("button", {type: "button", onclick: () => dialog.close("")}, "Cancel"),
+        h("button", {type: "button", onclick: () => end("")}, "Cancel"),
         h("button", {type: "submit", class: danger ? "danger" : "primary"}, action));
 }
 
@@ -33,7 +45,7 @@ function form(onSubmit, ...children) {
             status.hidden = true;
             try {
                 const result = await onSubmit();
-                if (result !== undefined) dialog.close(result);
+                if (result !== undefined) end(result);
             } catch (error) {
                 status.hidden = false;
                 status.textContent = visible(error.message);
