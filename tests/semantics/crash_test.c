@@ -145,7 +145,7 @@ static void in_a_worker(const char *how)
     (void)BEGIN();
     while ((id = thread_named("gr-worker-000")) == 0) sched_yield();
     (void)syscall(SYS_tgkill, getpid(), id, SIGABRT);
-    (void)sleep(60); /* not for long: the process ends */
+    pause(); /* not for long: the process ends */
 }
 
 static void expect_death(int status, int number)
