@@ -164,7 +164,7 @@ static int does_not_crash(gr_self *self, void *arg)
 static int ends(gr_self *self, void *arg)
 {
     (void)self;
-    for (volatile int i = 0; *(bool *)arg; i = i + 1) continue;
+    for (volatile unsigned i = 0; *(bool *)arg; i = i + 1) continue; /* unsigned: it comes round */
     return 0;
 }
 
