@@ -8,8 +8,8 @@
  * supervisor, calls the server, and stops. Without arguments 300 cycles; the goal is --cycles 100000.
  *
  * Laws: after `warm` cycles nothing grows any more until the last one: no descriptor, thread or block of message memory; and, but
- * for sanitizers, which have their own, no map entry, and resident memory by at most four chunks of 64 KiB: a heap that is in
- * use keeps the chunk of each size that it allocates from, and on a busy machine a worker needs one of a size late. */
+ * for sanitizers, which have their own, no map entry, and resident memory by at most 256 KiB: on a busy machine it grows late by
+ * up to two steps of 64 KiB, whatever the number of cycles; whose they are is not known yet. */
 #include "stress/census.h"
 
 #include <stdlib.h>
