@@ -297,11 +297,12 @@ gri_task *gri_worker_next(gri_worker *worker)
                 stop_searching(worker);
                 return NULL;
             }
-            if (worker->spare) {
+            /* A spare one was put in for somebody who does not get to what is there: it never goes without a look. */
+            task = worker->spare ? look_everywhere(worker, true) : sleep_until_woken(worker);
+            if (worker->spare && !task) {
                 gri_store_relaxed(&worker->retire, true); /* relaxed: read by itself; the monitor clears it */
                 continue;
             }
-            task = sleep_until_woken(worker);
         }
         if (task) {
             stop_searching(worker);
