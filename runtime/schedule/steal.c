@@ -240,6 +240,15 @@ static void become_busy(gri_worker *worker)
     gri_parker_notify(&worker->scheduler->monitor_parker);
 }
 
+/* Somebody who sleeps, if any does, looks after timers and descriptors. Whoever went to sleep while this worker was at the poller
+ * relied on it; it had announced its sleep before it found the lock taken, so that the fence in the wake shows it here. */
+static void leave_the_poller(gri_scheduler *scheduler)
+{
+    if (gri_load_relaxed(&scheduler->poll_deadline) != GRI_INSTANT_PAST) return; /* relaxed: who just leaves it polls on */
+    int sleeper = gri_idle_wake_any(&scheduler->idle);
+    if (sleeper >= 0) gri_worker_unpark(&scheduler->workers[sleeper]);
+}
+
 /* A worker that was sent away, and a spare that has nothing to do, wait outside the idle protocol until the monitor wants
  * them again. What they hold goes to the common queue first; only tasks pinned to it bring a worker back for a moment. */
 static void be_absent(gri_worker *worker)
@@ -255,6 +264,7 @@ static void be_absent(gri_worker *worker)
     gri_store_release(&worker->phase, GRI_WORKER_ABSENT);
     /* mo:worker.absent seq_cst <-> idle.wake_worker seq_cst: who pins a task to it sees that it is absent, or it sees the task */
     gri_fence_seq_cst();
+    leave_the_poller(scheduler);
     /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
     while (!gri_load_acquire(&scheduler->stopping) && gri_inject_is_empty(&worker->pinned) &&
            gri_load_relaxed(&worker->retire)) /* relaxed: a request */

@@ -5,6 +5,7 @@
 
 #include "base/atomic.h"
 #include "os/clock.h"
+#include "os/thread.h"
 #include "support/test.h"
 
 #define TASKS 1000
@@ -190,6 +191,30 @@ TEST(scheduler, who_has_to_leave_takes_nothing_more)
     jobs[0] = (job){.task = {.run = look_after_the_house}};
     gri_task_ready(&jobs[0].task);
     (void)gri_parker_wait(&all_done, GRI_INSTANT_NEVER);
+    stop();
+}
+
+static bool sleeps_in_poller(unsigned worker)
+{
+    return gri_load_relaxed(&gri_scheduler_now->workers[worker].in_poller); /* relaxed: a picture */
+}
+
+#define WAIT_UNTIL(condition) \
+    for (gri_instant end = gri_instant_add(gri_clock_monotonic(), 60 * GRI_NS_PER_S); !(condition);) { \
+        CHECK(gri_clock_monotonic() < end); \
+        gri_thread_yield(); \
+    }
+
+/* Or else timers and descriptors are nobody's. */
+TEST(scheduler, who_leaves_the_poller_is_replaced)
+{
+    start(2, NULL);
+    WAIT_UNTIL(gri_idle_asleep_count(&gri_scheduler_now->idle) == 2 && (sleeps_in_poller(0) || sleeps_in_poller(1)));
+    const unsigned leaver = sleeps_in_poller(0) ? 0 : 1;
+    gri_store_relaxed(&gri_scheduler_now->workers[leaver].retire, true); /* relaxed: a request */
+    gri_worker_unpark(&gri_scheduler_now->workers[leaver]);
+    WAIT_UNTIL(away(leaver));
+    WAIT_UNTIL(sleeps_in_poller(1 - leaver));
     stop();
 }
 
