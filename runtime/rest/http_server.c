@@ -115,28 +115,34 @@ static int spawn_connection(listener *l, gr_socket socket, gr_address *ret_addre
     return code != 0 ? code : gr_spawn_behaviour(l->self, ret_address, CONNECTION_BEHAVIOUR, &options, args);
 }
 
-static enum gri_http_admission admit(listener *l, gr_socket socket)
+static void drop(listener *l, gr_socket socket)
+{
+    gri_http_tally_refuse(l->server->tally, GRI_HTTP_DROPPED);
+    (void)gr_close(l->self, socket);
+}
+
+static void admit(listener *l, gr_socket socket)
 {
     char remote[GR_SOCKET_TEXT_BYTES];
     gr_address actor;
     if (gr_socket_peer(l->self, socket, remote) != 0) {
-        (void)gr_close(l->self, socket);
-        return GRI_HTTP_DROPPED;
+        drop(l, socket);
+        return;
     }
     uint64_t peer = peer_of(l, remote);
     enum gri_http_admission verdict = judge(l, peer);
     if (verdict != GRI_HTTP_ACCEPTED) {
+        gri_http_tally_refuse(l->server->tally, verdict);
         turn_away(l, socket, verdict);
-        return verdict;
+        return;
     }
     int code = spawn_connection(l, socket, &actor);
     if (code != 0) {
         gr_log(GR_LOG_WARN, "http: a connection was dropped: %s", gr_error_text(code));
-        (void)gr_close(l->self, socket);
-        return GRI_HTTP_DROPPED;
+        drop(l, socket);
+        return;
     }
     l->entries[l->count++] = (entry){actor, peer};
-    return GRI_HTTP_ACCEPTED;
 }
 
 static void serve(listener *l, gr_deadline *stop)
@@ -147,8 +153,7 @@ static void serve(listener *l, gr_deadline *stop)
         int code = gr_accept(l->self, l->socket, &socket, GR_FOREVER);
         while (code == 0 && take_message(l, GR_NOW, stop) == 0) {} /* who has ended since makes room */
         if (code == 0) {
-            enum gri_http_admission verdict = admit(l, socket);
-            if (verdict != GRI_HTTP_ACCEPTED) gri_http_tally_refuse(l->server->tally, verdict);
+            admit(l, socket);
         } else if (code == GR_EKILLED || code == GR_ECLOSED) {
             return;
         } else {
