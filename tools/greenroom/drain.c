@@ -9,6 +9,7 @@
 
 #include "greenroom/command.h"
 #include "greenroom/logger.h"
+#include "greenroom/notify.h"
 #include "greenroom/serving.h"
 #include "greenroom/signals.h"
 
@@ -58,7 +59,9 @@ int serving_drain(serving *s)
     bool late = false;
     gate_close(s->gate);
     gr_rest_drain(s->rest); /* event streams would go on for ever */
-    signals_expire(s->options->drain_ms + KILL_MS + OVERTIME_MS);
+    const int64_t ms_max = s->options->drain_ms + KILL_MS + OVERTIME_MS;
+    signals_expire(ms_max);
+    notify_stopping(ms_max);
     if (gr_attach(&s->self) != 0) return EXIT_FAILED;
     while (gate_count(s->gate) > 0 && !passed(deadline)) (void)gr_sleep(s->self, gr_after_ms(TICK_MS));
     if (gate_count(s->gate) > 0) {

@@ -2,15 +2,18 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 #include "greenroom/logger.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { LINE_BYTES = 4096 }; /* longer ones are cut */
 
-static bool as_json; /* written before there are threads */
+static bool as_json, to_journal; /* written before there are threads */
 
 typedef struct line {
     char text[LINE_BYTES];
@@ -93,6 +96,39 @@ static const char *level_name(enum gr_log_level level)
     }
 }
 
+/* systemd's journal reads "<N>" in front of a line as its priority, and has a time of its own. */
+static const char *journal_prefix(enum gr_log_level level)
+{
+    switch (level) {
+    case GR_LOG_ERROR: return "<3>";
+    case GR_LOG_WARN: return "<4>";
+    case GR_LOG_INFO: return "<6>";
+    default: return "<7>";
+    }
+}
+
+/* Whether stderr is the stream to the journal that a service was started with: JOURNAL_STREAM names its device and inode. */
+static bool is_journal(void)
+{
+    struct stat status;
+    char text[48];
+    const char *stream = getenv("JOURNAL_STREAM");
+    if (!stream || fstat(STDERR_FILENO, &status) != 0) return false;
+    snprintf(text, sizeof text, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(stream, text) == 0;
+}
+
+static void put_head(line *l, enum gr_log_level level)
+{
+    if (to_journal) put_text(l, journal_prefix(level));
+    if (to_journal && !as_json) return;
+    if (as_json) put_text(l, "{\"time\":\"");
+    put_time(l);
+    put_text(l, as_json ? "\",\"level\":\"" : " ");
+    put_text(l, level_name(level));
+    if (!as_json) put_text(l, strlen(level_name(level)) == 4 ? "  " : " ");
+}
+
 void logger_write(void *arg, enum gr_log_level level, gr_address subject, const char *text)
 {
     char address[GR_ADDRESS_TEXT_BYTES];
@@ -100,15 +136,12 @@ void logger_write(void *arg, enum gr_log_level level, gr_address subject, const 
     bool about = !gr_address_equal(subject, GR_NO_ADDRESS);
     (void)arg;
     l.bytes = 0;
-    if (as_json) put_text(&l, "{\"time\":\"");
-    put_time(&l);
-    put_text(&l, as_json ? "\",\"level\":\"" : " ");
-    put_text(&l, level_name(level));
+    put_head(&l, level);
     if (as_json && about) {
         put_text(&l, "\",\"actor\":\"");
         put_text(&l, gr_address_print(subject, address));
     }
-    put_text(&l, as_json ? "\",\"message\":\"" : strlen(level_name(level)) == 4 ? "  " : " ");
+    if (as_json) put_text(&l, "\",\"message\":\"");
     put_escaped(&l, text);
     if (!as_json && about) {
         put_text(&l, " [actor ");
@@ -134,5 +167,6 @@ void logger_print(enum gr_log_level level, const char *format, ...)
 void logger_start(bool json)
 {
     as_json = json;
+    to_journal = is_journal();
     gr_log_sink_set(logger_write, NULL, NULL);
 }

@@ -3,7 +3,9 @@
 /* Log lines on stderr, as text or as JSON: one write per line, from any thread.
  *
  *     2026-01-31T12:00:00.000Z info  listening on http://127.0.0.1:7580
- *     {"time":"2026-01-31T12:00:00.000Z","level":"info","message":"…","actor":"its address, if it is about one"} */
+ *     {"time":"2026-01-31T12:00:00.000Z","level":"info","message":"…","actor":"its address, if it is about one"}
+ *
+ * To systemd's journal (JOURNAL_STREAM) with the level as it wants it in front, "<6>listening …", and as text without a time. */
 #ifndef GREENROOM_LOGGER_H
 #define GREENROOM_LOGGER_H
 

@@ -10,6 +10,7 @@
 #include "greenroom/command.h"
 #include "greenroom/command_line.h"
 #include "greenroom/logger.h"
+#include "greenroom/notify.h"
 #include "greenroom/serving.h"
 #include "greenroom/signals.h"
 
@@ -157,7 +158,7 @@ static void last_act(void)
     token_remove(the_one);
 }
 
-/* On SIGHUP. Connections keep what they have; a bad file changes nothing. */
+/* Connections keep what they have; a bad file changes nothing. */
 static void renew_tls(void)
 {
     gr_detail detail = {0};
@@ -166,6 +167,17 @@ static void renew_tls(void)
         logger_print(GR_LOG_INFO, "SIGHUP: the certificate was read again");
     else
         print_tls_error(GR_LOG_ERROR, "SIGHUP: the certificate stays as it was: ", code, &detail);
+}
+
+/* On SIGHUP. Without TLS only a service manager gets here, with a reload that shall not be an end. */
+static void renew(void)
+{
+    notify_reloading();
+    if (the_one->tls)
+        renew_tls();
+    else
+        logger_print(GR_LOG_INFO, "SIGHUP: without TLS nothing is to be read again");
+    notify_reloaded();
 }
 
 static int start(serving *s)
@@ -179,7 +191,7 @@ static int start(serving *s)
     if (code == EXIT_CLEAN) code = probe(s);
     if (code != EXIT_CLEAN) return code;
     the_one = s;
-    int error = signals_start(serving_dump, s->tls ? renew_tls : NULL, last_act);
+    int error = signals_start(serving_dump, s->tls || notify_is_on() ? renew : NULL, last_act);
     if (error == 0) return EXIT_CLEAN;
     logger_print(GR_LOG_ERROR, "no thread for signals: %s", strerror(error));
     return EXIT_FAILED;
@@ -200,10 +212,12 @@ static int serve(const serve_options *o)
     serving s = {.options = o};
     signals_block();
     logger_start(o->json);
+    notify_open();
     int code = start(&s);
     if (code == EXIT_CLEAN) {
         gr_detach(&s.self); /* while it waits for signals, nobody can send to this thread, or kill it */
         banner_print(&s);
+        notify_ready(gr_http_address(s.server));
         int number = signals_wait();
         gr_log(GR_LOG_INFO, "SIG%s: stopping; requests and actors have %g s to finish", sigabbrev_np(number),
                (double)o->drain_ms / 1000);
@@ -215,6 +229,7 @@ static int serve(const serve_options *o)
     }
     if (code != EXIT_DEADLINE) plugins_stop(); /* else actors of theirs may still run */
     token_forget(&s);
+    notify_close();
     return code;
 }
 

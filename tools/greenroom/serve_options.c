@@ -74,16 +74,18 @@ static const cl_option options[] = {SERVE_OPTIONS(ROW)};
 
 static void more_help(void)
 {
-    puts("\nA token guards every request that changes something: \"Authorization: Bearer TOKEN\". It is new at every "
-         "start\n"
-         "unless --token-file keeps it, and is shown to a terminal only.\n"
-         "\n"
-         "Signals: SIGTERM, SIGINT and SIGHUP drain: /-/readyz answers 503, new requests are refused, those in flight\n"
-         "and the actors' mailboxes are worked off, then actors are killed. A second one exits at once.\n"
-         "With TLS, SIGHUP reads the certificate and the key again; connections stay, and bad files change nothing.\n"
-         "SIGQUIT logs all workers and actors, what each does or waits for and since when, and goes on.\n"
-         "Also as process 1 of a container, where it reaps orphans.\n"
-         "\nExit codes:");
+    puts(
+        "\nA token guards every request that changes something: \"Authorization: Bearer TOKEN\". It is new at every "
+        "start\n"
+        "unless --token-file keeps it, and is shown to a terminal only.\n"
+        "\n"
+        "Signals: SIGTERM, SIGINT and SIGHUP drain: /-/readyz answers 503, new requests are refused, those in flight\n"
+        "and the actors' mailboxes are worked off, then actors are killed. A second one exits at once.\n"
+        "With TLS, SIGHUP reads the certificate and the key again; connections stay, and bad files change nothing.\n"
+        "As a service (NOTIFY_SOCKET, systemd) it does nothing without TLS, and the manager is told of start and end.\n"
+        "SIGQUIT logs all workers and actors, what each does or waits for and since when, and goes on.\n"
+        "Also as process 1 of a container, where it reaps orphans.\n"
+        "\nExit codes:");
 #define EXIT_LINE(name, number, text) printf("  %3d  %s\n", number, text);
     EXIT_CODES(EXIT_LINE)
 #undef EXIT_LINE

@@ -57,8 +57,8 @@ typedef struct serving {
 int layers_build(serving *s, const gr_rest_options *options, gr_http_options *ret_http, gr_detail *ret_detail);
 void layers_free(serving *s);
 
-/* Where to find the server and what to try, on stdout; the token itself only to a terminal. With JSON logs and no terminal a
- * log line says where. */
+/* Where to find the server and what to try, on stdout; the token itself only to a terminal. With JSON logs, or as a service,
+ * and no terminal a log line says where. */
 void banner_print(const serving *s);
 
 /* Puts the token into a file that was asked for, or, if nobody would see it otherwise, into one of its own. An exit code. */
