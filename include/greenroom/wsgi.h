@@ -66,8 +66,9 @@ GR_ANY_THREAD const char *gr_environ_header(const gr_environ *env, const char *n
 GR_ANY_THREAD size_t gr_environ_header_count(const gr_environ *env, const char *name);
 
 /* Reads some of the body, at least one byte; *ret_bytes is 0 at its end. Asks a client that expects it to continue.
- * Errors: GR_ETOOBIG (over the limit), GR_ETIMEOUT, GR_ECLOSED, GR_ESYNTAX (chunks), GR_EKILLED. An application that returns
- * such an error unanswered is answered for with 413, 408 or 400. */
+ * Errors: GR_ETOOBIG (over the limit), GR_ETIMEOUT, GR_ECLOSED, GR_ESYNTAX (chunks; the client ended its side too early),
+ * GR_EKILLED (the server stops, and the client has sent nothing for linger_ms). An application that returns such an error
+ * unanswered is answered for with 413, 408, 400 or 503. */
 GR_SUSPENDS GR_MUST_CHECK int gr_input_read(const gr_environ *env, void *buffer, size_t bytes, size_t *ret_bytes);
 /* Reads the whole rest of the body; it is the server's and lives until the application returns; not NUL-terminated.
  * Errors as above, GR_ENOMEM. */
@@ -148,7 +149,8 @@ typedef struct gr_http_options {
     uint32_t idle_ms;    /* between requests; 15 s */
     uint32_t
         linger_ms; /* who has had its answer and is still sending the body may send nothing for so long; 2 s. What it
-                             sends is dropped, 8 MiB and body_ms at most, so that a reset does not overtake the answer */
+                             sends is dropped, 8 MiB and body_ms at most, so that a reset does not overtake the answer.
+                             Also the time that a stop gives to who is in the middle of a request and sends nothing */
     uint32_t connections;             /* in all; beyond: 503; 1,000 */
     uint32_t connections_per_address; /* IPv4 address or IPv6 /64; beyond: 429; 50 */
     uint32_t requests_per_connection; /* then it closes; 1,000 */
@@ -184,7 +186,7 @@ typedef struct gr_http_counters {
 GR_ANY_THREAD void gr_http_counters_read(const gr_http_server *server, gr_http_counters *ret_counters);
 
 /* Stops listening, ends connections that wait for a request, lets requests that have begun to arrive be answered until the
- * deadline, then ends their connections, too. *server is freed and NULL. 0 when all finished, GR_ETIMEOUT when some had to be
+ * deadline, then ends their connections, too; whose rest does not come (linger_ms) is answered with 503 before. *server is freed and NULL. 0 when all finished, GR_ETIMEOUT when some had to be
  * ended, GR_EKILLED when the caller was killed meanwhile: then *server stays, to be stopped again. NULL is fine. */
 GR_SUSPENDS int gr_http_stop(gr_self *self, gr_http_server **server, gr_deadline deadline);
 

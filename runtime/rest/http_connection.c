@@ -34,6 +34,8 @@ static void answer_for(gri_http_connection *c, int code)
         ignored = gr_response_problem(respond, 408, "the body did not arrive in time");
     } else if (code == GR_ESYNTAX && c->input.error == code) {
         ignored = gr_response_problem(respond, 400, "%s", c->body.why);
+    } else if (code == GR_EKILLED && gr_killed(c->self)) {
+        ignored = gr_response_problem(respond, 503, "the server stops");
     } else {
         ignored = gr_response_problem(respond, 500, "the application gave no answer");
     }
@@ -135,6 +137,8 @@ static void run(gri_http_connection *c)
         refuse(c, c->head.status, c->head.why);
     } else if (code == GR_ETIMEOUT) {
         refuse(c, 408, "the request did not arrive in time");
+    } else if (code == GR_EKILLED) {
+        refuse(c, 503, "the server stops, and the rest of the head does not come");
     } else if (code == GR_ENOMEM) {
         refuse(c, 503, "out of memory");
     }

@@ -84,7 +84,7 @@ typedef struct gri_http_connection {
     gri_http_date date;
     char path[GRI_HTTP_PATH_BYTES];
     uint32_t requests;
-    bool keep;
+    bool keep, half_closed;     /* the client has ended its side, and may still read */
     gr_deadline first;          /* until when the first head has to be here */
     int64_t began_ns, ended_ns; /* the request's head was complete; its answer was, or is about to be */
     uint64_t received, sent;    /* bytes, since they were last counted */
@@ -101,7 +101,7 @@ void gri_http_connection_run(gr_self *self, gr_value args);
 /* http_request.c ---------------------------------------------------------------------------------------------------- */
 
 /* Reads the next head; kills are held, but while nothing of it has come. 0; GR_ECLOSED: end quietly (the client, or a kill);
- * GR_ESYNTAX: refused, see head.status; GR_ETIMEOUT: 408; GR_ENOMEM. */
+ * GR_ESYNTAX: refused, see head.status; GR_ETIMEOUT: 408; GR_EKILLED: the server stops, and the rest does not come; GR_ENOMEM. */
 int gri_http_request_read(gri_http_connection *connection);
 /* Makes the strings of the head and fills in *env; `headers` has room for the limit on fields. */
 int gri_http_request_environ(gri_http_connection *connection, gr_environ *env, gr_header *headers);

@@ -75,7 +75,7 @@ void gri_http_head_init(gri_http_head *head, const gri_http_limits *limits, gri_
 
 bool gri_http_head_started(const gri_http_head *head)
 {
-    return head->scan > 0;
+    return head->lines > 0 || head->scan > head->line;
 }
 
 /* http://authority[/path][?query] */

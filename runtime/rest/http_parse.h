@@ -71,7 +71,7 @@ void gri_http_head_init(gri_http_head *head, const gri_http_limits *limits, gri_
 /* `buffer` holds the first `bytes` bytes received for this request. After DONE or REFUSED do not feed again. */
 enum gri_http_progress gri_http_head_feed(gri_http_head *head, const char *buffer, size_t bytes);
 
-/* Has anything of a request arrived? (An idle connection that closes is no error.) */
+/* Has anything of a request arrived? (An idle connection that closes is no error, nor is an empty line before the end.) */
 bool gri_http_head_started(const gri_http_head *head);
 
 /* ASCII comparison without case, lengths included. */

@@ -23,7 +23,8 @@ static int receive_into(gri_http_connection *c, char *buffer, size_t room, size_
 {
     size_t bytes = 0;
     int code = gr_read(c->self, c->socket, buffer, room, &bytes, deadline);
-    if (code == 0 && bytes == 0) return GR_ECLOSED;
+    c->half_closed = code == 0 && bytes == 0;
+    if (c->half_closed) return GR_ECLOSED;
     c->received += code == 0 ? bytes : 0;
     if (code == 0) *ret_bytes = bytes;
     return code == 0 || code == GR_ETIMEOUT || code == GR_EKILLED ? code : GR_ECLOSED;
@@ -35,6 +36,22 @@ static int receive(gri_http_connection *c, gr_deadline deadline)
     int code = receive_into(c, c->buffer + c->held, c->capacity - c->held, &bytes, deadline);
     c->held += bytes;
     return code;
+}
+
+/* What is left of something that has begun. A kill, which is a stop, does not end it; but from then on a client that sends
+ * nothing for linger_ms has stalled, and the stop does not wait for it: GR_EKILLED. */
+static int receive_rest(gri_http_connection *c, char *buffer, size_t room, size_t *ret_bytes, gr_deadline deadline)
+{
+    if (!gr_killed(c->self)) {
+        gr_kill_release(c->self);
+        int code = receive_into(c, buffer, room, ret_bytes, deadline);
+        gr_kill_hold(c->self);
+        if (code != GR_EKILLED) return code;
+    }
+    gr_deadline stalled = gr_after_ms(c->server->options.linger_ms);
+    if (stalled.ns >= deadline.ns) return receive_into(c, buffer, room, ret_bytes, deadline);
+    int code = receive_into(c, buffer, room, ret_bytes, stalled);
+    return code == GR_ETIMEOUT ? GR_EKILLED : code;
 }
 
 /* Waits for the first byte of a request, which is when a kill ends the connection; but not if that byte came first. */
@@ -66,6 +83,15 @@ static void drop_used(gri_http_connection *c)
     c->at = 0;
 }
 
+/* Who has only ended its side still reads: it is told. */
+static int head_ended(gri_http_connection *c, int code)
+{
+    if (code != GR_ECLOSED || !c->half_closed || !gri_http_head_started(&c->head)) return code;
+    c->head.status = 400;
+    c->head.why = "the client ended its side before the end of the head";
+    return GR_ESYNTAX;
+}
+
 int gri_http_request_read(gri_http_connection *c)
 {
     gri_http_head_init(&c->head, &c->server->limits, c->fields);
@@ -82,9 +108,11 @@ int gri_http_request_read(gri_http_connection *c)
         }
         if (deadline.ns == GR_NOW.ns)
             deadline = c->requests ? gr_after_ms(c->server->options.head_ms) : c->first; /* absolute from here on */
-        if (code == 0) code = receive(c, deadline);
+        size_t bytes = 0;
+        if (code == 0) code = receive_rest(c, c->buffer + c->held, c->capacity - c->held, &bytes, deadline);
+        c->held += bytes;
     }
-    if (code != 0) return code;
+    if (code != 0) return head_ended(c, code);
     c->at = c->head.bytes;
     gri_http_body_init(&c->body, &c->head);
     return c->body.done ? 0 : grow(c, c->at + GRI_HTTP_BUFFER_BYTES); /* room behind the head, which stays */
@@ -101,8 +129,11 @@ static int let_it_come(gri_http_connection *c)
 /* Reads body bytes into the buffer, which has been used up. */
 static int refill(gri_http_connection *c)
 {
+    size_t bytes = 0;
     c->at = c->held = c->head.bytes;
-    return receive(c, c->input.deadline);
+    int code = receive_rest(c, c->buffer + c->held, c->capacity - c->held, &bytes, c->input.deadline);
+    c->held += bytes;
+    return code;
 }
 
 static int input_fail(gri_http_input *input, int code)
@@ -135,7 +166,7 @@ static int take_directly(gri_http_connection *c, char *buffer, size_t room, size
 {
     const char *data;
     size_t used, run;
-    int code = receive_into(c, buffer, room < c->body.left ? room : (size_t)c->body.left, ret_bytes, c->input.deadline);
+    int code = receive_rest(c, buffer, room < c->body.left ? room : (size_t)c->body.left, ret_bytes, c->input.deadline);
     if (code == 0) (void)gri_http_body_feed(&c->body, buffer, *ret_bytes, &used, &data, &run);
     return code;
 }
@@ -152,6 +183,10 @@ static int input_read(gr_input *base, void *buffer, size_t room, size_t *ret_byt
         } else if ((code = let_it_come(c)) == 0) {
             code = c->body.chunked ? refill(c) : take_directly(c, buffer, room, &bytes);
         }
+    }
+    if (code == GR_ECLOSED && c->half_closed) { /* as at head_ended */
+        c->body.why = "the client ended its side before the end of the body";
+        code = GR_ESYNTAX;
     }
     if (code != 0) return input_fail(input, code);
     input->bytes += bytes;

@@ -79,12 +79,13 @@ static bool gone(gr_responder *respond)
 }
 
 /* What the server answers for an application that returned this and did not answer (wsgi.h). */
-static int status_for(int code)
+static int status_for(gr_self *self, int code)
 {
     switch (code) {
     case GR_ETOOBIG: return 413;
     case GR_ETIMEOUT: return 408;
     case GR_ESYNTAX: return 400;
+    case GR_EKILLED: return gr_killed(self) ? 503 : 500;
     case GR_ECLOSED: return 499;
     default: return 500;
     }
@@ -115,7 +116,7 @@ static int run_logged(const access_layer *layer, const gr_environ *env, record *
     int code = gri_layer_run(&layer->layer, env, &r->respond);
     gri_access_line facts = {
         .env = env,
-        .status = r->started ? r->status : status_for(code),
+        .status = r->started ? r->status : status_for(env->self, code),
         .bytes = r->bytes,
         .duration_ns = gr_now_ns() - r->begun_ns,
         .aborted = r->aborted || (code < 0 && r->started),

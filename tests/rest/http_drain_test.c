@@ -4,6 +4,9 @@
 #include <greenroom/runtime.h>
 #include <greenroom/wsgi.h>
 
+#include <poll.h>
+#include <pthread.h>
+
 #include "rest/client.h"
 #include "support/test.h"
 
@@ -159,7 +162,7 @@ TEST(http_drain, an_answer_that_has_begun_ends_as_it_should)
 
 TEST(http_drain, a_half_read_head_is_read_on)
 {
-    fixture f = start();
+    fixture f = start_with((gr_http_options){.linger_ms = 3600000});
     client c = open_admitted(&f);
     client_say(&c, "GET / HTTP/1.1\r\nHo");
     begin_to_stop(&f);
@@ -171,7 +174,7 @@ TEST(http_drain, a_half_read_head_is_read_on)
 
 TEST(http_drain, a_half_read_body_is_read_on)
 {
-    fixture f = start();
+    fixture f = start_with((gr_http_options){.linger_ms = 3600000});
     client c = open_admitted(&f);
     client_say(&c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
     begin_to_stop(&f);
@@ -183,7 +186,7 @@ TEST(http_drain, a_half_read_body_is_read_on)
 
 TEST(http_drain, a_head_that_does_not_end_has_its_deadline)
 {
-    fixture f = start_with((gr_http_options){.head_ms = 5000});
+    fixture f = start_with((gr_http_options){.head_ms = 5000, .linger_ms = 3600000});
     client c = open_admitted(&f);
     answer a;
     client_say(&c, "GET / HTTP/1.1\r\nHo");
@@ -192,6 +195,69 @@ TEST(http_drain, a_head_that_does_not_end_has_its_deadline)
     CHECK_EQ(a.status, 408);
     answer_free(&a);
     end_stop(&f, &c);
+}
+
+/* They get an answer; the stop has an hour and does not need it. */
+TEST(http_drain, who_stalls_is_not_waited_for)
+{
+    static const char *const requests[] = {
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab",
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 400000\r\n\r\nab",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nab",
+        "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n",
+        "GET / HTTP/1.1\r\nHo",
+    };
+    enum { COUNT = sizeof requests / sizeof *requests };
+    fixture f = start_with((gr_http_options){.head_ms = 3600000, .body_ms = 3600000, .linger_ms = 50});
+    client all[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        answer a;
+        all[i] = open_admitted(&f);
+        client_say(&all[i], requests[i]);
+        if (!strstr(requests[i], "Expect")) continue;
+        CHECK(client_answer(&all[i], false, &a)); /* so it waits for the body */
+        CHECK_EQ(a.status, 100);
+        answer_free(&a);
+    }
+    begin_to_stop(&f);
+    for (int i = 0; i < COUNT; i++) {
+        answer a;
+        CHECK(client_answer(&all[i], false, &a));
+        CHECK_EQ(a.status, 503);
+        CHECK(a.closes);
+        answer_free(&a);
+        if (i == 0) continue; /* end_stop looks at it */
+        CHECK(client_closed(&all[i]));
+        client_close(&all[i]);
+    }
+    end_stop(&f, &all[0]);
+}
+
+static void *drip(void *arg)
+{
+    client *c = arg;
+    while (client_send(c, "x", 1)) (void)poll(NULL, 0, 10);
+    return NULL;
+}
+
+/* Who goes on sending, but slowly, has until the deadline. */
+TEST(http_drain, the_deadline_ends_an_upload)
+{
+    fixture f = start_with((gr_http_options){.body_ms = 3600000, .linger_ms = 3600000});
+    client slow = open_admitted(&f), stalled = open_admitted(&f);
+    pthread_t thread;
+    client_say(&slow, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nab");
+    client_say(&stalled, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nab");
+    CHECK_EQ(pthread_create(&thread, NULL, drip, &slow), 0);
+    CHECK_EQ(gr_http_stop(f.self, &f.server, gr_after_ms(300)), GR_ETIMEOUT);
+    CHECK(f.server == NULL);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK(client_closed(&slow));
+    CHECK(client_closed(&stalled));
+    client_close(&slow);
+    client_close(&stalled);
+    gr_detach(&f.self);
+    CHECK_OK(gr_stop(gr_after_s(60)));
 }
 
 /* The first answer says that it is the last; the second request is never looked at, here yet or not. */

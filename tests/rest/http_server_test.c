@@ -466,6 +466,40 @@ TEST(http_server, a_stop_cuts_lingering_short)
     client_close(&c);
 }
 
+/* Who has ended its side before its request was complete still reads, and is told. */
+TEST(http_server, requests_that_end_too_early)
+{
+    fixture f = start();
+    static const struct {
+        const char *request;
+        int status; /* 0: the end without a word */
+    } cases[] = {{"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nabc", 400},
+                 {"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n", 400},
+                 {"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", 400},
+                 {"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", 400},
+                 {"GET / HTTP/1.1\r\nHost: h\r\n", 400},
+                 {"G", 400},
+                 {"\r\n", 0},
+                 {"\r", 0},
+                 {"", 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        client c = client_open(f.address);
+        answer a;
+        client_say(&c, cases[i].request);
+        CHECK_EQ(shutdown(c.fd, SHUT_WR), 0);
+        if (cases[i].status) {
+            CHECK(client_answer(&c, false, &a));
+            CHECK_EQ(a.status, cases[i].status);
+            CHECK(a.closes);
+            CHECK(strstr(a.body, "ended its side") != NULL);
+            answer_free(&a);
+        }
+        expect_end(&c);
+        client_close(&c);
+    }
+    stop(&f);
+}
+
 TEST(http_server, applications_that_fail)
 {
     fixture f = start();
