@@ -84,7 +84,7 @@ static const char *check_spawn(gr_value body)
     if (gr_type_of(body) != GR_OBJECT) return "the body must be an object: {\"behaviour\": name, \"args\": anything}";
     if (gr_type_of(gr_get(body, "behaviour")) != GR_STRING) return "\"behaviour\" must be there and a string";
     for (gr_iter it = gr_iterate(body); gr_next(&it);)
-        if (strcmp(it.key, "behaviour") != 0 && strcmp(it.key, "args") != 0)
+        if (it.key_bytes != strlen(it.key) || (strcmp(it.key, "behaviour") != 0 && strcmp(it.key, "args") != 0))
             return "only \"behaviour\" and \"args\" may be there";
     return NULL;
 }
@@ -131,11 +131,13 @@ int gri_put_actor(const gri_request *r)
     if (why) {
         code = gr_response_problem(r->respond, 422, "%s", why);
     } else {
-        const char *behaviour = gr_string(gr_get(gr_body(body), "behaviour"), "");
+        gr_value given = gr_get(gr_body(body), "behaviour");
+        const char *behaviour = gr_string(given, "");
         gr_spawn_options options = {.name = r->name};
-        bool system = strncmp(behaviour, "greenroom.", 10) == 0;
-        code = system ? GR_ENOTFOUND
-                      : gr_spawn_behaviour(r->env->self, &address, behaviour, &options, gr_get(gr_body(body), "args"));
+        bool system = strncmp(behaviour, "greenroom.", 10) == 0, whole = gri_is_c_string(given);
+        code = system || !whole
+                   ? GR_ENOTFOUND
+                   : gr_spawn_behaviour(r->env->self, &address, behaviour, &options, gr_get(gr_body(body), "args"));
         if (code == 0) note(r, 202);
         code = code == 0 ? send_location(r) : spawn_failed(r, behaviour, code);
     }

@@ -115,7 +115,7 @@ static int answer_timeout(const gri_request *r, gr_value timeout)
 
 int gri_remotecall(const gri_request *r, gr_address address, gr_value body)
 {
-    const char *method = gr_string(gr_get(body, "method"), "");
+    const gr_value method = gr_get(body, "method");
     gr_value id = gr_get(body, "remotecall"), message = gr_get(body, "message"), timeout = gr_get(body, "timeout");
     gr_message *reply = NULL;
     bool forever = gr_type_of(timeout) == GR_NULL;
@@ -123,13 +123,15 @@ int gri_remotecall(const gri_request *r, gr_address address, gr_value body)
     bool number = gr_type_of(timeout) == GR_INT || gr_type_of(timeout) == GR_DOUBLE;
     if (!forever && !(number && gr_double(timeout, -1) >= 0)) /* as /-/wait answers it */
         return gr_response_problem(r->respond, 400, "timeout: a number of seconds, 0 or more, or null");
-    code = call(r, address, method, message, forever ? FOREVER_S : gr_double(timeout, 0), &reply);
+    code = gri_is_c_string(method)
+               ? call(r, address, gr_string(method, ""), message, forever ? FOREVER_S : gr_double(timeout, 0), &reply)
+               : GR_EMETHOD;
     const bool dead = code == GR_EDEAD;
     if (dead && dead_report(&reply) == 0) code = GR_EEXCEPTION;
     switch (code) {
     case 0: code = answer_remotecall(r, 202, id, "message", gr_body(reply), false); break;
     case GR_EEXCEPTION: code = answer_remotecall(r, 406, id, "exception", gr_body(reply), dead); break;
-    case GR_EMETHOD: code = answer_remotecall(r, 404, id, "invalid_method", gr_get(body, "method"), false); break;
+    case GR_EMETHOD: code = answer_remotecall(r, 404, id, "invalid_method", method, false); break;
     case GR_ETIMEOUT: code = answer_timeout(r, timeout); break;
     default: code = gri_answer_refused(r, address, code, "the call was not taken");
     }

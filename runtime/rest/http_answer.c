@@ -163,7 +163,7 @@ static int start(gr_responder *respond, int status, const gr_header *headers, si
     a->chunked = body_bytes == GR_BODY_UNKNOWN && c->head.minor == 1 && !a->bodiless;
     if (body_bytes == GR_BODY_UNKNOWN && c->head.minor == 0) c->keep = false;
     /* A client that still waits to be told to go on may or may not send its body: only closing is unambiguous. */
-    if (c->input.expects || (!c->body.done && (c->input.error != 0 || c->body.left > GRI_HTTP_SKIP_BYTES)))
+    if (!c->body.done && (c->input.expects || c->input.error != 0 || c->body.left > GRI_HTTP_SKIP_BYTES))
         c->keep = false;
     if (gr_killed(c->self)) c->keep = false;
     put_head(c, status, headers, count);

@@ -4,10 +4,18 @@
 #ifndef GRI_REST_REQUESTS_H
 #define GRI_REST_REQUESTS_H
 
+#include <string.h>
+
 #include "rest/actors_app.h"
 
 /* Not an error: the request has been answered already, nothing is left to do. */
 enum { GRI_ANSWERED = 1 };
+
+/* Is it a string without U+0000? Such a character would end it for C: no name contains one. */
+static inline bool gri_is_c_string(gr_value value)
+{
+    return gr_type_of(value) == GR_STRING && strlen(gr_string(value, "")) == gr_string_bytes(value);
+}
 
 static inline int gri_answered(int code)
 {

@@ -75,6 +75,19 @@ TEST(actors_app, the_life_of_a_box)
 }
 
 /* A published state too big for the stack buffer. */
+/* No name of ours contains U+0000, and none is found by what stands before one. */
+TEST(actors_app, names_with_a_null_character)
+{
+    fixture *f = start();
+    check(f, "PUT", "/b", "{\"behaviour\":\"box\\u0000x\",\"args\":4}", 404, NULL);
+    check(f, "PUT", "/b", "{\"behaviour\":\"box\",\"args\\u0000\":4}", 422, NULL);
+    check(f, "HEAD", "/b", NULL, 404, NULL);
+    check(f, "PUT", "/b", "{\"behaviour\":\"box\",\"args\":4}", 202, NULL);
+    check(f, "POST", "/b", "{\"remotecall\":\"r\",\"method\":\"get\\u0000\",\"message\":null,\"timeout\":9}", 404,
+          "{\"response\":\"r\",\"invalid_method\":\"get\\u0000\"}\n");
+    stop(f);
+}
+
 TEST(actors_app, a_large_state)
 {
     fixture *f = start();

@@ -166,7 +166,7 @@ static char *reader_end(reader *r)
 {
     if (r->in_body && !r->refused) say_text(r, " …\n");
     if (!r->in_body && !r->refused && gri_http_head_started(&r->head)) say_text(r, "more\n");
-    say_text(r, "");
+    say_text(r, r->transcript_bytes ? "" : "nothing\n");
     char *transcript = r->transcript;
     free(r->content);
     free(r);

@@ -369,6 +369,9 @@ TEST(http_server, expect_continue)
     CHECK_EQ(a.status, 100);
     answer_free(&a);
     exchange(&c, "ok", 200, "ok");
+    /* Who has sent it without waiting is not asked for it, and the connection goes on. */
+    exchange(&c, "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok", 200, "ok");
+    exchange(&c, GET("/"), 200, "hello\n");
     /* An application that does not want the body answers at once; whether it comes is then unknown, so the connection ends. */
     client_say(&c, "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     CHECK(client_answer(&c, false, &a));
