@@ -21,7 +21,7 @@
 #define LOOKUP_NS (5 * GRI_NS_PER_S)        /* guess: what resolvers wait for the first server */
 #define PAUSE_NS_FIRST (10 * GRI_NS_PER_MS) /* out of descriptors: guess, as long as a request or two */
 #define PASSING_MOST 64 /* connections that ended before they were accepted, in a row: guess, then it pauses */
-#define PAUSE_NS_MOST (1 * GRI_NS_PER_S)
+#define PAUSE_NS_MOST (250 * GRI_NS_PER_MS) /* guess: who waits for room hears of it soon enough */
 
 /* ---- listening ---- */
 

@@ -42,6 +42,7 @@ static gri_parker writer_parker;
 static gri_atomic_bool stopping;
 static gri_atomic_u64 written, lost; /* counters; written by the writer */
 static uint64_t file_bytes;
+static bool refused;            /* the last spans found no room */
 static entry taken[RING_SPANS]; /* the writer's */
 
 /* ---- in actors ---- */
@@ -158,6 +159,39 @@ static void give_up(const char *why)
     file = -1;
 }
 
+/* A full disk may have room again: what is half written is taken back, so that the file stays readable, and the next look tries
+ * again. Anything else is for good. */
+static void take_back(uint64_t whole_bytes)
+{
+    const int why = errno;
+    const bool passing = why == ENOSPC || why == EDQUOT;
+    if (!passing || ftruncate(file, (off_t)whole_bytes) != 0 || lseek(file, (off_t)whole_bytes, SEEK_SET) < 0) {
+        give_up(strerror(why));
+        return;
+    }
+    file_bytes = whole_bytes;
+    if (!refused)
+        gri_log(GR_LOG_WARN, GR_NO_ADDRESS, "GREENROOM_TRACE: %s: spans are lost until there is room", strerror(why));
+    refused = true;
+}
+
+/* Returns whether they are written. */
+static bool put_spans(const char *text, size_t bytes)
+{
+    if (file_bytes + bytes > GRI_SPANS_BYTES_MAX) {
+        give_up("the file has a gigabyte");
+        return false;
+    }
+    const uint64_t whole_bytes = file_bytes;
+    if (!put(text, bytes)) {
+        take_back(whole_bytes);
+        return false;
+    }
+    if (refused) gri_log(GR_LOG_WARN, GR_NO_ADDRESS, "GREENROOM_TRACE: there is room: spans are written again");
+    refused = false;
+    return true;
+}
+
 static void count_lost(uint64_t spans)
 {
     if (spans) gri_add_relaxed(&lost, spans); /* relaxed: a counter */
@@ -181,14 +215,12 @@ static void drain(ring *r)
     size_t bytes = 0;
     gri_text_begin(&text);
     for (uint32_t i = 0; file >= 0 && i < count; i++) add_span(&text, &taken[i]);
-    bool done = gri_text_end(&text, &at, &bytes) == 0;
-    if (done && file >= 0 && file_bytes + bytes > GRI_SPANS_BYTES_MAX) give_up("the file has a gigabyte");
-    if (done && file >= 0 && !put(at, bytes)) give_up(strerror(errno));
-    if (done) free(at);
-    if (!done || file < 0)
-        count_lost(count);
-    else
+    const bool made = gri_text_end(&text, &at, &bytes) == 0;
+    if (made && file >= 0 && put_spans(at, bytes))
         gri_add_relaxed(&written, count); /* relaxed: a counter */
+    else
+        count_lost(count);
+    if (made) free(at);
 }
 
 static void write_spans(void *arg)
@@ -238,6 +270,7 @@ static int open_file(const char *path, gr_detail *detail)
         return GR_EENV;
     }
     file_bytes = 0;
+    refused = false;
     int bytes =
         snprintf(head, sizeof head,
                  "[\n{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%d,\"tid\":0,\"args\":{\"name\":\"greenroom\"}}",
@@ -275,7 +308,7 @@ void gri_spans_stop(void)
     gri_store_release(&stopping, true);
     gri_parker_notify(&writer_parker);
     gri_thread_join(writer);
-    if (file >= 0 && !put("\n]\n", 3)) give_up(strerror(errno));
+    if (file >= 0 && !put("\n]\n", 3)) give_up(strerror(errno)); /* readers do without */
     release();
 }
 

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT
+ * SPDX-FileCopyrightText: The Greenroom authors */
+/* A start that the system refuses threads or signal stacks says so, leaves nothing, and can be made again; refused later, a
+ * spare worker is had as soon as there is one.
+ *
+ * wrapped: pthread_create sigaltstack mmap */
+#include "support/harness.h"
+
+#include "base/atomic.h"
+#include "schedule/scheduler.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define WORKERS 3
+#define SIGNAL_STACK_BYTES ((size_t)64 << 10)
+
+enum call { THREAD, SIGNAL_STACK, MAPPING };
+
+/* The call that is refused, counted from 1, and whether those after it are, too. */
+static enum call refused;
+static gri_atomic_u32 refused_at, counted; /* relaxed, both: counts; 0: nothing is refused */
+static bool onwards;
+
+static bool refuses(enum call call)
+{
+    const uint32_t at = gri_load_relaxed(&refused_at);
+    if (at == 0 || call != refused) return false;
+    const uint32_t number = gri_add_relaxed(&counted, 1u) + 1;
+    return number == at || (onwards && number > at);
+}
+
+static void refuse(enum call call, uint32_t at, bool from_then_on)
+{
+    refused = call;
+    onwards = from_then_on;
+    gri_store_relaxed(&counted, 0);
+    gri_store_relaxed(&refused_at, at);
+}
+
+int __real_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg)
+{
+    return refuses(THREAD) ? EAGAIN : __real_pthread_create(ret, attributes, fn, arg);
+}
+
+int __real_sigaltstack(const stack_t *stack, stack_t *ret_before);
+int __wrap_sigaltstack(const stack_t *stack, stack_t *ret_before);
+int __wrap_sigaltstack(const stack_t *stack, stack_t *ret_before)
+{
+    if (!stack || (stack->ss_flags & SS_DISABLE) || !refuses(SIGNAL_STACK))
+        return __real_sigaltstack(stack, ret_before);
+    errno = EPERM;
+    return -1;
+}
+
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+    if (bytes != SIGNAL_STACK_BYTES || !(flags & MAP_STACK) || !refuses(MAPPING))
+        return __real_mmap(at, bytes, protection, flags, fd, offset);
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
+static unsigned entries(const char *path)
+{
+    DIR *dir = opendir(path);
+    unsigned count = 0;
+    CHECK(dir);
+    while (readdir(dir)) count++;
+    closedir(dir);
+    return count;
+}
+
+/* A thread that has been joined may be listed a moment longer. */
+static void check_threads(unsigned expected)
+{
+    const gr_deadline patience = SOON;
+    while (entries("/proc/self/task") != expected && gr_now_ns() < patience.ns) continue;
+    CHECK_EQ(entries("/proc/self/task"), expected);
+}
+
+static int start(gr_detail *detail)
+{
+    return gr_start(&(gr_options){.workers = WORKERS, .log = "off", .fixed = GR_FIXED(workers) | GR_FIXED(log)},
+                    detail);
+}
+
+static void check_works(void)
+{
+    gr_self *self = NULL;
+    CHECK_OK(start(NULL));
+    CHECK_OK(gr_attach(&self));
+    CHECK_OK(gr_cast(self, gr_self_address(self), "i", 7));
+    EXPECT(self, "i", 7);
+    CHECK_OK(gr_stop(SOON));
+}
+
+/* Each of so many calls of a start, by itself and with all after it. */
+static void check_refusals(enum call call, uint32_t calls, int code, const char *text)
+{
+    check_works(); /* what is made once is there */
+    const unsigned threads = entries("/proc/self/task"), fds = entries("/proc/self/fd");
+    for (uint32_t at = 1; at <= 2 * calls; at++) {
+        gr_detail detail = {.text = ""};
+        refuse(call, (at + 1) / 2, at % 2 == 0);
+        CHECK_EQ(start(&detail), code);
+        refuse(call, 0, false);
+        if (!strstr(detail.text, text)) TEST_FAIL("\"%s\" lacks \"%s\"", detail.text, text);
+        CHECK_EQ(gr_stop(GR_NOW), GR_ENOTRUNNING);
+        check_threads(threads);
+        CHECK_EQ(entries("/proc/self/fd"), fds);
+        check_works();
+    }
+}
+
+TEST(refused_start, threads)
+{
+    if (harness_simulated()) return;
+    check_refusals(THREAD, WORKERS + 1, GR_ESYSTEM, "the system refuses the ");
+    gr_detail detail;
+    refuse(THREAD, 2, false);
+    CHECK_EQ(start(&detail), GR_ESYSTEM);
+    CHECK(strstr(detail.text, "the thread of worker 2 of 3") && strstr(detail.text, "GREENROOM_WORKERS"));
+    refuse(THREAD, WORKERS + 1, false);
+    CHECK_EQ(start(&detail), GR_ESYSTEM);
+    CHECK(strstr(detail.text, "the monitor's thread"));
+    refuse(THREAD, 0, false);
+}
+
+TEST(refused_start, memory_for_signal_stacks)
+{
+    if (harness_simulated()) return;
+    check_refusals(MAPPING, WORKERS, GR_ENOMEM, "the worker threads could not be started");
+}
+
+/* AddressSanitizer gives each thread one of its own. */
+#if !GRI_ASAN && !GRI_TSAN
+TEST(refused_start, signal_stacks)
+{
+    if (harness_simulated()) return;
+    check_refusals(SIGNAL_STACK, WORKERS, GR_ESYSTEM, "a worker's thread cannot be prepared");
+}
+#endif
+
+static gri_atomic_bool going; /* relaxed: seen late is fine */
+
+static void spin(gr_self *self, gr_value args)
+{
+    (void)self, (void)args;
+    while (gri_load_relaxed(&going)) continue;
+}
+
+static void tell(gr_self *self, gr_value args)
+{
+    (void)gr_cast(self, gr_address_in(args), "s", "here");
+}
+
+/* All workers are held: what waits needs a spare one, whose thread, or memory, is refused at first. */
+static void check_spare(enum call call)
+{
+    gr_self *self = NULL;
+    gr_address one;
+    CHECK_OK(start(NULL));
+    CHECK_OK(gr_attach(&self));
+    gri_store_relaxed(&going, true);
+    refuse(call, 1, true);
+    for (int i = 0; i < WORKERS; i++) CHECK_OK(gr_spawn(self, &one, spin, "n"));
+    WAIT_FOR(self, gri_load_relaxed(&counted) >= 3); /* it asks again and again */
+    CHECK_EQ(gri_load_relaxed(&gri_scheduler_now->rescues), 0);
+    refuse(call, 0, false);
+    CHECK_OK(gr_spawn(self, &one, tell, "A", gr_self_address(self)));
+    EXPECT(self, "s", "here"); /* on the spare one: the others still spin */
+    CHECK(gri_load_relaxed(&gri_scheduler_now->rescues) > 0);
+    gri_store_relaxed(&going, false);
+    CHECK_OK(gr_stop(SOON));
+}
+
+TEST(refused_start, a_spare_worker_later)
+{
+    if (harness_simulated()) return;
+    check_spare(THREAD);
+    check_spare(MAPPING);
+}
