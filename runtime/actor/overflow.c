@@ -338,18 +338,27 @@ void gri_overflow_uninstall(void)
     uninstall(SIGNALS);
 }
 
-void gri_overflow_thread_begin(void)
+void *gri_overflow_stack_map(void)
+{
+    void *stack =
+        mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    return stack == MAP_FAILED ? NULL : stack;
+}
+
+void gri_overflow_stack_unmap(void *stack)
+{
+    if (stack) munmap(stack, SIGNAL_STACK_BYTES);
+}
+
+int gri_overflow_thread_begin(void *stack)
 {
     stack_t now;
-    if (sigaltstack(NULL, &now) != 0 || !(now.ss_flags & SS_DISABLE)) return; /* somebody has set one: good enough */
-    void *memory =
-        mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (memory == MAP_FAILED) return; /* overflows on this thread end the process then */
-    stack_t alternate = {.ss_sp = memory, .ss_size = SIGNAL_STACK_BYTES};
-    if (sigaltstack(&alternate, NULL) == 0)
-        signal_stack = memory;
-    else
-        munmap(memory, SIGNAL_STACK_BYTES);
+    if (sigaltstack(NULL, &now) != 0) return GR_ESYSTEM;
+    if (!(now.ss_flags & SS_DISABLE)) return 0; /* somebody has set one: good enough */
+    stack_t alternate = {.ss_sp = stack, .ss_size = SIGNAL_STACK_BYTES};
+    if (sigaltstack(&alternate, NULL) != 0) return GR_ESYSTEM;
+    signal_stack = stack;
+    return 0;
 }
 
 void gri_overflow_thread_end(void)
@@ -357,6 +366,5 @@ void gri_overflow_thread_end(void)
     if (!signal_stack) return;
     stack_t none = {.ss_flags = SS_DISABLE};
     sigaltstack(&none, NULL);
-    munmap(signal_stack, SIGNAL_STACK_BYTES);
     signal_stack = NULL;
 }

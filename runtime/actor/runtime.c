@@ -271,14 +271,41 @@ static void report_stuck(unsigned worker, uint32_t task_id, int64_t held_ns)
             name[0] ? " #" : "#", task_id, worker, (long long)(held_ns / GRI_NS_PER_MS));
 }
 
-static void thread_begin(void)
+static int thread_prepare(void **ret_room)
 {
-    if (!gri_runtime_now.settings.no_signal_handler) gri_overflow_thread_begin();
+    if (gri_runtime_now.settings.no_signal_handler) return 0;
+    void *stack = gri_overflow_stack_map();
+    if (!stack) return GR_ENOMEM;
+    *ret_room = stack;
+    return 0;
+}
+
+static int thread_begin(void *room)
+{
+    return room ? gri_overflow_thread_begin(room) : 0;
 }
 
 static void thread_end(void)
 {
     gri_overflow_thread_end();
+}
+
+/* Simulation: the workers are the thread that starts and stops the runtime. */
+static void *room_here;
+
+static void end_here(void)
+{
+    thread_end();
+    gri_overflow_stack_unmap(room_here);
+    room_here = NULL;
+}
+
+static int begin_here(void)
+{
+    int code = thread_prepare(&room_here);
+    if (code == 0) code = thread_begin(room_here);
+    if (code != 0) end_here();
+    return code;
 }
 
 /* What the process may use at this moment; when the number of workers was not asked for. */
@@ -386,15 +413,24 @@ static int start_workers(gri_runtime *r, gr_detail *detail)
         .stuck = report_stuck,
         .usable = s->workers || r->topology->synthetic ? NULL : usable_now,
         .log = log_text,
+        .thread_prepare = thread_prepare,
         .thread_begin = thread_begin,
         .thread_end = thread_end,
+        .thread_release = gri_overflow_stack_unmap,
         .deadlock = wake_simulated,
         .about_to_run = gri_casualty_between,
         .poll_report = poll_report,
     };
-    int code = gri_scheduler_start(&config);
-    if (code != 0)
-        snprintf(detail->text, sizeof detail->text, "the worker threads could not be started: %s", gr_error_text(code));
+    char why[128] = "";
+    int code = gri_scheduler_start(&config, why, sizeof why);
+    if (code == 0 && s->simulate) {
+        code = begin_here(); /* the workers are this thread */
+        if (code != 0) gri_scheduler_stop();
+    }
+    if (code == 0) return 0;
+    snprintf(detail->text, sizeof detail->text, "the worker threads could not be started: %s%s%s%s",
+             gr_error_text(code), why[0] ? ": " : "", why,
+             strstr(why, "refuses") ? " (ulimit -u, pids.max; GREENROOM_WORKERS asks for fewer)" : "");
     return code;
 }
 
@@ -480,7 +516,6 @@ static int start_everything(const gr_options *options, gr_detail *detail)
     if (code != 0) goto no_observers;
     code = start_workers(r, detail);
     if (code != 0) goto no_workers;
-    if (r->settings.simulate) thread_begin(); /* the workers are this thread */
     /* mo:runtime.change release -> runtime.state acquire: everything that was built */
     gri_store_release(&r->state, GRI_RUNTIME_UP);
     return 0;
@@ -638,7 +673,7 @@ int gr_stop(gr_deadline deadline)
         gri_faults_end();
         gri_scheduler_stop();
         gri_observe_end();
-        if (simulated) thread_end();
+        if (simulated) end_here();
         if (!r->settings.no_signal_handler) gri_overflow_uninstall();
         stop_tables(r);
         gri_stacks_stop();

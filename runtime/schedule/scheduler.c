@@ -6,6 +6,7 @@
 #include "os/clock.h"
 
 #include <greenroom/error.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,11 +64,21 @@ static void end_threads(gri_scheduler *scheduler, unsigned started, bool monitor
         if (i < started || scheduler->workers[i].spare) gri_thread_join(scheduler->workers[i].handle);
 }
 
-static int start_threads(gri_scheduler *scheduler)
+/* Until every worker's thread runs. Returns why one of them cannot go on. */
+static int await_threads(gri_scheduler *scheduler)
 {
+    /* mo:workers.begun acquire <- workers.begin acq_rel: the refusal */
+    while (gri_load_acquire(&scheduler->begun) < scheduler->config.workers)
+        gri_parker_wait(&scheduler->begin_parker, GRI_INSTANT_NEVER);
+    return (int)gri_load_relaxed(&scheduler->refusal); /* relaxed: published with the last of them */
+}
+
+static int start_threads(gri_scheduler *scheduler, char *ret_why, size_t why_bytes)
+{
+    const unsigned workers = scheduler->config.workers;
     unsigned started = 0;
     int code = 0;
-    for (; started < scheduler->config.workers && code == 0; started++) {
+    for (; started < workers && code == 0; started++) {
         gri_worker *worker = &scheduler->workers[started];
         char name[16] = "gr-worker";
         if (started < 1000) {
@@ -80,13 +91,22 @@ static int start_threads(gri_scheduler *scheduler)
         code = gri_thread_start(&worker->handle, name, 0, gri_worker_main, worker);
         if (code != 0) break;
     }
-    if (code == 0) code = gri_thread_start(&scheduler->monitor, "gr-monitor", 0, gri_monitor_main, scheduler);
+    if (code != 0) {
+        snprintf(ret_why, why_bytes, "the system refuses the thread of worker %u of %u", started + 1, workers);
+    } else if ((code = await_threads(scheduler)) != 0) {
+        snprintf(ret_why, why_bytes, "a worker's thread cannot be prepared");
+    } else if ((code = gri_thread_start(&scheduler->monitor, "gr-monitor", 0, gri_monitor_main, scheduler)) != 0) {
+        snprintf(ret_why, why_bytes, "the system refuses the monitor's thread, after %u for workers", workers);
+    }
     if (code != 0) end_threads(scheduler, started, false);
     return code;
 }
 
-int gri_scheduler_start(const gri_schedule_config *config)
+int gri_scheduler_start(const gri_schedule_config *config, char *ret_why, size_t why_bytes)
 {
+    char scratch[1];
+    if (!ret_why) ret_why = scratch, why_bytes = sizeof scratch;
+    ret_why[0] = '\0';
     GRI_ASSERT(!gri_scheduler_now);
     gri_scheduler *scheduler =
         aligned_alloc(GRI_CACHE_LINE, (sizeof *scheduler + GRI_CACHE_LINE - 1) & ~(size_t)(GRI_CACHE_LINE - 1));
@@ -98,6 +118,7 @@ int gri_scheduler_start(const gri_schedule_config *config)
     gri_spinlock_init(&scheduler->poller_lock);
     gri_atomic_init(&scheduler->poll_deadline, GRI_INSTANT_PAST);
     gri_parker_init(&scheduler->monitor_parker);
+    gri_parker_init(&scheduler->begin_parker);
     int code = gri_poller_open(&scheduler->poller);
     if (code != 0) {
         free(scheduler);
@@ -106,7 +127,8 @@ int gri_scheduler_start(const gri_schedule_config *config)
     code = allocate_workers(scheduler);
     gri_idle_init(&scheduler->idle, scheduler->workers_max);
     gri_scheduler_now = scheduler;
-    if (code == 0) code = config->simulate ? gri_simulation_start(scheduler) : start_threads(scheduler);
+    if (code == 0)
+        code = config->simulate ? gri_simulation_start(scheduler) : start_threads(scheduler, ret_why, why_bytes);
     if (code != 0) {
         gri_scheduler_now = NULL;
         release(scheduler);

@@ -43,12 +43,16 @@ typedef struct gri_schedule_config {
     uint8_t send_specially;       /* see gri_worker */
     bool simulate;
     uint64_t seed;
-    /* How many workers may run now: asked by the monitor once a second; the highest ones beyond that wait. NULL: all. */
+    /* How many workers may run now: asked by the monitor twice a second; the highest ones beyond that wait. NULL: all. */
     unsigned (*usable)(void);
     /* Called by the monitor about the task that holds its worker too long. NULL: nobody wants to know. */
     void (*stuck)(unsigned worker, uint32_t task_id, int64_t held_ns);
-    void (*thread_begin)(void); /* on each worker thread, first and last */
-    void (*thread_end)(void);
+    /* What a worker's thread needs of the layer above, made before it starts, given to it first of all, and released when it has
+     * ended; a start fails with what the first two return. NULL, all: nothing. */
+    int (*thread_prepare)(void **ret_room);
+    int (*thread_begin)(void *room);
+    void (*thread_end)(void); /* on the thread, last */
+    void (*thread_release)(void *room);
     bool (*deadlock)(void); /* simulation: nothing can ever run; true if somebody was made ready */
     /* Simulation with faults: this task is about to run (NULL: nothing can before time passes). May make tasks ready. */
     void (*about_to_run)(gri_task *task);
@@ -85,6 +89,7 @@ struct gri_worker {
     gri_context thread; /* the pthread's own stack */
     gri_thread handle;
     struct gri_scheduler *scheduler;
+    void *room;             /* of config.thread_prepare */
     gri_table_cache timers; /* of the layer above, too; never flushed: its table ends before the next start */
 
     /* Written by the owner, read by the monitor and by thieves. */
@@ -132,6 +137,9 @@ typedef struct gri_scheduler {
     gri_atomic_i64 poll_deadline; /* until when the poller's holder sleeps; GRI_INSTANT_PAST: nobody does */
     gri_atomic_u32 watched;       /* descriptors in the poller: 0 means that looking there is no use */
     gri_atomic_bool stopping;
+    gri_atomic_u32 begun;    /* base workers whose thread runs; the start waits for them */
+    gri_atomic_i64 refusal;  /* why one of them cannot go on; 0 */
+    gri_parker begin_parker; /* of who starts */
     gri_thread monitor;
     gri_parker monitor_parker;
     gri_atomic_bool monitor_asleep;
@@ -144,7 +152,8 @@ typedef struct gri_scheduler {
 /* NULL while no runtime is up. Set before the first worker starts, cleared after the last has ended. */
 extern gri_scheduler *gri_scheduler_now;
 
-GRI_MUST_CHECK int gri_scheduler_start(const gri_schedule_config *config);
+/* Returns when every worker's thread runs, or why one cannot, which ret_why says in words (NULL: nobody wants to know). */
+GRI_MUST_CHECK int gri_scheduler_start(const gri_schedule_config *config, char *ret_why, size_t why_bytes);
 /* The caller has seen to it that no task is queued, running or parked. */
 void gri_scheduler_stop(void);
 

@@ -433,6 +433,34 @@ void gri_worker_loop(void *arg)
     gri_context_abandon(&worker->thread);
 }
 
+/* Tells who starts the workers. A spare one is started while others work, who could not do without it: it goes on. */
+static bool begin_thread(gri_worker *worker)
+{
+    gri_scheduler *scheduler = worker->scheduler;
+    const int code = scheduler->config.thread_begin ? scheduler->config.thread_begin(worker->room) : 0;
+    if (worker->spare) {
+        if (code != 0 && scheduler->config.log)
+            scheduler->config.log(1, "a spare worker has no signal stack: an overflow on it ends the process");
+        return true;
+    }
+    if (code != 0) gri_store_relaxed(&scheduler->refusal, code); /* relaxed: published by the next line */
+    /* mo:workers.begin acq_rel -> workers.begun acquire: the refusal */
+    if (gri_add_acq_rel(&scheduler->begun, 1u) + 1 == scheduler->config.workers)
+        gri_parker_notify(&scheduler->begin_parker);
+    return code == 0;
+}
+
+static void run_loops(gri_worker *worker)
+{
+    gri_context_from_thread(&worker->thread);
+    gri_stack *stack = fresh_loop(worker);
+    if (!stack) gri_panic("worker %u: its first stack is gone", worker->index); /* see gri_worker_init */
+    worker->stack = stack;
+    gri_context_switch(&worker->thread, &stack->context);
+    after_switch(worker);
+    gri_context_fini(&worker->thread);
+}
+
 void gri_worker_main(void *arg)
 {
     gri_worker *worker = arg;
@@ -445,14 +473,7 @@ void gri_worker_main(void *arg)
         if (code != 0 && scheduler->config.log) scheduler->config.log(1, why);
     }
     gri_heap_bind(worker->heap);
-    if (scheduler->config.thread_begin) scheduler->config.thread_begin();
-    gri_context_from_thread(&worker->thread);
-    gri_stack *stack = fresh_loop(worker);
-    if (!stack) gri_panic("worker %u: its first stack is gone", worker->index); /* see gri_worker_init */
-    worker->stack = stack;
-    gri_context_switch(&worker->thread, &stack->context);
-    after_switch(worker);
-    gri_context_fini(&worker->thread);
+    if (begin_thread(worker)) run_loops(worker);
     if (scheduler->config.thread_end) scheduler->config.thread_end();
     gri_heap_flush();
     gri_heap_bind(NULL);
@@ -496,14 +517,18 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
     gri_atomic_init(&worker->tick_ms, gri_load_relaxed(&scheduler->tick_ms)); /* relaxed: coarse time */
     gri_atomic_init(&worker->current, NULL);
     gri_atomic_init(&worker->phase, GRI_WORKER_SEARCHING);
-    if (worker->simulated || provide(worker)) return 0;
-    gri_worker_fini(worker);
-    return GR_ENOMEM;
+    int code = worker->simulated || provide(worker) ? 0 : GR_ENOMEM;
+    if (code == 0 && !worker->simulated && scheduler->config.thread_prepare)
+        code = scheduler->config.thread_prepare(&worker->room);
+    if (code != 0) gri_worker_fini(worker);
+    return code;
 }
 
 void gri_worker_fini(gri_worker *worker)
 {
     if (!worker->heap) return;
+    if (worker->room) worker->scheduler->config.thread_release(worker->room);
+    worker->room = NULL;
     gri_stack_cache_fini(&worker->stacks);
     if (worker->scheduler->config.slots) gri_table_cache_flush(worker->scheduler->config.slots, &worker->slots);
     gri_heap_retire(worker->heap);

@@ -40,7 +40,7 @@ static void start_sliced(unsigned workers, unsigned (*usable)(void), int64_t sli
                                   .stuck_ns = 60 * GRI_NS_PER_S,
                                   .stack_class = (unsigned)gri_stack_class(GRI_STACK_BYTES_DEFAULT),
                                   .usable = usable};
-    CHECK_OK(gri_scheduler_start(&config));
+    CHECK_OK(gri_scheduler_start(&config, NULL, 0));
     gri_parker_init(&all_done);
 }
 
