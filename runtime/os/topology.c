@@ -144,8 +144,24 @@ static int read_hwloc_child(void *arg)
     return 0;
 }
 
+/* Rubbish of hwloc's that we did not stumble over must not become an index here. */
+static bool is_sound(const apart_result *result)
+{
+    const gri_topology *t = &result->topology;
+    if (t->pus_count == 0 || t->pus_count > GRI_CPUS_MAX || t->machine_pus_count < t->pus_count) return false;
+    for (uint32_t i = 0; i < t->pus_count; i++) {
+        const gri_pu *pu = &result->pus[i];
+        if (!gri_cpus_has(&t->mask, pu->os_index) || pu->core >= t->cores_count || pu->cache >= t->caches_count ||
+            pu->node >= t->nodes_count || pu->package >= t->packages_count)
+            return false;
+    }
+    return t->cores_count <= t->pus_count && t->caches_count <= t->pus_count && t->nodes_count <= t->pus_count &&
+           t->packages_count <= t->pus_count;
+}
+
 static int take_over(gri_topology *topology, const apart_result *result)
 {
+    if (!is_sound(result)) return GR_ESYSTEM;
     gri_pu *pus = calloc(result->topology.pus_count, sizeof *pus);
     if (!pus) return GR_ENOMEM;
     memcpy(pus, result->pus, result->topology.pus_count * sizeof *pus);
@@ -163,7 +179,8 @@ static int read_hwloc(gri_topology *topology, const gri_topology_options *option
     if (!result) return GR_ENOMEM;
     result->synthetic = options->synthetic;
     result->topology = *topology;
-    int error = gri_apart_run(read_hwloc_child, result, APART_PATIENCE_NS);
+    const int64_t patience_ns = options->patience_ms ? options->patience_ms * GRI_NS_PER_MS : APART_PATIENCE_NS;
+    int error = gri_apart_run(read_hwloc_child, result, patience_ns);
     if (error == GR_EUNSUPPORTED)
         error = read_hwloc_here(topology, options->synthetic);
     else if (!error)

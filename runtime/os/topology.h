@@ -85,6 +85,7 @@ typedef struct gri_topology_options {
     const char *root;      /* put before the paths of /proc and control groups; NULL: "" */
     const char *synthetic; /* hwloc's synthetic description; NULL: the machine, or HWLOC_SYNTHETIC */
     bool flat;             /* do not ask hwloc */
+    uint32_t patience_ms;  /* with hwloc; 0: 10 s */
     bool here;             /* ask hwloc in this process, where its crash is everybody's: for tests, and to measure */
 } gri_topology_options;
 
