@@ -3,42 +3,39 @@
 /* A start that the system refuses threads or signal stacks says so, leaves nothing, and can be made again; refused later, a
  * spare worker is had as soon as there is one.
  *
- * wrapped: pthread_create sigaltstack mmap */
+ * wrapped: pthread_create gri_overflow_stack_map gri_overflow_thread_begin
+ * The system calls of the latter two are what inject/ fails: sanitizers need them before anything is set up. */
 #include "support/harness.h"
 
+#include "actor/overflow.h"
 #include "base/atomic.h"
 #include "schedule/scheduler.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define WORKERS 3
-#define SIGNAL_STACK_BYTES ((size_t)64 << 10)
 
-enum call { THREAD, SIGNAL_STACK, MAPPING };
+enum call { THREAD, SIGNAL_STACK, MAPPING, CALLS };
 
-/* The call that is refused, counted from 1, and whether those after it are, too. */
-static enum call refused;
-static gri_atomic_u32 refused_at, counted; /* relaxed, both: counts; 0: nothing is refused */
-static bool onwards;
+/* Which call of each kind is refused, counted from 1 (0: none), and whether those after it are, too. relaxed, all: counts */
+static gri_atomic_u32 refused_at[CALLS], counted[CALLS];
+static gri_atomic_bool onwards;
 
 static bool refuses(enum call call)
 {
-    const uint32_t at = gri_load_relaxed(&refused_at);
-    if (at == 0 || call != refused) return false;
-    const uint32_t number = gri_add_relaxed(&counted, 1u) + 1;
-    return number == at || (onwards && number > at);
+    const uint32_t at = gri_load_relaxed(&refused_at[call]);
+    if (at == 0) return false;
+    const uint32_t number = gri_add_relaxed(&counted[call], 1u) + 1;
+    return number == at || (number > at && gri_load_relaxed(&onwards));
 }
 
 static void refuse(enum call call, uint32_t at, bool from_then_on)
 {
-    refused = call;
-    onwards = from_then_on;
-    gri_store_relaxed(&counted, 0);
-    gri_store_relaxed(&refused_at, at);
+    gri_store_relaxed(&onwards, from_then_on);
+    gri_store_relaxed(&counted[call], 0);
+    gri_store_relaxed(&refused_at[call], at);
 }
 
 int __real_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg);
@@ -48,24 +45,18 @@ int __wrap_pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void
     return refuses(THREAD) ? EAGAIN : __real_pthread_create(ret, attributes, fn, arg);
 }
 
-int __real_sigaltstack(const stack_t *stack, stack_t *ret_before);
-int __wrap_sigaltstack(const stack_t *stack, stack_t *ret_before);
-int __wrap_sigaltstack(const stack_t *stack, stack_t *ret_before)
+void *__real_gri_overflow_stack_map(void);
+void *__wrap_gri_overflow_stack_map(void);
+void *__wrap_gri_overflow_stack_map(void)
 {
-    if (!stack || (stack->ss_flags & SS_DISABLE) || !refuses(SIGNAL_STACK))
-        return __real_sigaltstack(stack, ret_before);
-    errno = EPERM;
-    return -1;
+    return refuses(MAPPING) ? NULL : __real_gri_overflow_stack_map();
 }
 
-void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
-void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
-void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+int __real_gri_overflow_thread_begin(void *stack);
+int __wrap_gri_overflow_thread_begin(void *stack);
+int __wrap_gri_overflow_thread_begin(void *stack)
 {
-    if (bytes != SIGNAL_STACK_BYTES || !(flags & MAP_STACK) || !refuses(MAPPING))
-        return __real_mmap(at, bytes, protection, flags, fd, offset);
-    errno = ENOMEM;
-    return MAP_FAILED;
+    return refuses(SIGNAL_STACK) ? GR_ESYSTEM : __real_gri_overflow_thread_begin(stack);
 }
 
 static unsigned entries(const char *path)
@@ -140,14 +131,11 @@ TEST(refused_start, memory_for_signal_stacks)
     check_refusals(MAPPING, WORKERS, GR_ENOMEM, "the worker threads could not be started");
 }
 
-/* AddressSanitizer gives each thread one of its own. */
-#if !GRI_ASAN && !GRI_TSAN
 TEST(refused_start, signal_stacks)
 {
     if (harness_simulated()) return;
     check_refusals(SIGNAL_STACK, WORKERS, GR_ESYSTEM, "a worker's thread cannot be prepared");
 }
-#endif
 
 static gri_atomic_bool going; /* relaxed: seen late is fine */
 
@@ -172,12 +160,12 @@ static void check_spare(enum call call)
     gri_store_relaxed(&going, true);
     refuse(call, 1, true);
     for (int i = 0; i < WORKERS; i++) CHECK_OK(gr_spawn(self, &one, spin, "n"));
-    WAIT_FOR(self, gri_load_relaxed(&counted) >= 3); /* it asks again and again */
+    WAIT_FOR(self, gri_load_relaxed(&counted[call]) >= 3); /* it asks again and again */
     CHECK_EQ(gri_load_relaxed(&gri_scheduler_now->rescues), 0);
     refuse(call, 0, false);
     CHECK_OK(gr_spawn(self, &one, tell, "A", gr_self_address(self)));
     EXPECT(self, "s", "here"); /* on the spare one: the others still spin */
-    CHECK(gri_load_relaxed(&gri_scheduler_now->rescues) > 0);
+    WAIT_FOR(self, gri_load_relaxed(&gri_scheduler_now->rescues) > 0); /* counted a moment later */
     gri_store_relaxed(&going, false);
     CHECK_OK(gr_stop(SOON));
 }
