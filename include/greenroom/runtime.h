@@ -83,7 +83,7 @@ typedef struct gr_options {
 
 /* Starts the runtime, or adds a reference to the running one.
  * Errors: GR_EENV (variable, value and what is allowed, in *ret_detail), GR_EINVAL (the same for an option), GR_ECONFLICT
- * (running with other options), GR_ENOMEM, GR_ESYSTEM, GR_EFORKED. ret_detail may be NULL. Blocks while threads start.
+ * (running with other options), GR_ENOMEM, GR_ESYSTEM, GR_EFORKED. ret_detail may be NULL. Blocks until all workers run.
  * A start reads the machine in a child process that ends before the call does: a handler for SIGCHLD hears of it, and
  * the fork takes about 30 ms for every gigabyte that is resident by then. */
 GR_ANY_THREAD GR_MUST_CHECK int gr_start(const gr_options *options, gr_detail *ret_detail);

@@ -3,7 +3,7 @@
 /* The machine as the workers see it: CPUs with their cores, caches and NUMA nodes; how many workers; where each runs.
  *
  * hwloc is asked exactly once, in gri_topology_read, and in a child process (os/apart.h): 2.9 crashes on failed
- * allocations, 134 of 389 measured. What the child found is copied into the plain tables below. Without an answer the
+ * allocations, and goes round for ever on some. What the child found is copied into the plain tables below. Without an answer the
  * machine is flat: every CPU of the affinity mask a core of its own, one cache, one node.
  *
  *     gri_topology *t;
