@@ -6,6 +6,7 @@ command=$1
 work=$(mktemp -d "${TMPDIR:-/tmp}/greenroom-command.XXXXXX")
 server=
 failed=0
+unset NOTIFY_SOCKET # of whoever runs the tests: SIGHUP would be no end
 cleanup() {
     [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true
     rm -rf "$work"

@@ -10,7 +10,6 @@
 #include "demos/chat_page/chat_page.h"
 #include "greenroom/command.h"
 #include "greenroom/logger.h"
-#include "greenroom/notify.h"
 #include "greenroom/serving.h"
 
 static bool has_reader(void)
@@ -126,7 +125,7 @@ void banner_print(const serving *s)
     snprintf(curl, sizeof curl, "curl%s%s%s", s->tls ? " -k" : "", is_unix ? " --unix-socket " : "",
              is_unix ? address + 5 : "");
     snprintf(url, sizeof url, "%s://%s", scheme, is_unix ? "localhost" : address);
-    if ((s->options->json || notify_is_on()) && !has_reader()) { /* nobody is there to try something */
+    if ((s->options->json || logger_is_journal()) && !has_reader()) { /* nobody is there to try something */
         logger_print(GR_LOG_INFO, "greenroom %s answers on %s%s%s", gr_version(), is_unix ? address : url,
                      s->token_path[0] ? "; the token is in " : "", s->token_path);
         return;

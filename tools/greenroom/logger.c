@@ -118,6 +118,11 @@ static bool is_journal(void)
     return strcmp(stream, text) == 0;
 }
 
+bool logger_is_journal(void)
+{
+    return to_journal;
+}
+
 static void put_head(line *l, enum gr_log_level level)
 {
     if (to_journal) put_text(l, journal_prefix(level));

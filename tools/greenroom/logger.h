@@ -14,6 +14,9 @@
 /* Becomes Greenroom's log sink. */
 void logger_start(bool json);
 
+/* Lines go to systemd's journal. */
+bool logger_is_journal(void);
+
 /* The sink itself, and a line past the filter of GREENROOM_LOG: for what was asked for, and for why nothing was started. */
 void logger_write(void *arg, enum gr_log_level level, gr_address subject, const char *line);
 GR_PRINTF(2, 3) void logger_print(enum gr_log_level level, const char *format, ...);

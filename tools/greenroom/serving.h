@@ -57,7 +57,7 @@ typedef struct serving {
 int layers_build(serving *s, const gr_rest_options *options, gr_http_options *ret_http, gr_detail *ret_detail);
 void layers_free(serving *s);
 
-/* Where to find the server and what to try, on stdout; the token itself only to a terminal. With JSON logs, or as a service,
+/* Where to find the server and what to try, on stdout; the token itself only to a terminal. With JSON logs, or in the journal,
  * and no terminal a log line says where. */
 void banner_print(const serving *s);
 
