@@ -54,7 +54,7 @@ test("quantiles of what is new", () => {
 test("numbers for people", () => {
     const plain = (text) => text.replace(/[\u00a0\u202f]/g, " ");
     const cases = [
-        [format.count, [[0, "0"], [950, "950"], [9999, "9999"], [12345, "12.3 k"], [999999, "1 M"], [4.25, "4.25"], [undefined, "–"], [NaN, "–"], [null, "–"]]],
+        [format.count, [[0, "0"], [950, "950"], [1000, "1 000"], [9031, "9 031"], [9999, "9 999"], [1234.5, "1 235"], [-1234, "-1 234"], [12345, "12.3 k"], [999999, "1 M"], [4.25, "4.25"], [undefined, "–"], [NaN, "–"], [null, "–"]]],
         [format.exact, [[1234567, "1 234 567"], [12345678901234567890n, "12 345 678 901 234 567 890"], [-1234, "-1 234"], [null, "–"]]],
         [format.bytes, [[0, "0 B"], [1023, "1023 B"], [1024, "1 KiB"], [61500000, "58.7 MiB"], ["1", "–"]]],
         [format.micros, [[0, "0 µs"], [0.4, "<1 µs"], [35, "35 µs"], [1234, "1.23 ms"], [3400000, "3.4 s"], [null, "–"]]],
@@ -62,4 +62,20 @@ test("numbers for people", () => {
         [format.duration, [[0.5, "0.5 s"], [59, "59 s"], [60, "1 min"], [725, "12 min 5 s"], [3600, "1 h"], [12000, "3 h 20 min"], [86400 * 3, "3 d"], [-1, "0 s"]]],
     ];
     for (const [show, list] of cases) for (const [number, wanted] of list) assert.equal(plain(show(number)), wanted, `${show.name} ${number}`);
+});
+
+test("times below a chart: round ones, as many as there is room for", () => {
+    const from = Date.UTC(2026, 0, 31, 12, 0, 7), at = (...range) => format.ticks(...range).map(({v}) => (v - from) / 1000 + 7);
+    assert.deepEqual(at(from, from + 90000, 258), [30, 60, 90]);
+    assert.deepEqual(at(from, from + 60000, 258), [30, 60]);
+    assert.deepEqual(at(from, from + 300000, 258), [120, 240]);
+    assert.deepEqual(at(from, from + 300000, 700), [60, 120, 180, 240, 300]);
+    assert.ok(format.ticks(from, from + 300000, 0).length <= 1);
+    for (let seconds = 60; seconds <= 300; seconds++) {
+        for (const pixels of [150, 258, 320, 700]) {
+            const count = at(from, from + seconds * 1000, pixels).length;
+            assert.ok(count >= 1 && count <= pixels / format.TICK_PIXELS + 1, `${seconds} s on ${pixels} pixels: ${count}`);
+        }
+    }
+    assert.match(format.ticks(from, from + 60000, 258)[0].label, /^\d\d:\d\d:30$/);
 });

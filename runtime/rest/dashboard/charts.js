@@ -4,7 +4,7 @@
  * lines of SVG; the legend, the numbers and the table behind "Numbers" are the same. Rows are [milliseconds, value, …]; null is
  * a gap. */
 import {h, setText, svg} from "./dom.js";
-import {clock} from "./format.js";
+import {clock, TICK_PIXELS, ticks} from "./format.js";
 
 export const WINDOW_MS = 5 * 60 * 1000;
 const WINDOW_MS_MIN = 60 * 1000;
@@ -46,7 +46,7 @@ function dygraphLines(plot, chart) {
         labelsKMG2: chart.binary,
         rightGap: 8,
         axes: {
-            x: {drawGrid: false, pixelsPerLabel: 80, axisLabelFormatter: (date) => clock(date / 1000).replace(/:00$/, "")},
+            x: {drawGrid: false, axisLabelWidth: TICK_PIXELS, ticker: ticks},
             y: {axisLabelWidth: 62, pixelsPerLabel: 34, axisLabelFormatter: (value) => chart.format(value)},
         },
         highlightCallback: (event, x, points, row) => chart.showRow(row),

@@ -21,17 +21,17 @@ function scaled(number, step, units) {
     return significant(number) + (units[unit] ? SPACE + units[unit] : "");
 }
 
-/* 950, 12.3 k, 4.1 M */
-export function count(number) {
-    if (!known(number)) return NONE;
-    return Math.abs(number) < 10000 ? (Number.isInteger(number) ? String(number) : significant(number))
-        : scaled(number, 1000, ["", "k", "M", "G", "T", "P"]);
-}
-
 /* Every digit, in groups. */
 export function exact(number) {
     if (typeof number !== "bigint" && !known(number)) return NONE;
     return String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+/* 950, 1 250, 12.3 k, 4.1 M */
+export function count(number) {
+    if (!known(number)) return NONE;
+    if (Math.abs(number) >= 10000) return scaled(number, 1000, ["", "k", "M", "G", "T", "P"]);
+    return Number.isInteger(number) || Math.abs(number) >= 1000 ? exact(Math.round(number)) : significant(number);
 }
 
 export function bytes(number) {
@@ -63,4 +63,16 @@ export function duration(seconds) {
 /* The time of day of seconds since 1970. */
 export function clock(seconds) {
     return known(seconds) ? new Date(seconds * 1000).toLocaleTimeString([], {hour12: false}) : NONE;
+}
+
+const STEPS_S = [5, 10, 15, 30, 60, 120, 180, 300];
+export const TICK_PIXELS = 74;
+
+/* Times below a chart: at round ones, as many as there is room for. dygraphs' own choice leaves narrow charts with one. */
+export function ticks(from, to, pixels) {
+    const room = Math.max(1, Math.floor(pixels / TICK_PIXELS));
+    const step = 1000 * (STEPS_S.find((seconds) => (to - from) / 1000 / seconds <= room) ?? STEPS_S[STEPS_S.length - 1]);
+    const list = [];
+    for (let v = Math.ceil(from / step) * step; v <= to; v += step) list.push({v, label: clock(v / 1000)});
+    return list;
 }
