@@ -5,6 +5,7 @@
 #include "actor/registry.h"
 #include "actor/runtime.h"
 #include "actor/supervisor.h"
+#include "base/error.h"
 
 #include <ctype.h>
 #include <pthread.h>
@@ -22,18 +23,6 @@ typedef struct known {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static known *list; /* under the lock, as the rest */
 static size_t count, capacity;
-
-static GR_PRINTF(3, 4) int refuse(gr_detail *ret_detail, int code, const char *format, ...)
-{
-    if (ret_detail) {
-        va_list args;
-        va_start(args, format);
-        memset(ret_detail, 0, sizeof *ret_detail);
-        vsnprintf(ret_detail->text, sizeof ret_detail->text, format, args);
-        va_end(args);
-    }
-    return code;
-}
 
 static known *find_locked(const char *name)
 {
@@ -65,26 +54,26 @@ static int check_name(const char *name, gr_detail *ret_detail)
 {
     size_t bytes = name ? strnlen(name, NAME_BYTES_MAX + 1) : 0;
     if (bytes == 0 || bytes > NAME_BYTES_MAX)
-        return refuse(ret_detail, GR_EINVAL, "a behaviour's name has 1 to %d bytes", NAME_BYTES_MAX);
+        return gri_refuse(ret_detail, GR_EINVAL, "a behaviour's name has 1 to %d bytes", NAME_BYTES_MAX);
     for (size_t i = 0; i < bytes; i++) {
         unsigned char c = (unsigned char)name[i];
         if (c < 0x80 && (isalnum(c) || strchr("_-.", c))) continue;
-        return refuse(ret_detail, GR_EINVAL,
-                      "a behaviour's name has letters, digits, '_', '-' and '.': byte %zu is none", i);
+        return gri_refuse(ret_detail, GR_EINVAL,
+                          "a behaviour's name has letters, digits, '_', '-' and '.': byte %zu is none", i);
     }
     return 0;
 }
 
 static int check(const gr_behaviour *b, gr_detail *ret_detail)
 {
-    if (!b) return refuse(ret_detail, GR_EINVAL, "no behaviour");
+    if (!b) return gri_refuse(ret_detail, GR_EINVAL, "no behaviour");
     int code = check_name(b->name, ret_detail);
     if (code != 0) return code;
     if (!!b->entry + !!b->server + !!b->supervisor != 1)
-        return refuse(ret_detail, GR_EINVAL, "behaviour %s: exactly one of entry, server and supervisor must be set",
-                      b->name);
+        return gri_refuse(ret_detail, GR_EINVAL,
+                          "behaviour %s: exactly one of entry, server and supervisor must be set", b->name);
     if (b->options.name || b->options.link || b->options.monitor)
-        return refuse(ret_detail, GR_EINVAL, "behaviour %s: options.name, link and monitor must be zero", b->name);
+        return gri_refuse(ret_detail, GR_EINVAL, "behaviour %s: options.name, link and monitor must be zero", b->name);
     return 0;
 }
 
@@ -111,9 +100,9 @@ int gr_behaviour_register(const gr_behaviour *behaviour, gr_detail *ret_detail)
     pthread_mutex_lock(&lock);
     known *before = find_locked(behaviour->name);
     if (before)
-        code = refuse(ret_detail, GR_EEXISTS, "there is a behaviour %s already", behaviour->name);
+        code = gri_refuse(ret_detail, GR_EEXISTS, "there is a behaviour %s already", behaviour->name);
     else if (append_locked(behaviour, shape) != 0)
-        code = refuse(ret_detail, GR_ENOMEM, "no memory for behaviour %s", behaviour->name);
+        code = gri_refuse(ret_detail, GR_ENOMEM, "no memory for behaviour %s", behaviour->name);
     pthread_mutex_unlock(&lock);
     if (code != 0) gr_shape_free(&shape);
     return code;

@@ -6,12 +6,12 @@
 #include "actor/log.h"
 #include "actor/remote_allow.h"
 #include "base/check.h"
+#include "base/error.h"
 #include "base/fault.h"
 #include "os/topology.h"
 
 #include <ctype.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,18 +199,6 @@ static const char *quoted(const char *value, char text[64])
     return text;
 }
 
-static GR_PRINTF(3, 4) int refuse(gr_detail *ret_detail, int code, const char *format, ...)
-{
-    if (ret_detail) {
-        va_list args;
-        va_start(args, format);
-        memset(ret_detail, 0, sizeof *ret_detail);
-        vsnprintf(ret_detail->text, sizeof ret_detail->text, format, args);
-        va_end(args);
-    }
-    return code;
-}
-
 /* ---- loading ---- */
 
 static const char *environment(const setting *row)
@@ -243,14 +231,14 @@ static int load_option(const gr_options *options, size_t index, gri_settings *se
         int64_t number = option_number(options, row);
         if (number == 0) return 0;
         if (store_number(settings, index, number)) return 1;
-        return refuse(ret_detail, GR_EINVAL, "option %s is %lld: allowed is %s", row->name, (long long)number,
-                      row->range);
+        return gri_refuse(ret_detail, GR_EINVAL, "option %s is %lld: allowed is %s", row->name, (long long)number,
+                          row->range);
     }
     const char *value = option_text(options, row);
     if (!value) return 0;
     if (store_text(settings, index, value)) return 1;
-    return refuse(ret_detail, GR_EINVAL, "option %s is \"%s\": allowed is %s", row->name, quoted(value, text),
-                  row->range);
+    return gri_refuse(ret_detail, GR_EINVAL, "option %s is \"%s\": allowed is %s", row->name, quoted(value, text),
+                      row->range);
 }
 
 static int load_row(const gr_options *options, size_t index, gri_settings *settings, gr_detail *ret_detail)
@@ -266,8 +254,8 @@ static int load_row(const gr_options *options, size_t index, gri_settings *setti
     const char *value = environment(row);
     if (!value) return 0;
     if (!store_text(settings, index, value))
-        return refuse(ret_detail, GR_EENV, "%s is \"%s\": allowed is %s", row->variable, quoted(value, text),
-                      row->range);
+        return gri_refuse(ret_detail, GR_EENV, "%s is \"%s\": allowed is %s", row->variable, quoted(value, text),
+                          row->range);
     settings->source[index] = GRI_SETTING_ENVIRONMENT;
     return 0;
 }
@@ -276,8 +264,8 @@ static int check_fixed(const gr_options *options, gr_detail *ret_detail)
 {
     _Static_assert(GR_SETTING_COUNT < 64, "a bit each in .fixed");
     if (!options || options->fixed >> GR_SETTING_COUNT == 0) return 0;
-    return refuse(ret_detail, GR_EINVAL, "option fixed is 0x%llx: allowed is a union of GR_FIXED(...)",
-                  (unsigned long long)options->fixed);
+    return gri_refuse(ret_detail, GR_EINVAL, "option fixed is 0x%llx: allowed is a union of GR_FIXED(...)",
+                      (unsigned long long)options->fixed);
 }
 
 int gri_settings_load(const gr_options *options, gri_settings *ret_settings, gr_detail *ret_detail)
@@ -287,8 +275,8 @@ int gri_settings_load(const gr_options *options, gri_settings *ret_settings, gr_
     int code = check_fixed(options, ret_detail);
     for (size_t i = 0; code == 0 && i < GR_SETTING_COUNT; i++) code = load_row(options, i, &loaded, ret_detail);
     if (code == 0 && loaded.faults && !loaded.simulate)
-        code = refuse(ret_detail, loaded.source[GR_FIXED_INDEX_faults] == GRI_SETTING_OPTION ? GR_EINVAL : GR_EENV,
-                      "GREENROOM_FAULTS is for simulation: GREENROOM_SIMULATE says no seed");
+        code = gri_refuse(ret_detail, loaded.source[GR_FIXED_INDEX_faults] == GRI_SETTING_OPTION ? GR_EINVAL : GR_EENV,
+                          "GREENROOM_FAULTS is for simulation: GREENROOM_SIMULATE says no seed");
     if (code != 0) return code;
     loaded.no_signal_handler = options && options->no_signal_handler;
     *ret_settings = loaded;
@@ -320,12 +308,12 @@ int gri_settings_conflict(const gri_settings *running, const gr_options *options
         char wanted[64], has[64];
         print_value(&asked, i, wanted, sizeof wanted);
         print_value(running, i, has, sizeof has);
-        return refuse(ret_detail, GR_ECONFLICT, "option %s is \"%s\", but the runtime is up with \"%s\"", rows[i].name,
-                      wanted, has);
+        return gri_refuse(ret_detail, GR_ECONFLICT, "option %s is \"%s\", but the runtime is up with \"%s\"",
+                          rows[i].name, wanted, has);
     }
     if (options->no_signal_handler && !running->no_signal_handler)
-        return refuse(ret_detail, GR_ECONFLICT,
-                      "option no_signal_handler, but the runtime is up with its signal handlers");
+        return gri_refuse(ret_detail, GR_ECONFLICT,
+                          "option no_signal_handler, but the runtime is up with its signal handlers");
     return 0;
 }
 

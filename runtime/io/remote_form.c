@@ -4,6 +4,7 @@
 #include "actor/registry.h"
 #include "actor/remote_allow.h"
 #include "actor/runtime.h"
+#include "base/error.h"
 #include "io/remote_http.h"
 
 #include <errno.h>
@@ -34,17 +35,6 @@ static configuration now;
 
 /* ---- configuring ---- */
 
-static GR_PRINTF(3, 4) int refuse(gr_detail *ret_detail, int code, const char *format, ...)
-{
-    if (!ret_detail) return code;
-    va_list args;
-    *ret_detail = (gr_detail){0};
-    va_start(args, format);
-    vsnprintf(ret_detail->text, sizeof ret_detail->text, format, args);
-    va_end(args);
-    return code;
-}
-
 static void forget(configuration *c)
 {
     for (size_t i = 0; i < c->count; i++) {
@@ -68,20 +58,20 @@ static int add_token(configuration *c, const char *url, const char *text, gr_det
     char base[GR_REMOTE_URL_BYTES];
     const char *why = NULL;
     if (!url || gri_remote_url_normal(url, strlen(url), true, base, &why) != 0)
-        return refuse(ret_detail, GR_EINVAL, "the URL of a token, \"%.100s\": %s", url ? url : "",
-                      why ? why : "there is none");
+        return gri_refuse(ret_detail, GR_EINVAL, "the URL of a token, \"%.100s\": %s", url ? url : "",
+                          why ? why : "there is none");
     if (base[gri_remote_origin_bytes(base)] != '\0')
-        return refuse(ret_detail, GR_EINVAL,
-                      "the URL of a token, \"%.100s\": a token is for a whole server, without a path", base);
+        return gri_refuse(ret_detail, GR_EINVAL,
+                          "the URL of a token, \"%.100s\": a token is for a whole server, without a path", base);
     if (!text || !is_token(text))
-        return refuse(ret_detail, GR_EINVAL, "the token for %.100s: 1 to %d characters, no blanks", base,
-                      GRI_REMOTE_TOKEN_BYTES - 1);
+        return gri_refuse(ret_detail, GR_EINVAL, "the token for %.100s: 1 to %d characters, no blanks", base,
+                          GRI_REMOTE_TOKEN_BYTES - 1);
     token *more = realloc(c->tokens, (c->count + 1) * sizeof *more);
-    if (!more) return refuse(ret_detail, GR_ENOMEM, "no memory for a token");
+    if (!more) return gri_refuse(ret_detail, GR_ENOMEM, "no memory for a token");
     c->tokens = more;
     token *t = &more[c->count];
     t->url = strdup(base);
-    if (!t->url) return refuse(ret_detail, GR_ENOMEM, "no memory for a token");
+    if (!t->url) return gri_refuse(ret_detail, GR_ENOMEM, "no memory for a token");
     strcpy(t->text, text);
     c->count++;
     return 0;
@@ -118,17 +108,17 @@ static int add_line(configuration *c, char *line, const char *path, unsigned num
     text[strcspn(text, " \t")] = '\0';
     gr_detail why;
     int code = add_token(c, line, text, &why);
-    return code == 0 ? 0 : refuse(ret_detail, code, "%.80s, line %u: %.120s", path, number, why.text);
+    return code == 0 ? 0 : gri_refuse(ret_detail, code, "%.80s, line %u: %.120s", path, number, why.text);
 }
 
 static int add_file(configuration *c, const char *path, gr_detail *ret_detail)
 {
     char *text = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0) return refuse(ret_detail, GR_ESYSTEM, "token file %.120s: %s", path, strerror(errno));
+    if (fd < 0) return gri_refuse(ret_detail, GR_ESYSTEM, "token file %.120s: %s", path, strerror(errno));
     const char *why = read_file(fd, &text);
     (void)close(fd);
-    if (why) return refuse(ret_detail, GR_EINVAL, "token file %.120s: %s", path, why);
+    if (why) return gri_refuse(ret_detail, GR_EINVAL, "token file %.120s: %s", path, why);
     int code = 0;
     unsigned number = 1;
     for (char *line = text, *next; line && code == 0; line = next, number++) {
@@ -148,14 +138,14 @@ int gr_remote_configure(const gr_remote_options *options, gr_detail *ret_detail)
     configuration c = {.tokens = NULL};
     const char *why = NULL;
     int code = 0;
-    if (gri_runtime_forked()) return refuse(ret_detail, GR_EFORKED, "%s", gr_error_text(GR_EFORKED));
+    if (gri_runtime_forked()) return gri_refuse(ret_detail, GR_EFORKED, "%s", gr_error_text(GR_EFORKED));
     if (!options) options = &defaults;
     c.tls = options->tls;
     if (options->public_url &&
         gri_remote_url_normal(options->public_url, strlen(options->public_url), true, c.public_url, &why) != 0)
-        return refuse(ret_detail, GR_EINVAL, "public URL \"%.120s\": %s", options->public_url, why);
+        return gri_refuse(ret_detail, GR_EINVAL, "public URL \"%.120s\": %s", options->public_url, why);
     if (strlen(c.public_url) > GR_REMOTE_URL_BYTES / 2)
-        return refuse(ret_detail, GR_EINVAL, "public URL: more than %d bytes", GR_REMOTE_URL_BYTES / 2);
+        return gri_refuse(ret_detail, GR_EINVAL, "public URL: more than %d bytes", GR_REMOTE_URL_BYTES / 2);
     for (size_t i = 0; code == 0 && i < options->token_count; i++)
         code = add_token(&c, options->tokens[i].url, options->tokens[i].token, ret_detail);
     if (code == 0 && options->token_file) code = add_file(&c, options->token_file, ret_detail);
@@ -294,13 +284,13 @@ int gr_remote_address(const char *text, gr_address *ret_address, gr_detail *ret_
 {
     char url[GR_REMOTE_URL_BYTES];
     const char *why = "there is none";
-    if (gri_runtime_forked()) return refuse(ret_detail, GR_EFORKED, "%s", gr_error_text(GR_EFORKED));
+    if (gri_runtime_forked()) return gri_refuse(ret_detail, GR_EFORKED, "%s", gr_error_text(GR_EFORKED));
     if (!text || gri_remote_url_normal(text, strlen(text), false, url, &why) != 0)
-        return refuse(ret_detail, GR_EINVAL, "URL \"%.120s\": %s", text ? text : "", why);
+        return gri_refuse(ret_detail, GR_EINVAL, "URL \"%.120s\": %s", text ? text : "", why);
     if (is_own(url, ret_address)) return 0;
     gri_remote_http_use();
     int code = gri_remote_intern(url, ret_address);
-    return code == 0 ? 0 : refuse(ret_detail, code, "no remote address could be made: %s", gr_error_text(code));
+    return code == 0 ? 0 : gri_refuse(ret_detail, code, "no remote address could be made: %s", gr_error_text(code));
 }
 
 int gr_remote_url(gr_address address, char *text, size_t bytes)

@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* Contexts of TLS: certificates, keys, whom to trust. */
 #include "base/check.h"
+#include "base/error.h"
 #include "io/tls.h"
 
 #include <stdio.h>
@@ -26,26 +27,14 @@ const char *gri_tls_why(char *text, size_t bytes)
     return text;
 }
 
-static GR_PRINTF(3, 4) int refuse(gr_detail *detail, int code, const char *format, ...)
-{
-    if (detail) {
-        va_list args;
-        va_start(args, format);
-        memset(detail, 0, sizeof *detail);
-        vsnprintf(detail->text, sizeof detail->text, format, args);
-        va_end(args);
-    }
-    return code;
-}
-
 static int bad_file(gr_detail *detail, const char *option, const char *path)
 {
     char why[120];
     if (access(path, R_OK) != 0) {
         ERR_clear_error();
-        return refuse(detail, GR_ESYSTEM, "option %s: %.100s: %s", option, path, strerrordesc_np(errno));
+        return gri_refuse(detail, GR_ESYSTEM, "option %s: %.100s: %s", option, path, strerrordesc_np(errno));
     }
-    return refuse(detail, GR_ETLS, "option %s: %.100s: %s", option, path, gri_tls_why(why, sizeof why));
+    return gri_refuse(detail, GR_ETLS, "option %s: %.100s: %s", option, path, gri_tls_why(why, sizeof why));
 }
 
 /* "h2,http/1.1" to a length before each. */
@@ -55,8 +44,9 @@ static int put_alpn(gr_tls *tls, const char *text, gr_detail *detail)
     for (const char *at = text;;) {
         size_t bytes = strcspn(at, ",");
         if (bytes == 0 || bytes > 63 || used + 1 + bytes > sizeof tls->alpn)
-            return refuse(detail, GR_EINVAL,
-                          "option alpn is \"%.60s\": allowed are names of 1 to 63 bytes, with commas between", text);
+            return gri_refuse(detail, GR_EINVAL,
+                              "option alpn is \"%.60s\": allowed are names of 1 to 63 bytes, with commas between",
+                              text);
         tls->alpn[used++] = (unsigned char)bytes;
         memcpy(tls->alpn + used, at, bytes);
         used += (unsigned)bytes;
@@ -98,7 +88,7 @@ static int load_trust(SSL_CTX *context, const gr_tls *o, gr_detail *detail)
     if (!o->trust) {
         if (SSL_CTX_set_default_verify_paths(context) == 1) return 0;
         char why[120];
-        return refuse(detail, GR_ETLS, "the system's authorities: %s", gri_tls_why(why, sizeof why));
+        return gri_refuse(detail, GR_ETLS, "the system's authorities: %s", gri_tls_why(why, sizeof why));
     }
     if (SSL_CTX_load_verify_file(context, o->trust) != 1) return bad_file(detail, "trust", o->trust);
     if (o->server) SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(o->trust));
@@ -128,7 +118,7 @@ static int configure(gr_tls *tls, SSL_CTX *context, gr_detail *detail)
     if (tls->server)
         SSL_CTX_set_alpn_select_cb(context, choose_alpn, tls);
     else if (SSL_CTX_set_alpn_protos(context, tls->alpn, tls->alpn_bytes) != 0)
-        return refuse(detail, GR_ENOMEM, "no memory for TLS");
+        return gri_refuse(detail, GR_ENOMEM, "no memory for TLS");
     return 0;
 }
 
@@ -139,7 +129,7 @@ static int make_context(gr_tls *tls, SSL_CTX **ret_context, gr_detail *detail)
     SSL_CTX *context = SSL_CTX_new(tls->server ? TLS_server_method() : TLS_client_method());
     if (!context) {
         ERR_clear_error();
-        return refuse(detail, GR_ENOMEM, "no memory for TLS");
+        return gri_refuse(detail, GR_ENOMEM, "no memory for TLS");
     }
     int code = configure(tls, context, detail);
     if (code == 0)
@@ -151,11 +141,11 @@ static int make_context(gr_tls *tls, SSL_CTX **ret_context, gr_detail *detail)
 
 static int check_options(const gr_tls_options *o, gr_detail *detail)
 {
-    if (o->server && !o->certificate) return refuse(detail, GR_EINVAL, "a server needs option certificate");
-    if (o->server && o->insecure) return refuse(detail, GR_EINVAL, "option insecure is a client's");
-    if (!o->server && o->verify_client) return refuse(detail, GR_EINVAL, "option verify_client is a server's");
-    if (o->key && !o->certificate) return refuse(detail, GR_EINVAL, "option key without option certificate");
-    if (o->insecure && o->trust) return refuse(detail, GR_EINVAL, "option trust has no use with option insecure");
+    if (o->server && !o->certificate) return gri_refuse(detail, GR_EINVAL, "a server needs option certificate");
+    if (o->server && o->insecure) return gri_refuse(detail, GR_EINVAL, "option insecure is a client's");
+    if (!o->server && o->verify_client) return gri_refuse(detail, GR_EINVAL, "option verify_client is a server's");
+    if (o->key && !o->certificate) return gri_refuse(detail, GR_EINVAL, "option key without option certificate");
+    if (o->insecure && o->trust) return gri_refuse(detail, GR_EINVAL, "option trust has no use with option insecure");
     return 0;
 }
 
@@ -171,7 +161,7 @@ static int take_options(gr_tls *tls, const gr_tls_options *o, gr_detail *detail)
     tls->insecure = o->insecure;
     tls->verify_client = o->verify_client;
     if (!copy(o->certificate, &tls->certificate) || !copy(o->key, &tls->key) || !copy(o->trust, &tls->trust))
-        return refuse(detail, GR_ENOMEM, "no memory for TLS");
+        return gri_refuse(detail, GR_ENOMEM, "no memory for TLS");
     return o->alpn ? put_alpn(tls, o->alpn, detail) : 0;
 }
 
@@ -182,7 +172,7 @@ int gr_tls_new(gr_tls **ret_tls, const gr_tls_options *options, gr_detail *ret_d
     int code = check_options(o, ret_detail);
     if (code != 0) return code;
     gr_tls *tls = calloc(1, sizeof *tls);
-    if (!tls) return refuse(ret_detail, GR_ENOMEM, "no memory for TLS");
+    if (!tls) return gri_refuse(ret_detail, GR_ENOMEM, "no memory for TLS");
     gri_atomic_init(&tls->references, 1);
     pthread_mutex_init(&tls->lock, NULL); /* cannot fail without attributes on Linux */
     code = take_options(tls, o, ret_detail);
@@ -242,11 +232,7 @@ void gr_tls_free(gr_tls **tls)
 int gr_tls_new(gr_tls **ret_tls, const gr_tls_options *options, gr_detail *ret_detail)
 {
     (void)ret_tls, (void)options;
-    if (ret_detail) {
-        memset(ret_detail, 0, sizeof *ret_detail);
-        snprintf(ret_detail->text, sizeof ret_detail->text, "this build has no TLS");
-    }
-    return GR_EUNSUPPORTED;
+    return gri_refuse(ret_detail, GR_EUNSUPPORTED, "this build has no TLS");
 }
 
 int gr_tls_reload(gr_tls *tls, gr_detail *ret_detail)

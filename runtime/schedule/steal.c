@@ -244,8 +244,8 @@ static void become_busy(gri_worker *worker)
  * relied on it; it had announced its sleep before it found the lock taken, so that the fence in the wake shows it here. */
 static void leave_the_poller(gri_scheduler *scheduler)
 {
-    if (gri_load_relaxed(&scheduler->poll_deadline) != GRI_INSTANT_PAST)
-        return; /* relaxed: who just leaves it polls on */
+    /* relaxed: who just leaves it polls on */
+    if (gri_load_relaxed(&scheduler->poll_deadline) != GRI_INSTANT_PAST) return;
     int sleeper = gri_idle_wake_any(&scheduler->idle);
     if (sleeper >= 0) gri_worker_unpark(&scheduler->workers[sleeper]);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-#include <greenroom/error.h>
-
+#include "base/error.h"
 #include "support/test.h"
 
 TEST(error, every_code_has_name_and_text)
@@ -21,4 +20,17 @@ TEST(error, success_and_unknown)
     CHECK_STR(gr_error_text(0), "success");
     CHECK_STR(gr_error_name(1), "GR_E?");
     CHECK_STR(gr_error_text(-100000), "unknown error");
+}
+
+TEST(error, a_text_is_cut_to_its_room)
+{
+    char pattern[1000], long_text[1000];
+    memset(long_text, 'x', sizeof long_text);
+    long_text[sizeof long_text - 1] = '\0';
+    snprintf(pattern, sizeof((gr_detail *)NULL)->text, "%s", long_text);
+    gr_detail why = {.line = 7, .column = 8, .byte = 9, .text = "of before"};
+    CHECK_EQ(gri_refuse(&why, GR_EINVAL, "%s", long_text), GR_EINVAL);
+    CHECK_STR(why.text, pattern);
+    CHECK_EQ(why.line + why.column + why.byte, 0);
+    CHECK_EQ(gri_refuse(NULL, GR_ENOMEM, "nobody reads %s", "this"), GR_ENOMEM);
 }
