@@ -24,13 +24,13 @@ TEST(error, success_and_unknown)
 
 TEST(error, a_text_is_cut_to_its_room)
 {
-    char pattern[1000], long_text[1000];
+    char long_text[1000];
     memset(long_text, 'x', sizeof long_text);
     long_text[sizeof long_text - 1] = '\0';
-    snprintf(pattern, sizeof((gr_detail *)NULL)->text, "%s", long_text);
     gr_detail why = {.line = 7, .column = 8, .byte = 9, .text = "of before"};
     CHECK_EQ(gri_refuse(&why, GR_EINVAL, "%s", long_text), GR_EINVAL);
-    CHECK_STR(why.text, pattern);
+    CHECK_EQ(strspn(why.text, "x"), sizeof why.text - 1);
+    CHECK_EQ(strlen(why.text), sizeof why.text - 1);
     CHECK_EQ(why.line + why.column + why.byte, 0);
     CHECK_EQ(gri_refuse(NULL, GR_ENOMEM, "nobody reads %s", "this"), GR_ENOMEM);
 }
