@@ -15,8 +15,8 @@
  * p99 with the crowd beside it without; how long after its deadline the last slow one was gone. --strict makes a
  * failure of more than 4096 bytes, 1.2 times, 1000 ms. The deadline must leave time to connect them all: the honest clients
  * are timed while all are there, and it fails if they have not been.
- * R11 in full, which needs 20,000 descriptors in a process:
- *     slow_clients_stress --idle 9900 --slow 10000 --deadline-ms 20000 --honest-ms 5000 --drip-ms 10000 --strict */
+ * R11 in full, which needs 20,064 descriptors in a process (where fewer are allowed: 9,900 and 10,000, 10,000 and 9,900):
+ *     slow_clients_stress --idle 10000 --slow 10000 --deadline-ms 20000 --honest-ms 5000 --drip-ms 10000 --strict */
 #include "base/atomic.h"
 
 #include <greenroom.h>
@@ -474,12 +474,15 @@ static void check_limits(void)
     struct rlimit limit;
     uint64_t wanted = idle_count + slow_count + 64;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) die("getrlimit: %s", strerror(errno));
-    if (limit.rlim_max < wanted)
+    if (limit.rlim_max < wanted) { /* root may */
+        struct rlimit more = {wanted, wanted};
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0) return;
         die("%llu connections need %llu descriptors in each process, and RLIMIT_NOFILE allows %llu: raise it (ulimit "
             "-n), or "
             "ask for fewer",
             (unsigned long long)(idle_count + slow_count), (unsigned long long)wanted,
             (unsigned long long)limit.rlim_max);
+    }
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) die("setrlimit: %s", strerror(errno));
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "demos/chat_page/chat_page.h"
 #include "demos/demos.h"
@@ -86,6 +87,8 @@ static int start_server(serving *s)
     gr_rest_options rest = {
         .http = {.listen = o->listen,
                  .unix_mode = o->unix_mode,
+                 .connections = o->connections,
+                 .connections_per_address = o->address_connections,
                  .loopback_unbounded = true, /* a proxy on this machine is one address */
                  .tls = s->tls},
         .token = o->open ? NULL : s->token,
@@ -207,9 +210,20 @@ static void give_up(serving *s)
     gr_tls_free(&s->tls_probe);
 }
 
+/* A connection is a descriptor. The limit that a shell or a service manager gives is low for the sake of programs that use
+ * select(2); here nothing does. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* else with what there is: without one, accepting waits */
+}
+
 static int serve(const serve_options *o)
 {
     serving s = {.options = o};
+    raise_descriptors();
     signals_block();
     logger_start(o->json);
     notify_open();

@@ -22,7 +22,7 @@ static int add_layers(serving *s, gr_application *application, gr_detail *ret_de
                  : burst > 1e6 ? 1000000
                                : (unsigned)burst,
         .paths_open = probes,
-        .proxies = o->behind_proxy,
+        .proxies = o->proxies,
     };
     int code = 0;
     if (o->gzip) code = gr_middleware_gzip(&s->layers, application, &gzip, ret_detail);
@@ -37,7 +37,7 @@ static int open_access_log(serving *s, gr_detail *ret_detail)
     gr_access_options options = {
         .format = format[0] == 'j' ? GR_ACCESS_JSON : GR_ACCESS_COMBINED,
         .paths_quiet = probes,
-        .proxies = s->options->behind_proxy,
+        .proxies = s->options->proxies,
     };
     return format[0] == 'o' ? 0 : gr_access_log_new(&options, &s->access, ret_detail);
 }

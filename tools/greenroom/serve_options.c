@@ -18,6 +18,8 @@ enum {
 
 #define RATE_MIN 0.01
 #define RATE_MAX 100000.0
+#define CONNECTIONS_MAX 1000000
+#define PROXIES_MAX 16 /* as middleware.h */
 
 /* X(name, option, argument or NULL, the words allowed as argument or NULL, text for --help) */
 #define SERVE_OPTIONS(X) \
@@ -51,11 +53,20 @@ enum {
     X(access_log, "--access-log", "FORMAT", "off text json", \
       "off (the default), text (combined format) or json: a line per request on stderr,\nbut for probes of livez and " \
       "readyz") \
+    X(connections, "--connections", "N", NULL, \
+      "in all, event streams (half of them at most) included; beyond: 503. 1000") \
+    X(address_connections, "--connections-per-address", "N", NULL, \
+      "of an IPv4 address or an IPv6 /64 other than loopback; beyond: 429. 50") \
     X(rate, "--rate", "N", NULL, \
       "requests a second from one address, ten seconds' worth at once; beyond: 429 and\nRetry-After. 0 (the " \
       "default): any") \
     X(behind_proxy, "--behind-proxy", NULL, NULL, \
-      "--rate and --access-log mean the address that the proxy in front wrote last into\nX-Forwarded-For") \
+      "--rate and --access-log mean the address that the proxy in front wrote last into\nX-Forwarded-For: --proxies " \
+      "1") \
+    X(proxies, "--proxies", "N", NULL, \
+      "so many proxies, one behind the other: the address that the outermost of them wrote,\nwhich is the one so " \
+      "many " \
+      "from the end; 0 (the default): the peer's own") \
     X(gzip, "--gzip", "WHEN", "on off", "on (the default): large answers are compressed for those who take it") \
     X(plugin, "--plugin", "NAME", NULL, \
       "loads NAME.so: behaviours of yours to spawn (greenroom/plugin.h); may be repeated") \
@@ -227,8 +238,33 @@ static int read_rate(serve_options *o, const char *value)
 static int read_behind_proxy(serve_options *o, const char *value)
 {
     (void)value;
-    o->behind_proxy = true;
+    o->proxies = 1;
     return 0;
+}
+
+/* Digits and nothing else. */
+static int read_count(const char *option, const char *value, unsigned least, unsigned most, unsigned *ret_count)
+{
+    unsigned long count = strtoul(value, NULL, 10);
+    if (!*value || strspn(value, "0123456789") != strlen(value) || count < least || count > most)
+        return cl_error(&serve_line, "%s is '%s': %u to %u", option, value, least, most);
+    *ret_count = (unsigned)count;
+    return 0;
+}
+
+static int read_proxies(serve_options *o, const char *value)
+{
+    return read_count("--proxies", value, 0, PROXIES_MAX, &o->proxies);
+}
+
+static int read_connections(serve_options *o, const char *value)
+{
+    return read_count("--connections", value, 1, CONNECTIONS_MAX, &o->connections);
+}
+
+static int read_address_connections(serve_options *o, const char *value)
+{
+    return read_count("--connections-per-address", value, 1, CONNECTIONS_MAX, &o->address_connections);
 }
 
 static int read_gzip(serve_options *o, const char *value)
