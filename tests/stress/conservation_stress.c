@@ -9,7 +9,8 @@
  * answers at once, or with its next message), spawns a child that reports once, or one whose result it waits for, watches a
  * neighbour and perhaps stops watching, arms a timer and perhaps cancels it, or looks for the food among its messages. The
  * main thread kills random actors, puts new ones in their places, and feeds the world, one by one and many at once, until the
- * number of messages is reached; then it kills everybody and counts.
+ * number of messages is reached; then it kills everybody and counts. Meanwhile the CPUs that the threads may use change all the
+ * time: one for all of them, and back.
  *
  * Laws, checked exactly:
  *   order          for each pair of lives, the receiver sees 0, 1, 2, … without a gap: nothing lost, doubled or reordered
@@ -25,6 +26,7 @@
  * different senders, which nobody promises. Of each neighbour the last eight lives are remembered; an older one that is heard of
  * again (it was killed, but had no CPU to notice) counts as forgotten: its order is not judged. */
 #include "base/atomic.h"
+#include "stress/cpu_sets.h"
 
 #include <greenroom.h>
 #include <stdio.h>
@@ -425,7 +427,7 @@ static void check_laws(const gr_counters *c, uint64_t spawned)
     if (c->steals == 0 && workers > 1) complain("steals", 0, 1);
 }
 
-static void report(const gr_counters *c, uint64_t kills, uint64_t stalls)
+static void report(const gr_counters *c, uint64_t kills, uint64_t stalls, uint64_t flips)
 {
     printf("{\"stress\":\"conservation\",\"seed\":%llu,\"workers\":%u,\"actors\":%u", (unsigned long long)seed, workers,
            actors);
@@ -450,6 +452,7 @@ static void report(const gr_counters *c, uint64_t kills, uint64_t stalls)
     SAY("kills", kills);
     SAY("spawned", c->spawned);
     SAY("steals", c->steals);
+    SAY("cpu_sets", flips);
     SAY("stalls", stalls);
     SAY("forgotten", value_of(&forgotten));
     SAY("violations", value_of(&wrong));
@@ -491,8 +494,9 @@ static int run(gr_self *self)
     } while (c.actors > 1);
     (void)look(self, gr_after_ms(20)); /* what comes twice */
     if (gr_counters_read(&c) != 0) return 1;
+    const uint64_t flips = cpu_sets_flip_end();
     check_laws(&c, spawned);
-    report(&c, kills, stalls);
+    report(&c, kills, stalls, flips);
     return value_of(&wrong) != 0;
 }
 
@@ -539,6 +543,7 @@ int main(int argc, char **argv)
     }
     gr_self *self;
     if (gr_attach(&self) != 0) return 1;
+    cpu_sets_flip_begin(seed);
     int result = run(self);
     if (gr_stop(gr_after_s(10)) != 0) result = 1;
     gr_shape_free(&food);

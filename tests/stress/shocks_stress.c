@@ -26,19 +26,18 @@
  * That is, by the linker (CMakeLists.txt), so that they fail on purpose. The process proper is a child of the one that is started: that one
  * stops and continues it, so that a shell does not take it for suspended. */
 #include "stress/census.h"
+#include "stress/cpu_sets.h"
 
 #include "base/atomic.h"
 #include "base/rng.h"
 #include "memory/heap.h"
 #include "observe/spans.h"
-#include "os/cpus.h"
 #include "schedule/scheduler.h"
 
 #include <greenroom/trace.h>
 #include <greenroom/wsgi.h>
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <netinet/in.h>
@@ -50,7 +49,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,7 +57,6 @@
 #define ECHOES 4 /* servers that are called in turn */
 #define CALLS_DURING 50
 #define BLOCKED 4
-#define THREADS_MAX 1024
 #define LONGEST_S 240 /* until it counts as never */
 #define LIFE \
     30 /* shocks until the runtime is stopped and started again: spare workers stay, and there are 64 at most */
@@ -384,65 +381,6 @@ static void have_all_workers(void)
 
 /* ---- shocks ---- */
 
-typedef struct place {
-    pid_t thread;
-    gri_cpus cpus;
-} place;
-
-static place places[THREADS_MAX];
-static gri_cpus cpus_before;
-
-static int set_cpus(pid_t thread, gri_cpus *cpus)
-{
-    return (int)syscall(SYS_sched_setaffinity, thread, sizeof cpus->words, cpus->words);
-}
-
-static size_t list_threads(place *ret_places)
-{
-    DIR *dir = opendir("/proc/self/task");
-    size_t count = 0;
-    for (struct dirent *e; dir && count < THREADS_MAX && (e = readdir(dir)) != NULL;)
-        if (e->d_name[0] != '.') ret_places[count++].thread = (pid_t)strtol(e->d_name, NULL, 10);
-    if (dir) closedir(dir);
-    return count;
-}
-
-/* Each thread's CPUs, into places; all of them onto the one given. */
-static size_t crowd_onto(uint32_t cpu)
-{
-    gri_cpus one;
-    gri_cpus_clear(&one);
-    gri_cpus_add(&one, cpu);
-    size_t count = list_threads(places);
-    for (size_t i = 0; i < count; i++) {
-        gri_cpus_clear(&places[i].cpus);
-        if (syscall(SYS_sched_getaffinity, places[i].thread, sizeof one.words, places[i].cpus.words) < 0 ||
-            set_cpus(places[i].thread, &one) != 0)
-            places[i].thread = 0; /* it has ended */
-    }
-    return count;
-}
-
-/* Threads that were not there before began where all were crowded. */
-static void spread_again(size_t count)
-{
-    static place now[THREADS_MAX];
-    const size_t threads = list_threads(now);
-    for (size_t i = 0; i < threads; i++) {
-        gri_cpus *cpus = &cpus_before;
-        for (size_t k = 0; k < count; k++)
-            if (places[k].thread == now[i].thread) cpus = &places[k].cpus;
-        (void)set_cpus(now[i].thread, cpus);
-    }
-}
-
-static uint32_t random_cpu(gri_rng *rng)
-{
-    uint32_t skip = (uint32_t)gri_rng_below(rng, gri_cpus_count(&cpus_before)), cpu = gri_cpus_next(&cpus_before, 0);
-    while (skip-- > 0) cpu = gri_cpus_next(&cpus_before, cpu + 1);
-    return cpu;
-}
-
 /* One for each worker and for each spare one that there is: then they need threads that there are not. Returns false where that would
  * be more than there may be; then only the workers get one. */
 static bool begin_spinners(void)
@@ -517,11 +455,11 @@ static int64_t shock_threads(int ms, int fresh)
 
 static int64_t shock_cpus(gri_rng *rng, int ms, int fresh)
 {
-    const size_t count = crowd_onto(random_cpu(rng));
+    cpu_sets_crowd(rng);
     gri_add_relaxed(&felt[CPU_SET], 1u);
     go_on(true);
     pause_ms(ms);
-    spread_again(count);
+    cpu_sets_spread();
     return recover(fresh, false);
 }
 
@@ -637,7 +575,7 @@ static void begin(void)
     connect_to_http(standing);
     ask(standing);
     law_year(answer_of(standing));
-    MUST(gri_thread_affinity_get(&cpus_before));
+    MUST(cpu_sets_begin());
 }
 
 static void end(void)
