@@ -176,7 +176,8 @@ enum { LINES = 16 };
 
 typedef struct lines {
     char text[LINES][GR_ACCESS_LINE_BYTES + 1];
-    int count, drops;
+    _Atomic int count; /* lines come on any worker's thread, here one after the other */
+    int drops;
 } lines;
 
 static void keep(void *arg, const char *line, size_t bytes)
@@ -184,7 +185,8 @@ static void keep(void *arg, const char *line, size_t bytes)
     lines *l = arg;
     CHECK(l->count < LINES);
     memcpy(l->text[l->count], line, bytes);
-    l->text[l->count++][bytes - 1] = '\0';
+    l->text[l->count][bytes - 1] = '\0';
+    l->count++;
 }
 
 static void count_drop(void *arg)
@@ -294,6 +296,8 @@ TEST(access, by_the_server)
     answer a = client_request(gr_http_address(server), "GET", "/missing", "", NULL);
     CHECK_EQ(a.status, 404);
     answer_free(&a);
+    WAIT_FOR(self,
+             l.count == 1); /* a line is written when its answer has gone; the next connection is another worker's */
     a = client_request(gr_http_address(server), "GET", "/", "Bad Name: x\r\n", NULL);
     CHECK_EQ(a.status, 400);
     answer_free(&a);

@@ -92,12 +92,15 @@ static const char *last_words(void (*body)(const char *how), const char *how, in
     return text;
 }
 
+/* Whoever writes its last words for long, on a slow machine, has held its worker for long, and that is not to be said among them. */
+#define BEGIN_UNWATCHED() BEGIN_WITH(.stuck_ms = 60000, .fixed = GR_FIXED(stuck_ms))
+
 static void in_a_server(const char *how)
 {
     gr_detail detail;
     gr_address address;
     gr_message *reply = NULL;
-    gr_self *self = BEGIN();
+    gr_self *self = BEGIN_UNWATCHED();
     CHECK_OK(gr_behaviour_register(&crasher, &detail));
     CHECK_OK(gr_spawn_behaviour(self, &address, "crasher", OPTIONS(.name = "doomed"), (gr_value){NULL}));
     CHECK_OK(gr_call(self, &reply, address, "crash", SOON, "{s:s}", "how", how));
@@ -106,7 +109,7 @@ static void in_a_server(const char *how)
 static void in_a_thread(const char *how)
 {
     gr_address address;
-    gr_self *self = BEGIN();
+    gr_self *self = BEGIN_UNWATCHED();
     CHECK_OK(gr_spawn(self, &address, crash_by_message, "n"));
     CHECK_OK(gr_cast(self, address, "{s:s}", "how", how));
     (void)gr_sleep(self, GR_FOREVER);
