@@ -78,12 +78,14 @@ bool gri_http_head_started(const gri_http_head *head)
     return head->lines > 0 || head->scan > head->line;
 }
 
-/* http://authority[/path][?query] */
+/* http://authority[/path][?query]; https over TLS: the other scheme is another server's */
 static enum gri_http_progress split_absolute(gri_http_head *head, const char *buffer, size_t from, size_t to,
                                              size_t *ret_path)
 {
-    size_t authority = from + 7, at = authority;
-    if (to - from < 7 || !SAME(buffer + from, 7, "http://")) return refuse(head, 400, "a target of unknown form", from);
+    size_t scheme = head->limits.secure ? 8 : 7, authority = from + scheme, at = authority;
+    if (to - from < scheme ||
+        !gri_http_same(buffer + from, scheme, head->limits.secure ? "https://" : "http://", scheme))
+        return refuse(head, 400, "a target of unknown form", from);
     while (at < to && buffer[at] != '/' && buffer[at] != '?') at++;
     if (!gri_http_authority_valid(buffer + authority, at - authority))
         return refuse(head, 400, "a malformed authority in the target", authority);

@@ -27,9 +27,10 @@ typedef struct gri_http_limits {
     uint32_t head_bytes; /* everything to the empty line, included: 431 */
     uint32_t fields;     /* 431; the size of the array given to gri_http_head_init */
     uint64_t body_bytes; /* after decoding: 413 */
+    bool secure;         /* over TLS: absolute targets are https, and only that */
 } gri_http_limits;
 
-#define GRI_HTTP_LIMITS_DEFAULT ((gri_http_limits){4096, 16384, 64, 1048576})
+#define GRI_HTTP_LIMITS_DEFAULT ((gri_http_limits){4096, 16384, 64, 1048576, false})
 
 typedef struct gri_http_span {
     uint16_t at, bytes;

@@ -277,7 +277,7 @@ int gr_http_start(gr_self *self, const gr_http_options *options, gr_http_server 
     server->options = *options;
     gr_http_options *o = &server->options;
     fill_defaults(o);
-    server->limits = (gri_http_limits){o->line_bytes, o->head_bytes, o->fields, o->body_bytes};
+    server->limits = (gri_http_limits){o->line_bytes, o->head_bytes, o->fields, o->body_bytes, o->tls != NULL};
     gr_listen_options listen = {.unix_mode = o->unix_mode, .unsent_bytes = UNSENT_BYTES};
     int code = register_behaviours();
     if (code == 0) code = gr_listen(self, &socket, o->listen, &listen);

@@ -25,7 +25,7 @@ typedef struct reading {
     int in_body, ended;
 } reading;
 
-static const gri_http_limits limits = {200, 1000, FIELDS, 3000};
+static const gri_http_limits limits = {200, 1000, FIELDS, 3000, false};
 
 static void fold(reading *r, const void *data, size_t bytes)
 {

@@ -251,7 +251,7 @@ TEST(http_parse, limits_beyond_the_span_width_are_capped)
 {
     gri_http_head head;
     gri_http_field fields[64];
-    gri_http_limits limits = {100000, 100000, 64, 1};
+    gri_http_limits limits = {100000, 100000, 64, 1, false};
     gri_http_head_init(&head, &limits, fields);
     CHECK_EQ(head.limits.head_bytes, 65535);
 }

@@ -131,6 +131,27 @@ TEST(http_tls, requests_over_it)
 }
 
 /* A refusal arrives whole, then the end. */
+/* An absolute target names what it is asked over; the other scheme is another server's. */
+TEST(http_tls, absolute_targets)
+{
+    fixture f = start((gr_http_options){0});
+    client c = client_open(f.address);
+    SSL *ssl = shake_hands(&f, &c);
+    char text[1024];
+    ask(ssl, GET("https://h/a"), text, sizeof text, strlen("https GET /a "));
+    CHECK(strstr(text, "https GET /a ") != NULL);
+    ask(ssl, GET("HTTPS://h"), text, sizeof text, strlen("https GET / "));
+    CHECK(strstr(text, "https GET / ") != NULL);
+    static const char http[] = GET("http://h/a");
+    CHECK_EQ(SSL_write(ssl, http, sizeof http - 1), sizeof http - 1);
+    int n = SSL_read(ssl, text, sizeof text - 1);
+    CHECK(n > 12);
+    CHECK(strncmp(text, "HTTP/1.1 400", 12) == 0);
+    SSL_free(ssl);
+    client_close(&c);
+    stop(&f);
+}
+
 TEST(http_tls, a_refused_request)
 {
     fixture f = start((gr_http_options){0});
