@@ -136,7 +136,8 @@ TEST(supervisor, storms_of_crashes)
     }
     WAIT_FOR(self, family_count(self, tree, "restarts") == STORM * CRASHES);
     WAIT_FOR(self, family_count(self, tree, "up") == STORM);
-    WAIT_FOR(self, harness_counters().actors == STORM + 2); /* who is up again is told before who has ended is counted */
+    WAIT_FOR(self,
+             harness_counters().actors == STORM + 2); /* who is up again is told before who has ended is counted */
     gr_message *reply = NULL;
     CHECK_OK(gr_call(self, &reply, tree, "which_children", SOON, "{s:i,s:i}", "offset", STORM - 5, "limit", 100));
     CHECK_EQ(gr_count(gr_body(reply)), 5);

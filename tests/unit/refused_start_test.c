@@ -164,7 +164,7 @@ static void check_spare(enum call call)
     CHECK_EQ(gri_load_relaxed(&gri_scheduler_now->rescues), 0);
     refuse(call, 0, false);
     CHECK_OK(gr_spawn(self, &one, tell, "A", gr_self_address(self)));
-    EXPECT(self, "s", "here"); /* on the spare one: the others still spin */
+    EXPECT(self, "s", "here");                                         /* on the spare one: the others still spin */
     WAIT_FOR(self, gri_load_relaxed(&gri_scheduler_now->rescues) > 0); /* counted a moment later */
     gri_store_relaxed(&going, false);
     CHECK_OK(gr_stop(SOON));
