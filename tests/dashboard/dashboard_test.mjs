@@ -697,12 +697,14 @@ test("it comes back after a restart of the server, and asks for the new token", 
     await server.stop();
     await page.waitForSelector("#connection[data-state=waiting]");
     await untilText(page, "#connection-wait", "again in");
+    await untilText(page, "#changes", "as last seen");
     await server.start();
     await page.click("#retry", {timeout: 2000}).catch(() => {}); /* or it tried by itself meanwhile */
     await live(page);
     await untilText(page, "#end", "No actor answers");
     await server.api("PUT", "/returns", {behaviour: "counter", args: {start: 2}});
     await untilText(page, "#state", "\"count\": 2");
+    await untilText(page, "#changes", "changed once");
     await page.waitForSelector("#token[data-may=yes]"); /* the token's file kept it */
 
     await server.stop();

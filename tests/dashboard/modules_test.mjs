@@ -70,6 +70,7 @@ test("times below a chart: round ones, as many as there is room for", () => {
     assert.deepEqual(at(from, from + 60000, 258), [30, 60]);
     assert.deepEqual(at(from, from + 300000, 258), [120, 240]);
     assert.deepEqual(at(from, from + 300000, 700), [60, 120, 180, 240, 300]);
+    assert.deepEqual(at(from + 16000, from + 76000, 258), [60], "30 would stand on the 0 of the other axis");
     assert.ok(format.ticks(from, from + 300000, 0).length <= 1);
     for (let seconds = 60; seconds <= 300; seconds++) {
         for (const pixels of [150, 258, 320, 700]) {

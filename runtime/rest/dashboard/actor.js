@@ -103,6 +103,7 @@ export class ActorPage {
     }
 
     onState(state) {
+        if (state !== "connecting") this.showChanges(state === "waiting" || state === "held");
         if (state === "live") {
             this.askInfo();
         } else if (state === "missing") {
@@ -121,12 +122,19 @@ export class ActorPage {
     }
 
     showState(text) {
-        this.changes++;
+        if (text !== this.text) this.changes++; /* a new connection begins with the state that we may have */
+        this.text = text;
         if (!this.alive) this.showLast();
         this.alive = true;
         setAttribute(this.kill, "disabled", null);
         replace(this.state, jsonNodes(parse(text)));
-        setText(this.changed, this.changes > 1 ? `changed ${exact(this.changes - 1)} times while you look` : "live");
+        this.showChanges(false);
+    }
+
+    /* Nothing is known of what happens while the server is away, or the page is held. */
+    showChanges(away) {
+        if (!this.changes) return;
+        setText(this.changed, away ? "as last seen" : this.changes > 1 ? `changed ${this.changes === 2 ? "once" : `${exact(this.changes - 1)} times`} while you look` : "live");
     }
 
     /* How the last one of this name, or this address, ended, as far as the server remembers. */

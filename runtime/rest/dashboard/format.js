@@ -68,11 +68,13 @@ export function clock(seconds) {
 const STEPS_S = [5, 10, 15, 30, 60, 120, 180, 300];
 export const TICK_PIXELS = 74;
 
-/* Times below a chart: at round ones, as many as there is room for. dygraphs' own choice leaves narrow charts with one. */
+/* Times below a chart: at round ones, as many as there is room for, and none below the numbers at its left. dygraphs' own choice
+ * leaves narrow charts with one. */
 export function ticks(from, to, pixels) {
     const room = Math.max(1, Math.floor(pixels / TICK_PIXELS));
     const step = 1000 * (STEPS_S.find((seconds) => (to - from) / 1000 / seconds <= room) ?? STEPS_S[STEPS_S.length - 1]);
     const list = [];
     for (let v = Math.ceil(from / step) * step; v <= to; v += step) list.push({v, label: clock(v / 1000)});
-    return list;
+    const apart = list.filter(({v}) => (v - from) / (to - from) * pixels >= TICK_PIXELS / 2);
+    return apart.length ? apart : list;
 }
