@@ -70,6 +70,11 @@ static void put_spare_in(monitor *m)
     }
     /* mo:workers.add release -> workers.count acquire: the spare's fields */
     gri_store_release(&scheduler->worker_count, count + 1);
+    /* It runs already, and may have armed a timer before it was counted: who sleeps in the poller looks at its wheel, too.
+     * mo:workers.add seq_cst <-> poller.deadline seq_cst: either it is seen to sleep, or it counts the new one in its second look */
+    gri_fence_seq_cst();
+    if (gri_load_relaxed(&scheduler->poll_deadline) != GRI_INSTANT_PAST) /* relaxed: the fence orders it */
+        gri_poller_wake(&scheduler->poller);
     gri_add_relaxed(&scheduler->rescues, 1u); /* relaxed: a counter */
 }
 
