@@ -504,8 +504,9 @@ static int wait_record(gr_self *self, gr_address address, bool keep, gr_message 
         else if (!keep)
             (void)gr_forget(address); /* this wait has had it; GR_EDEAD: not retained, or another wait was faster */
     } else if (!gri_watch_remove(self, watch)) {
-        watch->unwanted = true; /* late: sorted out as a reply nobody awaits */
-        gri_list_remove(&watch->own);
+        /* Late: sorted out as a reply that nobody awaits. Until then it stays in our list: what we have looked at here comes
+         * before its sender frees it, by the lock in gri_watch_remove_all. */
+        watch->unwanted = true;
     }
     return code;
 }
