@@ -46,6 +46,14 @@ static bool is_busy(gri_worker *worker)
     return gri_load_relaxed(&worker->phase) == GRI_WORKER_BUSY; /* relaxed: a moment's picture */
 }
 
+/* From now on it looks for work. */
+static void put_in(gri_scheduler *scheduler, gri_worker *spare)
+{
+    gri_store_relaxed(&spare->retire, false); /* relaxed: the parker's token orders it */
+    gri_parker_notify(&spare->parker);
+    gri_add_relaxed(&scheduler->rescues, 1u); /* relaxed: a counter */
+}
+
 static void put_spare_in(monitor *m)
 {
     gri_scheduler *scheduler = m->scheduler;
@@ -54,28 +62,24 @@ static void put_spare_in(monitor *m)
         gri_worker *spare = &scheduler->workers[i];
         /* mo:monitor.put_in acquire <- spare.absent release: it holds nothing any more */
         if (gri_load_acquire(&spare->phase) != GRI_WORKER_ABSENT || !gri_load_relaxed(&spare->retire))
-            continue;                             /* relaxed: ours to clear */
-        gri_store_relaxed(&spare->retire, false); /* relaxed: the parker's token orders it */
-        gri_parker_notify(&spare->parker);
-        gri_add_relaxed(&scheduler->rescues, 1u); /* relaxed: a counter */
+            continue; /* relaxed: ours to clear */
+        put_in(scheduler, spare);
         return;
     }
     if (count == scheduler->workers_max) return;
     gri_worker *spare = &scheduler->workers[count];
     spare->spare = true;
     if (gri_worker_init(spare, scheduler, count) != 0) return;
+    /* Its thread begins as one that was sent away: before it is counted it runs nothing, for nobody would see its wheel, its queue
+     * and what it counts. relaxed: the thread's start orders it */
+    gri_store_relaxed(&spare->retire, true);
     if (gri_thread_start(&spare->handle, "gr-spare", 0, gri_worker_main, spare) != 0) {
         gri_worker_fini(spare);
         return;
     }
     /* mo:workers.add release -> workers.count acquire: the spare's fields */
     gri_store_release(&scheduler->worker_count, count + 1);
-    /* It runs already, and may have armed a timer before it was counted: who sleeps in the poller looks at its wheel, too.
-     * mo:workers.add seq_cst <-> poller.deadline seq_cst: either it is seen to sleep, or it counts the new one in its second look */
-    gri_fence_seq_cst();
-    if (gri_load_relaxed(&scheduler->poll_deadline) != GRI_INSTANT_PAST) /* relaxed: the fence orders it */
-        gri_poller_wake(&scheduler->poller);
-    gri_add_relaxed(&scheduler->rescues, 1u); /* relaxed: a counter */
+    put_in(scheduler, spare);
 }
 
 static void send_spare_away(monitor *m)

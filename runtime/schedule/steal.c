@@ -174,8 +174,7 @@ static void sleep_in_poller(gri_worker *worker)
     gri_store_relaxed(&scheduler->poll_deadline, until);
     /* mo:worker.sleep seq_cst <-> worker.unpark seq_cst: see there
      * mo:poller.deadline seq_cst <-> scheduler.arm seq_cst: either the armer sees that we sleep longer and wakes us, or we
-     * see its timer in the second look
-     * mo:poller.deadline seq_cst <-> workers.add seq_cst: the same with a spare worker that is counted after it has armed one */
+     * see its timer in the second look */
     gri_fence_seq_cst();
     gri_instant again = earliest_of_all(scheduler);
     if (again < until) until = again;

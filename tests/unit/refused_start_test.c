@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* A start that the system refuses threads or signal stacks says so, leaves nothing, and can be made again; refused later, a
- * spare worker is had as soon as there is one.
+ * spare worker is had as soon as there is one, and runs nothing before it is counted.
  *
- * wrapped: pthread_create gri_overflow_stack_map gri_overflow_thread_begin
+ * wrapped: pthread_create gri_thread_start gri_overflow_stack_map gri_overflow_thread_begin
  * The system calls of the latter two are what inject/ fails: sanitizers need them before anything is set up. */
 #include "support/harness.h"
 
 #include "actor/overflow.h"
+#include "actor/runtime.h"
 #include "base/atomic.h"
+#include "os/clock.h"
+#include "os/thread.h"
 #include "schedule/scheduler.h"
 
 #include <dirent.h>
@@ -137,11 +140,13 @@ TEST(refused_start, signal_stacks)
     check_refusals(SIGNAL_STACK, WORKERS, GR_ESYSTEM, "a worker's thread cannot be prepared");
 }
 
-static gri_atomic_bool going; /* relaxed: seen late is fine */
+static gri_atomic_bool going; /* relaxed, both: seen late is fine */
+static gri_atomic_u32 spinning;
 
 static void spin(gr_self *self, gr_value args)
 {
     (void)self, (void)args;
+    (void)gri_add_relaxed(&spinning, 1u);
     while (gri_load_relaxed(&going)) continue;
 }
 
@@ -175,4 +180,50 @@ TEST(refused_start, a_spare_worker_later)
     if (harness_simulated()) return;
     check_spare(THREAD);
     check_spare(MAPPING);
+}
+
+/* ---- before a spare worker is counted ---- */
+
+static gri_atomic_bool ran, slow_start; /* relaxed, both: seen late is fine */
+
+int __real_gri_thread_start(gri_thread *ret, const char *name, size_t stack_bytes, void (*fn)(void *), void *arg);
+int __wrap_gri_thread_start(gri_thread *ret, const char *name, size_t stack_bytes, void (*fn)(void *), void *arg);
+int __wrap_gri_thread_start(gri_thread *ret, const char *name, size_t stack_bytes, void (*fn)(void *), void *arg)
+{
+    int code = __real_gri_thread_start(ret, name, stack_bytes, fn, arg);
+    if (code != 0 || !gri_load_relaxed(&slow_start) || strcmp(name, "gr-spare") != 0) return code;
+    const gri_worker *spare = arg;
+    while (gri_load_relaxed(&spare->phase) != GRI_WORKER_ABSENT) gri_thread_yield(); /* relaxed: a picture */
+    if (!gri_load_relaxed(&ran)) return 0;
+    /* It has run something already: the stop counts who is left, without it, and nobody will wake the stop again. */
+    while (!gri_load_relaxed(&gri_runtime_now.stop_waits)) gri_thread_yield();
+    for (gri_instant end = gri_clock_monotonic() + 100 * GRI_NS_PER_MS; gri_clock_monotonic() < end;)
+        gri_thread_yield();
+    return 0;
+}
+
+static void tell_that_it_ran(gr_self *self, gr_value args)
+{
+    gri_store_relaxed(&ran, true);
+    tell(self, args);
+}
+
+TEST(refused_start, a_spare_worker_runs_nothing_before_it_is_counted)
+{
+    if (harness_simulated()) return;
+    gr_self *self = NULL;
+    gr_address one;
+    CHECK_OK(start(NULL));
+    CHECK_OK(gr_attach(&self));
+    gri_store_relaxed(&going, true);
+    gri_store_relaxed(&ran, false);
+    gri_store_relaxed(&slow_start, true);
+    gri_store_relaxed(&spinning, 0);
+    for (int i = 0; i < WORKERS; i++) CHECK_OK(gr_spawn(self, &one, spin, "n"));
+    while (gri_load_relaxed(&spinning) < WORKERS) gri_thread_yield();
+    CHECK_OK(gr_spawn(self, &one, tell_that_it_ran, "A", gr_self_address(self)));
+    EXPECT(self, "s", "here");
+    gri_store_relaxed(&going, false);
+    CHECK_OK(gr_stop(SOON));
+    gri_store_relaxed(&slow_start, false);
 }
