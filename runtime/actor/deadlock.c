@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 #define HOPS_MAX 100000 /* longer chains of waiting actors are not looked at to their end */
-#define TRIES 8         /* guess: a quarter of a second in all */
+#define TRIES 8         /* guess: half a second in all, at most */
 #define NAMED_MAX 8
 
 enum hop { FREE, UNSURE, WAITS };
@@ -139,6 +139,18 @@ static enum found look(gr_self *self, gr_address from, chain *ret_chain)
 
 /* ---- looking until it is decided ---- */
 
+/* Of two that wait for each other one must be parked when the other looks: they look again after 1 to 2 ms, 2 to 4 ms and so on, each
+ * at a moment of its own, wide apart beside a look and a tick of the wheel. With a tenth of a millisecond between them, which is
+ * less than a tick, under ThreadSanitizer 6 of 3,600 pairs needed five looks or more, and once in a while eight were not enough. */
+static int64_t pause_ns(const gr_self *self, unsigned try)
+{
+    const uint64_t base = (uint64_t)gri_ns_from_ms(INT64_C(1) << try);
+    /* relaxed: constant */
+    uint64_t mixed = (gri_load_relaxed(&self->task.id) + (self->awaited << 20) + try) * UINT64_C(0x9e3779b97f4a7c15);
+    mixed ^= mixed >> 32;
+    return (int64_t)(base + mixed % base);
+}
+
 int gri_deadlock_check(gr_self *self, gr_deadline deadline)
 {
     const gri_waiting *mine = gri_waiting_get(self);
@@ -149,9 +161,7 @@ int gri_deadlock_check(gr_self *self, gr_deadline deadline)
         if (found == NO_CYCLE) return 0;
         if (found == CYCLE) return tell(self, &c);
         if (has_mail(self)) return 0; /* whoever collects it comes again */
-        /* Not all at the same time: of two that wait for each other one must be parked when the other looks. relaxed: constant */
-        const int64_t ms = INT64_C(1) << try, jitter_us = 100 * (gri_load_relaxed(&self->task.id) % 11);
-        const gri_instant until = gri_instant_add(gri_clock_now(), gri_ns_from_ms(ms) + gri_ns_from_us(jitter_us));
+        const gri_instant until = gri_instant_add(gri_clock_now(), pause_ns(self, try));
         if (deadline.ns <= until) return 0;
         int code = gri_suspend(self, GRI_MAIL_WAIT_URGENT, (gr_deadline){until});
         if (code != 0 && code != GR_ETIMEOUT) return code;
