@@ -130,7 +130,6 @@ TEST(http_tls, requests_over_it)
     stop(&f);
 }
 
-/* A refusal arrives whole, then the end. */
 /* An absolute target names what it is asked over; the other scheme is another server's. */
 TEST(http_tls, absolute_targets)
 {
@@ -152,6 +151,7 @@ TEST(http_tls, absolute_targets)
     stop(&f);
 }
 
+/* A refusal arrives whole, then the end. */
 TEST(http_tls, a_refused_request)
 {
     fixture f = start((gr_http_options){0});
