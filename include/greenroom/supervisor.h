@@ -55,7 +55,8 @@
  * "down".
  *
  * It publishes {"supervisor": true, "strategy", "phase", "restarts", "count", "up", "children": [the first 100]}; who has an
- * answer reads a state at least as new, and while deaths follow each other it is at most 100 ms old.
+ * answer, or is started because it is up, reads a state at least as new, and while deaths follow each other it is at most
+ * 100 ms old.
  *
  * Children from `dynamic` may be many: they are started at once and not in order, have numbers as ids unless told otherwise,
  * are restarted one by one whatever the strategy, and stopped all at once. */

@@ -237,6 +237,7 @@ void gri_supervisor_settle(gr_self *self, gri_supervisor *s)
         if (under_way == 0 && s->phase == GRI_SUPERVISOR_STARTING) {
             s->phase = GRI_SUPERVISOR_RUNNING;
             s->dirty = true;
+            gri_supervisor_publish_now(self, s);
             gr_ready(self);
             gri_answer_waiters(self, s, false);
         }

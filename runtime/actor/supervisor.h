@@ -126,7 +126,8 @@ void gri_supervisor_shut_down(gr_self *self, gri_supervisor *s);
 
 #define GRI_SUPERVISOR_METHODS 8
 extern const gr_method gri_supervisor_methods[GRI_SUPERVISOR_METHODS];
-void gri_supervisor_publish(gr_self *self, gri_supervisor *s);
+void gri_supervisor_publish(gr_self *self, gri_supervisor *s);     /* now, or, in a storm, a little later */
+void gri_supervisor_publish_now(gr_self *self, gri_supervisor *s); /* before somebody is told of what has changed */
 /* Answer and free a call that was taken; call may be NULL. */
 void gri_answer_child(gr_self *self, gr_message **call, const gri_child *c);
 void gri_answer_null(gr_self *self, gr_message **call);

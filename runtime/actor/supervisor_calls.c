@@ -24,16 +24,15 @@ static const char *const phase_names[] = {"starting", "running", "ending"};
 /* ---- answering ---- */
 
 /* Who has the answer reads a state at least as new. */
-static void publish_now(gr_self *self)
+void gri_supervisor_publish_now(gr_self *self, gri_supervisor *s)
 {
-    gri_supervisor *s = self->state;
     s->published = GRI_INSTANT_PAST;
     gri_supervisor_publish(self, s);
 }
 
 static void answer(gr_self *self, gr_message **call, gr_message **value)
 {
-    publish_now(self);
+    gri_supervisor_publish_now(self, self->state);
     if (*call && *value) (void)gr_respond_value(self, *call, gr_body(*value)); /* GR_EDEAD: the caller has gone */
     gr_message_free(value);
     gr_message_free(call);
@@ -42,7 +41,7 @@ static void answer(gr_self *self, gr_message **call, gr_message **value)
 void gri_answer_null(gr_self *self, gr_message **call)
 {
     if (!*call) return;
-    publish_now(self);
+    gri_supervisor_publish_now(self, self->state);
     (void)gr_respond_value(self, *call, gri_runtime_null()); /* GR_EDEAD: the caller has gone */
     gr_message_free(call);
 }
@@ -58,7 +57,7 @@ void gri_answer_child(gr_self *self, gr_message **call, const gri_child *c)
 void gri_answer_error(gr_self *self, gr_message **call, const char *error, gr_value description, const char *text)
 {
     if (!*call) return;
-    publish_now(self);
+    gri_supervisor_publish_now(self, self->state);
     gr_message *report = gri_report_new(NULL, error, description, text, false);
     if (report) (void)gr_respond_exception(self, *call, gr_body(report)); /* GR_EDEAD: the caller has gone */
     gr_message_free(&report);

@@ -55,6 +55,10 @@ static void print_below(gri_trees *trees, gri_text *text, gri_tree *tree, int de
 {
     gr_value state = gr_body(tree->state), children = gr_get(state, "children");
     tree->is_printed = true;
+    if (!tree->state) {
+        gri_text_add(text, ", shows nothing yet\n");
+        return;
+    }
     gri_text_add(text, ", %s, %s: %lld of %lld up, %lld restarts\n", gr_string(gr_get(state, "strategy"), "?"),
                  gr_string(gr_get(state, "phase"), "?"), (long long)gr_int(gr_get(state, "up"), 0),
                  (long long)gr_int(gr_get(state, "count"), 0), (long long)gr_int(gr_get(state, "restarts"), 0));
@@ -80,8 +84,8 @@ static void print_below(gri_trees *trees, gri_text *text, gri_tree *tree, int de
 void gri_trees_print(gri_trees *trees, gri_text *text)
 {
     mark_children(trees);
-    for (int round = 0; round < 2;
-         round++) { /* then those that seem to be below themselves: they have moved meanwhile */
+    /* Two rounds: the second for those that seem to be below themselves; they have moved meanwhile. */
+    for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < trees->count; i++) {
             gri_tree *tree = &trees->supervisors[i];
             if (tree->is_printed || (round == 0 && tree->is_child)) continue;

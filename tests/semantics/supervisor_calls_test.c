@@ -167,6 +167,46 @@ TEST(supervisor, publishes_its_tree)
     END(self);
 }
 
+/* Started when the supervisor "branch" is up: tells the phase that this one shows, "" for none. */
+static void looks_at_the_branch(gr_self *self, gr_value args)
+{
+    (void)args;
+    gr_address branch;
+    gr_message *state = NULL;
+    CHECK_OK(gr_lookup("branch", &branch));
+    const int code = gr_state(branch, &state, NULL);
+    family_tell(self, "phase", code == 0 ? gr_string(gr_get(gr_body(state), "phase"), "") : "");
+    gr_message_free(&state);
+}
+
+/* Is up, and keeps its supervisor busy with what that one does not know. */
+static void chatters(gr_self *self, gr_value args)
+{
+    (void)args;
+    const gr_address supervisor = gr_supervisor_of(gr_self_address(self));
+    gr_ready(self);
+    for (int i = 0; i < 100000; i++) (void)gr_cast(self, supervisor, "n"); /* GR_EDEAD: it has ended */
+    (void)gr_sleep(self, GR_FOREVER);
+}
+
+TEST(supervisor, has_published_when_it_says_that_it_is_up)
+{
+    static const gr_child leaves[] = {{.id = "leaf", .entry = chatters, .says_ready = true}};
+    static const gr_supervisor branch = TABLE(leaves);
+    static const gr_spawn_options named = {.name = "branch"};
+    static const gr_child children[] = {
+        {.id = "branch", .supervisor = &branch, .options = &named},
+        {.id = "looks", .entry = looks_at_the_branch, .restart = GR_TEMPORARY},
+    };
+    static const gr_supervisor table = TABLE(children);
+    gr_self *self = BEGIN_WITH(.workers = 1, .slice_us = 50, .fixed = GR_FIXED(workers) | GR_FIXED(slice_us));
+    gr_address tree;
+    CHECK_OK(gr_register(gr_self_address(self), "tester"));
+    CHECK_OK(gr_spawn_supervisor(self, &tree, &table, NULL));
+    EXPECT(self, "{s:s}", "phase", "running");
+    END(self);
+}
+
 /* ---- from the outside ---- */
 
 TEST(supervisor, may_be_a_behaviour_and_bounded)
