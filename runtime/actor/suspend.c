@@ -81,8 +81,7 @@ static int deadline_arm(gr_self *self, gri_instant at)
     }
     /* mo:actor.arm seq_cst <-> wheel.unlink seq_cst: store the deadline, then look whether the entry is in a wheel; firing
      * takes the entry out, then looks at the deadline: one sees the other
-     * mo:actor.arm seq_cst <-> deadline.fire seq_cst: see above
-     * mo:actor.arm seq_cst <-> wheel.insert seq_cst: its own earlier insertion */
+     * mo:actor.arm seq_cst <-> deadline.fire seq_cst: see above */
     gri_store_seq_cst(&deadline->at, at);
     /* mo:actor.arm seq_cst <-> wheel.unlink seq_cst: see above */
     bool linked = gri_load_seq_cst(&deadline->entry.wheel) != NULL;

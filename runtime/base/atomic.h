@@ -70,6 +70,7 @@ typedef _Atomic(void *) gri_atomic_ptr;
     atomic_compare_exchange_strong_explicit((a), (e), (v), memory_order_seq_cst, memory_order_relaxed)
 
 #define gri_add_relaxed(a, v) atomic_fetch_add_explicit((a), (v), memory_order_relaxed)
+#define gri_add_release(a, v) atomic_fetch_add_explicit((a), (v), memory_order_release)
 #define gri_add_acq_rel(a, v) atomic_fetch_add_explicit((a), (v), memory_order_acq_rel)
 #define gri_add_seq_cst(a, v) atomic_fetch_add_explicit((a), (v), memory_order_seq_cst)
 #define gri_sub_relaxed(a, v) atomic_fetch_sub_explicit((a), (v), memory_order_relaxed)

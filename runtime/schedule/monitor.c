@@ -49,7 +49,8 @@ static bool is_busy(gri_worker *worker)
 /* From now on it looks for work. */
 static void put_in(gri_scheduler *scheduler, gri_worker *spare)
 {
-    gri_store_relaxed(&spare->retire, false); /* relaxed: the parker's token orders it */
+    /* mo:monitor.put_in release -> worker.busy seq_cst: that it is counted; it may see this before it ever waits for the token */
+    gri_store_release(&spare->retire, false);
     gri_parker_notify(&spare->parker);
     gri_add_relaxed(&scheduler->rescues, 1u); /* relaxed: a counter */
 }
@@ -60,9 +61,8 @@ static void put_spare_in(monitor *m)
     unsigned count = gri_load_relaxed(&scheduler->worker_count); /* relaxed: only the monitor changes it */
     for (unsigned i = scheduler->config.workers; i < count; i++) {
         gri_worker *spare = &scheduler->workers[i];
-        /* mo:monitor.put_in acquire <- spare.absent release: it holds nothing any more */
-        if (gri_load_acquire(&spare->phase) != GRI_WORKER_ABSENT || !gri_load_relaxed(&spare->retire))
-            continue; /* relaxed: ours to clear */
+        /* relaxed, both: nothing of it is touched here. If it is not there yet, or no more, it looks once more for nothing */
+        if (gri_load_relaxed(&spare->phase) != GRI_WORKER_ABSENT || !gri_load_relaxed(&spare->retire)) continue;
         put_in(scheduler, spare);
         return;
     }
@@ -258,6 +258,17 @@ static void trim_before_sleep(gri_scheduler *scheduler)
     gri_stack_trim(true);
 }
 
+/* Announce, look again, sleep: a worker that becomes busy in between sees the announcement or is seen. */
+static void sleep_until_busy(monitor *m)
+{
+    gri_scheduler *scheduler = m->scheduler;
+    gri_store_relaxed(&scheduler->monitor_asleep, true); /* relaxed: the fence orders it */
+    /* mo:monitor.sleep seq_cst <-> worker.busy seq_cst: the flag before the look */
+    gri_fence_seq_cst();
+    if (!tick(m, gri_clock_monotonic())) gri_parker_wait(&scheduler->monitor_parker, GRI_INSTANT_NEVER);
+    gri_store_relaxed(&scheduler->monitor_asleep, false); /* relaxed: at worst one needless notify */
+}
+
 void gri_monitor_main(void *arg)
 {
     gri_scheduler *scheduler = arg;
@@ -266,8 +277,7 @@ void gri_monitor_main(void *arg)
     *m = (monitor){.scheduler = scheduler};
     unsigned idle_ticks = 0, trims = 0;
     gri_instant trimmed = gri_clock_monotonic(), asked = trimmed, last = trimmed;
-    /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
-    while (!gri_load_acquire(&scheduler->stopping)) {
+    while (!gri_load_relaxed(&scheduler->stopping)) { /* relaxed: nothing but the flag; the parker's token brings it */
         gri_instant now = gri_clock_monotonic();
         /* The whole process was stopped (SIGSTOP, a suspended machine), or nobody gave this thread a CPU: what it has not seen it
          * does not judge. */
@@ -292,12 +302,7 @@ void gri_monitor_main(void *arg)
             continue;
         }
         trim_before_sleep(scheduler);
-        /* Announce, look again, sleep: a worker that becomes busy in between sees the announcement or is seen. */
-        gri_store_relaxed(&scheduler->monitor_asleep, true); /* relaxed: the fence orders it */
-        /* mo:monitor.sleep seq_cst <-> worker.busy seq_cst: the flag before the look */
-        gri_fence_seq_cst();
-        if (!tick(m, gri_clock_monotonic())) gri_parker_wait(&scheduler->monitor_parker, GRI_INSTANT_NEVER);
-        gri_store_relaxed(&scheduler->monitor_asleep, false); /* relaxed: at worst one needless notify */
+        sleep_until_busy(m);
         idle_ticks = 0;
     }
 }

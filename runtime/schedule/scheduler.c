@@ -52,8 +52,8 @@ static void release(gri_scheduler *scheduler)
 
 static void end_threads(gri_scheduler *scheduler, unsigned started, bool monitor)
 {
-    /* mo:scheduler.stopping release -> scheduler.stop acquire: nothing but the flag */
-    gri_store_release(&scheduler->stopping, true);
+    /* relaxed: nothing but the flag, and every thread is notified afterwards, which orders it */
+    gri_store_relaxed(&scheduler->stopping, true);
     if (monitor) {
         gri_parker_notify(&scheduler->monitor_parker);
         gri_thread_join(scheduler->monitor);
@@ -67,7 +67,7 @@ static void end_threads(gri_scheduler *scheduler, unsigned started, bool monitor
 /* Until every worker's thread runs. Returns why one of them cannot go on. */
 static int await_threads(gri_scheduler *scheduler)
 {
-    /* mo:workers.begun acquire <- workers.begin acq_rel: the refusal */
+    /* mo:workers.begun acquire <- workers.begin release: the refusal */
     while (gri_load_acquire(&scheduler->begun) < scheduler->config.workers)
         gri_parker_wait(&scheduler->begin_parker, GRI_INSTANT_NEVER);
     return (int)gri_load_relaxed(&scheduler->refusal); /* relaxed: published with the last of them */
@@ -169,8 +169,9 @@ uint64_t gri_scheduler_sum(size_t offset)
 {
     gri_scheduler *scheduler = gri_scheduler_now;
     uint64_t sum = 0;
-    /* mo:workers.count acquire <- workers.add release: the spares' fields */
-    unsigned count = gri_load_acquire(&scheduler->worker_count);
+    /* relaxed: counters are zero before their worker is counted. What was run elsewhere is missed only by who has not fenced, or read
+     * something that it counted */
+    unsigned count = gri_load_relaxed(&scheduler->worker_count);
     for (unsigned i = 0; i < count; i++) {
         gri_atomic_u64 *counter = (gri_atomic_u64 *)(void *)((char *)&scheduler->workers[i] + offset);
         /* mo:scheduler.sum acquire <- runtime.count_ended release: one sum is not older than another that was read before */

@@ -103,7 +103,8 @@ struct gri_worker {
     /* Written by the monitor (set) and the owner (cleared); says nothing else, so everything about it is relaxed. */
     GRI_ALIGNED(GRI_CACHE_LINE) gri_atomic_bool yield;
     /* Give everything up and wait outside the idle protocol: a spare that is not needed, a worker the CPU quota has no room
-     * for. Set by the monitor, by a spare itself when it is idle; cleared by the monitor. A request, all relaxed. */
+     * for. Set by the monitor, by a spare itself when it is idle; cleared by the monitor, for a spare with a
+     * release (put_in). A request. */
     gri_atomic_bool retire;
     /* What the layer above has asked to be reminded of when it sends: bit 0 is set once a tick, the others are
      * config.send_specially; it takes bit 0 off. */

@@ -208,8 +208,8 @@ static gri_task *sleep_until_woken(gri_worker *worker)
     /* relaxed: the monitor's picture */
     gri_store_relaxed(&worker->phase, GRI_WORKER_ASLEEP);
     gri_task *task;
-    /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
-    if (all_work_is_gone(worker, &task) && !gri_load_acquire(&scheduler->stopping)) {
+    /* relaxed: nothing but the flag; who sets it unparks us afterwards */
+    if (all_work_is_gone(worker, &task) && !gri_load_relaxed(&scheduler->stopping)) {
         gri_count_owner(&worker->counters.parks, 1u); /* relaxed: a counter */
         gri_heap_bind(NULL);                          /* flushes, and lets others trim it while we sleep */
         /* Not trimmed: that is the monitor's, when it stays quiet. A trim here cost 2 us a stack, before each sleep, and as
@@ -233,7 +233,9 @@ static gri_task *sleep_until_woken(gri_worker *worker)
 static void become_busy(gri_worker *worker)
 {
     gri_store_relaxed(&worker->phase, GRI_WORKER_BUSY); /* relaxed: the fence orders it */
-    /* mo:worker.busy seq_cst <-> monitor.sleep seq_cst: the monitor sees a busy worker, or the worker a sleeping monitor */
+    /* mo:worker.busy seq_cst <-> monitor.sleep seq_cst: the monitor sees a busy worker, or the worker a sleeping monitor
+     * mo:worker.busy seq_cst <- monitor.put_in release: a spare that has seen that it is wanted, perhaps without ever waiting for the
+     * token, is counted before what it runs is seen */
     gri_fence_seq_cst();
     if (GRI_LIKELY(!gri_load_relaxed(&worker->scheduler->monitor_asleep))) return; /* relaxed: the fence orders it */
     gri_scheduler_tick_set(worker->scheduler, gri_clock_monotonic());              /* which has stood still meanwhile */
@@ -261,14 +263,13 @@ static void be_absent(gri_worker *worker)
     if (!gri_inject_is_empty(&scheduler->inject)) gri_scheduler_wake_one();
     gri_heap_bind(NULL);
     gri_stack_cache_spill(&worker->stacks);
-    /* mo:spare.absent release -> monitor.put_in acquire: it may be put in from now on */
-    gri_store_release(&worker->phase, GRI_WORKER_ABSENT);
+    gri_store_relaxed(&worker->phase, GRI_WORKER_ABSENT); /* relaxed: the fence orders it; to the monitor a picture */
     /* mo:worker.absent seq_cst <-> idle.wake_worker seq_cst: who pins a task to it sees that it is absent, or it sees the task */
     gri_fence_seq_cst();
     leave_the_poller(scheduler);
-    /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
-    while (!gri_load_acquire(&scheduler->stopping) && gri_inject_is_empty(&worker->pinned) &&
-           gri_load_relaxed(&worker->retire)) /* relaxed: a request */
+    /* relaxed, both: nothing but the flag, a request; whoever sets them unparks us afterwards */
+    while (!gri_load_relaxed(&scheduler->stopping) && gri_inject_is_empty(&worker->pinned) &&
+           gri_load_relaxed(&worker->retire))
         gri_parker_wait(&worker->parker, GRI_INSTANT_NEVER);
     gri_heap_bind(worker->heap);
 }
@@ -294,7 +295,7 @@ void gri_worker_give_up(gri_worker *worker)
 gri_task *gri_worker_next(gri_worker *worker)
 {
     for (;;) {
-        /* relaxed: a request, nothing with it */
+        /* relaxed: a request; what the monitor says with it (put_in) the fence in become_busy orders before the first task */
         if (gri_load_relaxed(&worker->retire)) be_absent(worker);
         gri_task *task = gri_worker_next_local(worker);
         if (task && !worker->searching) { /* the common case: it was busy before */
@@ -303,8 +304,7 @@ gri_task *gri_worker_next(gri_worker *worker)
         }
         if (!task) task = search(worker);
         if (!task) {
-            /* mo:scheduler.stop acquire <- scheduler.stopping release: nothing but the flag */
-            if (gri_load_acquire(&worker->scheduler->stopping)) {
+            if (gri_load_relaxed(&worker->scheduler->stopping)) { /* relaxed: nothing but the flag */
                 stop_searching(worker);
                 return NULL;
             }

@@ -94,11 +94,10 @@ static uint64_t insert_locked(gri_wheel *wheel, gri_wheel_entry *entry, gri_inst
         due = due >> far_shift(level) << far_shift(level);
     }
     wheel->count++;
-    gri_store_relaxed(&entry->when, when); /* read by the entry's owner after it has seen `wheel`, or under the lock */
-    /* mo:wheel.insert seq_cst <-> actor.arm seq_cst: an owner that sees the wheel here knows that fire will read its
-     * deadline; see actor/suspend.c
-     * mo:wheel.insert release -> wheel.cancel acquire: which lock to take */
-    gri_store_seq_cst(&entry->wheel, wheel);
+    /* relaxed, both: read under the lock, or by the owner, whose own stores they are; when an entry comes down a level they say what
+     * they said before. That it leaves the wheel is what others tell the owner (unlink_locked). */
+    gri_store_relaxed(&entry->when, when);
+    gri_store_relaxed(&entry->wheel, wheel);
     return due;
 }
 
@@ -172,8 +171,8 @@ bool gri_wheel_arm(gri_wheel *wheel, gri_wheel_entry *entry, gri_instant when)
 bool gri_wheel_cancel(gri_wheel_entry *entry)
 {
     for (;;) {
-        /* mo:wheel.cancel acquire <- wheel.insert release: only a pointer to take the right lock; checked again under it */
-        gri_wheel *wheel = gri_load_acquire(&entry->wheel);
+        /* relaxed: the owner's own store, or that it has left the wheel; only to take the right lock, and checked again under it */
+        gri_wheel *wheel = gri_load_relaxed(&entry->wheel);
         if (!wheel) return false;
         gri_spinlock_lock(&wheel->lock);
         bool here = gri_load_relaxed(&entry->wheel) == wheel; /* relaxed: stable under the lock of the wheel it names */

@@ -444,8 +444,8 @@ static bool begin_thread(gri_worker *worker)
         return true;
     }
     if (code != 0) gri_store_relaxed(&scheduler->refusal, code); /* relaxed: published by the next line */
-    /* mo:workers.begin acq_rel -> workers.begun acquire: the refusal */
-    if (gri_add_acq_rel(&scheduler->begun, 1u) + 1 == scheduler->config.workers)
+    /* mo:workers.begin release -> workers.begun acquire: the refusal */
+    if (gri_add_release(&scheduler->begun, 1u) + 1 == scheduler->config.workers)
         gri_parker_notify(&scheduler->begin_parker);
     return code == 0;
 }
