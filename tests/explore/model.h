@@ -70,7 +70,9 @@ void explore_take_over(const void *address);
 #define EXPLORE_BITS(a, v) ((uint64_t)(EXPLORE_TYPE(a))(v))
 #define EXPLORE_BYTES(a) sizeof(EXPLORE_TYPE(a))
 
-#define EXPLORE_LOAD(a, order, what) ((EXPLORE_TYPE(a))explore_load(&(a)->cell, order, EXPLORE_SITE(what)))
+/* of a constant structure, too: the model remembers a load */
+#define EXPLORE_LOAD(a, order, what) \
+    ((EXPLORE_TYPE(a))explore_load((explore_cell *)(uintptr_t) & (a)->cell, order, EXPLORE_SITE(what)))
 #define EXPLORE_STORE(a, v, order, what) explore_store(&(a)->cell, EXPLORE_BITS(a, v), order, EXPLORE_SITE(what))
 #define EXPLORE_RMW(a, change, v, order, what) \
     ({ \

@@ -3,46 +3,7 @@
 /* The parker of runtime/os on a model of the kernel's futex: no token is lost, whatever ends the waits; what came before a
  * notification is visible after the wait that took it. */
 #include "explore/explorer.h"
-
-#include <errno.h>
-#include <unistd.h>
-
-/* The futex: looks at the newest value and falls asleep in one step; may time out, and may wake for no reason. */
-static bool sleeping[EXPLORE_THREADS_MAX];
-static unsigned spurious; /* how many more wakes for no reason there may be */
-
-static long futex(gri_atomic_u32 *word, bool wake, uint32_t expected, const void *timeout)
-{
-    if (wake) {
-        explore_hand_over(word);
-        long woken = 0;
-        for (unsigned i = 0; i < EXPLORE_THREADS_MAX; i++) {
-            woken += sleeping[i];
-            sleeping[i] = false;
-        }
-        return woken;
-    }
-    if (gri_add_relaxed(word, 0) != expected) {
-        errno = EAGAIN;
-        return -1;
-    }
-    if (timeout && explore_choose(2) == 1) {
-        errno = ETIMEDOUT;
-        return -1;
-    }
-    if (spurious > 0 && explore_choose(2) == 1) {
-        spurious--;
-        return 0;
-    }
-    sleeping[explore_self()] = true;
-    while (sleeping[explore_self()]) explore_wait();
-    return 0;
-}
-
-#define syscall(number, word, operation, value, timeout, ...) \
-    futex(word, (operation) == FUTEX_WAKE_PRIVATE, (uint32_t)(value), timeout)
-#include "os/park.c"
-#undef syscall
+#include "explore/futex.h"
 
 static gri_parker parker;
 static unsigned before[2]; /* plain: what each notifier did before */
@@ -51,8 +12,7 @@ static void setup(void)
 {
     gri_parker_init(&parker);
     before[0] = before[1] = 0;
-    spurious = 1;
-    for (unsigned i = 0; i < EXPLORE_THREADS_MAX; i++) sleeping[i] = false;
+    futex_begin(1);
 }
 
 static void notifier(void)
