@@ -91,7 +91,7 @@ void gri_poller_wake(gri_poller *poller)
 }
 
 /* From another process, say: a descriptor is ready. */
-static void model_descriptor_ready(void)
+GRI_UNUSED static void model_descriptor_ready(void)
 {
     explore_hand_over(&model_descriptor_is_ready);
     model_descriptor_is_ready = true;
@@ -229,7 +229,9 @@ bool gri_faults_on;
 
 #include "schedule/steal.c"
 #undef FIRE_LIMIT
+#define monitor monitor_state
 #include "schedule/monitor.c"
+#undef monitor
 #undef FIRE_LIMIT
 #define is_busy worker_is_busy
 #include "schedule/worker.c"
@@ -241,7 +243,7 @@ bool gri_faults_on;
 static gri_scheduler model_scheduler;
 static gri_worker model_workers[MODEL_WORKERS];
 static uint32_t model_victims[MODEL_WORKERS][MODEL_WORKERS];
-static monitor model_monitor;
+static monitor_state model_monitor;
 
 /* In setup: `base` workers that nobody runs yet, and room for `spares`. As gri_scheduler_start, but for the threads. */
 static void model_start(unsigned base, unsigned spares)
@@ -280,7 +282,7 @@ static void model_start(unsigned base, unsigned spares)
 }
 
 /* In setup: a spare worker that was put in before and has gone away, its thread still to run. */
-static gri_worker *model_spare(unsigned index)
+GRI_UNUSED static gri_worker *model_spare(unsigned index)
 {
     gri_worker *spare = &model_workers[index];
     spare->spare = true;
@@ -303,7 +305,7 @@ static void model_run(unsigned index)
 }
 
 /* gri_worker_main of a spare worker: its thread begins when the monitor starts it. */
-static void model_run_started(unsigned index)
+GRI_UNUSED static void model_run_started(unsigned index)
 {
     while (!model_started[index]) model_pause();
     explore_take_over(&model_started[index]);

@@ -36,7 +36,6 @@ static void held(unsigned base, void (*run)(gri_task *))
     EXPLORE_CHECK(gri_deque_push_owner(&model_workers[0].deque, &task));
 }
 
-MODEL_THREAD(worker_0, model_run(0))
 MODEL_THREAD(worker_1, model_run(1))
 MODEL_THREAD(new_1, model_run_started(1))
 MODEL_THREAD(new_2, model_run_started(2))
@@ -247,7 +246,7 @@ static unsigned refusing; /* 1 + worker; 0: none */
 
 static int begin(void *room)
 {
-    return room == &model_workers[refusing - 1] ? GR_ESYSTEM : 0;
+    return refusing && room == &model_workers[refusing - 1] ? GR_ESYSTEM : 0;
 }
 
 static void begin_setup(void)
