@@ -116,6 +116,7 @@ TEST(pyact, its_client_is_understood)
     for (int i = 0; i < 2; i++) {
         gr_spawn_options options = {.name = names[i]};
         CHECK_OK(gr_spawn_server(self, &address, &server, &options, "{}"));
+        CHECK_OK(gr_call(self, NULL, address, "add", gr_after_s(60), "{}")); /* it is up: it has published */
     }
     gr_rest_options options = {.http.listen = "127.0.0.1:0", .open = true};
     if (gr_rest_start(self, &options, &rest, &detail) != 0) TEST_FAIL("%s", detail.text);

@@ -72,12 +72,12 @@ static unsigned entries(const char *path)
     return count;
 }
 
-/* A thread that has been joined may be listed a moment longer. */
-static void check_threads(unsigned expected)
+/* A thread that has been joined may be listed a moment longer: when `most` was counted, too. */
+static void check_threads(unsigned most)
 {
     const gr_deadline patience = SOON;
-    while (entries("/proc/self/task") != expected && gr_now_ns() < patience.ns) continue;
-    CHECK_EQ(entries("/proc/self/task"), expected);
+    while (entries("/proc/self/task") > most && gr_now_ns() < patience.ns) continue;
+    CHECK(entries("/proc/self/task") <= most);
 }
 
 static int start(gr_detail *detail)
