@@ -275,7 +275,9 @@ TEST(metrics, say_what_the_counters_say)
 {
     gr_self *self = BEGIN_WITH(.workers = 2);
     gr_address desk = desk_new(self);
+    const uint64_t sent_before = harness_counters().messages;
     CALL_GIVES(self, desk, "add", 1, "i", 11);
+    WAIT_FOR(self, harness_counters().messages == sent_before + 2); /* the answer is counted when it has been sent */
     char *text = NULL, line[128];
     size_t bytes = 0;
     gr_counters c = harness_counters();

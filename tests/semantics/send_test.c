@@ -481,7 +481,7 @@ TEST(send_after, to_one_that_is_dead_by_then_is_freed)
         CHECK_OK(gr_kill(one));
         WAIT_FOR(self, !gr_alive(one));
         in_time = gr_now_ns() < when.ns;
-        if (in_time) WAIT_FOR(self, harness_counters().dead_letters == before + 1);
+        if (in_time) WAIT_FOR(self, harness_counters().dead_letters > before);
     }
     gr_message *m = NULL;
     CHECK_EQ(gr_send_after(self, NULL, gr_self_address(self), &m, GR_NOW), GR_EINVAL);
