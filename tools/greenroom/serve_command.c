@@ -85,12 +85,7 @@ static int start_server(serving *s)
     memcpy(hosts, o->hosts, sizeof o->hosts);
     if (public_host(o->public_url, host)) hosts[host_count++] = host;
     gr_rest_options rest = {
-        .http = {.listen = o->listen,
-                 .unix_mode = o->unix_mode,
-                 .connections = o->connections,
-                 .connections_per_address = o->address_connections,
-                 .loopback_unbounded = true, /* a proxy on this machine is one address */
-                 .tls = s->tls},
+        .http = o->limits,
         .token = o->open ? NULL : s->token,
         .open = o->open,
         .insecure = o->insecure,
@@ -99,6 +94,10 @@ static int start_server(serving *s)
         .mounts = &chat,
         .mount_count = 1,
     };
+    rest.http.listen = o->listen;
+    rest.http.unix_mode = o->unix_mode;
+    rest.http.loopback_unbounded = true; /* a proxy on this machine is one address */
+    rest.http.tls = s->tls;
     gr_http_options http;
     int code = layers_build(s, &rest, &http, &detail);
     if (code == 0) {

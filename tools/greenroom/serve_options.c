@@ -19,6 +19,14 @@ enum {
 #define RATE_MIN 0.01
 #define RATE_MAX 100000.0
 #define CONNECTIONS_MAX 1000000
+#define LINE_BYTES_MIN 64
+#define HEAD_BYTES_MIN 256 /* what curl sends has a hundred */
+#define HEAD_BYTES_MAX 65535
+#define HEAD_BYTES 16384 /* the default, see gr_http_options */
+#define FIELDS_MAX 1000
+#define BODY_BYTES_MAX (1u << 30) /* a value has no more */
+#define TIMEOUT_S_MIN 0.1
+#define TIMEOUT_S_MAX 86400.0
 #define PROXIES_MAX 16 /* as middleware.h */
 
 /* X(name, option, argument or NULL, the words allowed as argument or NULL, text for --help) */
@@ -57,6 +65,21 @@ enum {
       "in all, event streams (half of them at most) included; beyond: 503. 1000") \
     X(address_connections, "--connections-per-address", "N", NULL, \
       "of an IPv4 address or an IPv6 /64 other than loopback; beyond: 429. 50") \
+    X(line_bytes, "--line-bytes", "N", NULL, "of a request's first line, which has the path; beyond: 414. 4096") \
+    X(head_bytes, "--head-bytes", "N", NULL, \
+      "of a request's first line and fields; beyond: 431. 16384, at most 65535") \
+    X(head_fields, "--head-fields", "N", NULL, "of a request; beyond: 431. 64") \
+    X(body_bytes, "--body-bytes", "N", NULL, "of a request's body, which is read into memory; beyond: 413. 1048576") \
+    X(head_timeout, "--head-timeout", "SECONDS", NULL, \
+      "from a head's first byte to its last, a new connection's from its beginning, with the\nhandshake of TLS; " \
+      "beyond: 408. 10") \
+    X(body_timeout, "--body-timeout", "SECONDS", NULL, "for the whole body; beyond: 408. 30") \
+    X(write_timeout, "--write-timeout", "SECONDS", NULL, \
+      "for the client to take each piece of an answer; beyond: the connection closes. 30") \
+    X(idle_timeout, "--idle-timeout", "SECONDS", NULL, \
+      "between two requests of a connection; beyond: it closes. 15. A proxy in front should\nclose what it keeps " \
+      "sooner") \
+    X(connection_requests, "--requests-per-connection", "N", NULL, "then it closes. 1000") \
     X(rate, "--rate", "N", NULL, \
       "requests a second from one address, ten seconds' worth at once; beyond: 429 and\nRetry-After. 0 (the " \
       "default): any") \
@@ -243,12 +266,12 @@ static int read_behind_proxy(serve_options *o, const char *value)
 }
 
 /* Digits and nothing else. */
-static int read_count(const char *option, const char *value, unsigned least, unsigned most, unsigned *ret_count)
+static int read_count(const char *option, const char *value, unsigned least, unsigned most, uint32_t *ret_count)
 {
     unsigned long count = strtoul(value, NULL, 10);
     if (!*value || strspn(value, "0123456789") != strlen(value) || count < least || count > most)
         return cl_error(&serve_line, "%s is '%s': %u to %u", option, value, least, most);
-    *ret_count = (unsigned)count;
+    *ret_count = (uint32_t)count;
     return 0;
 }
 
@@ -257,15 +280,47 @@ static int read_proxies(serve_options *o, const char *value)
     return read_count("--proxies", value, 0, PROXIES_MAX, &o->proxies);
 }
 
-static int read_connections(serve_options *o, const char *value)
+#define COUNT_READER(name, option, field, least, most) \
+    static int read_##name(serve_options *o, const char *value) \
+    { \
+        return read_count(option, value, least, most, &o->limits.field); \
+    }
+COUNT_READER(connections, "--connections", connections, 1, CONNECTIONS_MAX)
+COUNT_READER(address_connections, "--connections-per-address", connections_per_address, 1, CONNECTIONS_MAX)
+COUNT_READER(connection_requests, "--requests-per-connection", requests_per_connection, 1, UINT32_MAX)
+COUNT_READER(line_bytes, "--line-bytes", line_bytes, LINE_BYTES_MIN, HEAD_BYTES_MAX)
+COUNT_READER(head_bytes, "--head-bytes", head_bytes, HEAD_BYTES_MIN, HEAD_BYTES_MAX)
+COUNT_READER(head_fields, "--head-fields", fields, 1, FIELDS_MAX)
+#undef COUNT_READER
+
+static int read_body_bytes(serve_options *o, const char *value)
 {
-    return read_count("--connections", value, 1, CONNECTIONS_MAX, &o->connections);
+    unsigned bytes = 0;
+    int code = read_count("--body-bytes", value, 1, BODY_BYTES_MAX, &bytes);
+    o->limits.body_bytes = bytes;
+    return code;
 }
 
-static int read_address_connections(serve_options *o, const char *value)
+static int read_timeout(const char *option, const char *value, uint32_t *ret_ms)
 {
-    return read_count("--connections-per-address", value, 1, CONNECTIONS_MAX, &o->address_connections);
+    char *end = NULL;
+    double seconds = strtod(value, &end);
+    if (end == value || *end || !(seconds >= TIMEOUT_S_MIN && seconds <= TIMEOUT_S_MAX))
+        return cl_error(&serve_line, "%s is '%s': %g to %g seconds", option, value, TIMEOUT_S_MIN, TIMEOUT_S_MAX);
+    *ret_ms = (uint32_t)(seconds * 1000);
+    return 0;
 }
+
+#define TIMEOUT_READER(name, option, field) \
+    static int read_##name(serve_options *o, const char *value) \
+    { \
+        return read_timeout(option, value, &o->limits.field); \
+    }
+TIMEOUT_READER(head_timeout, "--head-timeout", head_ms)
+TIMEOUT_READER(body_timeout, "--body-timeout", body_ms)
+TIMEOUT_READER(write_timeout, "--write-timeout", write_ms)
+TIMEOUT_READER(idle_timeout, "--idle-timeout", idle_ms)
+#undef TIMEOUT_READER
 
 static int read_gzip(serve_options *o, const char *value)
 {
@@ -315,6 +370,10 @@ static int check(serve_options *o)
     if (o->open && o->token_file) return cl_error(&serve_line, "--open and --token-file contradict each other");
     if (o->public_url && strcmp(o->public_url, "auto") == 0 && !has_own_url(o->listen))
         return cl_error(&serve_line, "--public-url auto: others cannot reach %s by that name; give the URL", o->listen);
+    const uint32_t head_bytes = o->limits.head_bytes ? o->limits.head_bytes : HEAD_BYTES;
+    if (o->limits.line_bytes > head_bytes)
+        return cl_error(&serve_line, "--line-bytes is %u, more than the whole head may have: --head-bytes is %u",
+                        o->limits.line_bytes, head_bytes);
     if (o->tls_key && !o->tls_cert) return cl_error(&serve_line, "--tls-key without --tls-cert");
     if (o->tls_cert && o->insecure) return cl_error(&serve_line, "--tls-cert and --insecure contradict each other");
     if (o->exposed && !o->insecure && !o->tls_cert)

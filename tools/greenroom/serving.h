@@ -29,9 +29,9 @@ typedef struct serve_options {
     double rate;            /* requests a second of one address; 0: any */
     const char *plugins[PLUGINS_MAX];
     size_t plugin_count;
-    const char *plugin_dir;                    /* NULL: the first there is */
-    unsigned connections, address_connections; /* 0: the server's defaults */
-    unsigned proxies; /* in front: a client's address is what the outermost wrote into X-Forwarded-For */
+    const char *plugin_dir; /* NULL: the first there is */
+    gr_http_options limits; /* sizes, deadlines and counts only; 0: the server's defaults */
+    unsigned proxies;       /* in front: a client's address is what the outermost wrote into X-Forwarded-For */
     bool gzip;
 } serve_options;
 
