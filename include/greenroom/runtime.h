@@ -90,10 +90,14 @@ GR_ANY_THREAD GR_MUST_CHECK int gr_start(const gr_options *options, gr_detail *r
 
 /* Gives one reference back. The last one waits until every actor has ended or the deadline passes, then kills what is left,
  * runs its cleanups and ends the workers. Call it from a thread that is not an actor; an attached caller is detached.
+ * It kills as gr_kill does, for 2 s, and everybody who is left again after 10, 20, 40 ms and so on, since others are spawned
+ * meanwhile; then as gr_kill_now does. So who takes its kill back to tidy up (gr_kill_clear) is killed again while it does:
+ * gr_defer and gr_kill_hold keep the first kind away until it has finished. Who has a living supervisor is left to that at first.
  * Nobody can be ended in the middle of a computation: for an actor that never reaches a suspending call, and for an attached
  * thread that neither detaches nor ends (its suspending calls return GR_EKILLED), it waits beyond the deadline, and logs
  * that as an error every ten seconds.
- * Returns 0 when all actors ended by themselves, GR_ETIMEOUT when some had to be killed, GR_ENOTRUNNING, GR_ECONTEXT. */
+ * Returns 0 when all actors ended by themselves, GR_ETIMEOUT when some had to be killed, GR_ENOTRUNNING, GR_ECONTEXT,
+ * GR_EFORKED. */
 GR_ANY_THREAD int gr_stop(gr_deadline deadline);
 
 /* Makes the calling OS thread an actor with a mailbox; its suspending calls block the thread and only ever return codes.
