@@ -2,11 +2,12 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* A crowd of idle and slow clients against the HTTP server, and honest ones beside it.
  *
- *     slow_clients_stress [--idle N] [--slow N] [--deadline-ms N] [--honest-ms N] [--drip-ms N] [--workers N] [--strict]
+ *     slow_clients_stress [--idle N] [--slow N] [--deadline-ms N] [--honest-ms N] [--drip-ms N] [--over-ms N] [--workers N]
+ *                         [--strict]
  *
  * Three processes, so that neither descriptors nor memory mix: the server; the crowd: `idle` connections that have had an answer
  * and keep silent, and `slow` ones, by turns with a head, a body that comes a byte every drip-ms, or an answer that they do not
- * read; the honest clients: four connections that ask all the time, before the crowd is there, with it, and after it.
+ * read; they come over-ms apart from first to last (0: as fast as they can), and so end; the honest clients: four connections that ask all the time, before the crowd is there, with it, and after it.
  * Every deadline of the server is deadline-ms, but that of idle connections, which is ten minutes.
  *
  * Laws: every idle client is answered, before and after; no slow one is cut off before its deadline; all are in the end, those
@@ -43,9 +44,11 @@
 #define BIG_BYTES (8u << 20)
 #define HONEST 4
 #define SAMPLES_MAX 400000
+#define SLICES 50   /* of the slow ones, that get their bytes one after the other */
 #define SOURCES 200 /* loopback addresses the crowd comes from */
 
-static uint64_t idle_count = 120, slow_count = 120, deadline_ms = 6000, honest_ms = 300, drip_ms = 500, workers = 2;
+static uint64_t idle_count = 120, slow_count = 120, deadline_ms = 6000, honest_ms = 300, drip_ms = 500, over_ms,
+                workers = 2;
 static bool strict;
 
 static void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -247,10 +250,13 @@ static void let_them_in(verdict *v)
 static slow *begin_slow(int poller, verdict *v)
 {
     slow *all = calloc(slow_count, sizeof *all);
+    int64_t began = now_ns();
     if (!all) die("no memory");
     for (uint64_t i = 0; i < slow_count; i++) {
         slow *s = &all[i];
         s->kind = (enum kind)(i % KINDS);
+        int64_t early = began + (int64_t)(over_ms * i / slow_count) * MS - now_ns();
+        if (early > 0) (void)poll(NULL, 0, (int)(early / MS) + 1);
         s->started_ns = now_ns();
         s->fd = connect_from((unsigned)(i % SOURCES), s->kind == ANSWER ? 4096 : 0);
         if (s->kind == HEAD) say(s->fd, "GET / HTTP/1.1\r\nHost: h\r\nX-Slow: ");
@@ -286,10 +292,10 @@ static uint64_t hear(slow *s, verdict *v)
     return 1;
 }
 
-/* Half of them each time, so that bytes come evenly. */
+/* Some of them each time, so that bytes come evenly. */
 static void drip(slow *all, unsigned turn)
 {
-    for (uint64_t i = turn % 2; i < slow_count; i += 2)
+    for (uint64_t i = turn % SLICES; i < slow_count; i += SLICES)
         if (all[i].fd >= 0 && all[i].kind != ANSWER && !all[i].refused) (void)send(all[i].fd, "x", 1, MSG_NOSIGNAL);
 }
 
@@ -319,7 +325,7 @@ static void crowd(int in, int out)
         for (int i = 0; i < count; i++) over += hear(&all[events[i].data.u64], &v);
         if (now_ns() < next_drip) continue;
         drip(all, turn++);
-        next_drip = now_ns() + (int64_t)drip_ms / 2 * MS;
+        next_drip = now_ns() + (int64_t)drip_ms * MS / SLICES;
     }
     send_all(out, &v, sizeof v);
     receive_all(in, &go, 1); /* all slow ones are gone: the idle ones are as before */
@@ -458,11 +464,12 @@ static int observe(void)
     printf("{\"workload\":\"slow_clients\",\"idle\":%llu,\"slow\":%llu,\"deadline_ms\":%llu,\"workers\":%llu,"
            "\"idle_bytes\":%.0f,\"idle_stack_bytes\":%.0f,\"p99_us\":{\"before\":%.0f,\"with\":%.0f,\"after\":%.0f},"
            "\"p50_us\":{\"before\":%.0f,\"with\":%.0f,\"after\":%.0f},\"requests\":%llu,\"p99_ratio\":%.2f,"
-           "\"all_there\":%s,\"refused_after_deadline_ms\":%.0f,\"gone_after_deadline_ms\":%.0f}\n",
+           "\"all_there\":%s,\"connected_in_ms\":%.0f,\"refused_after_deadline_ms\":%.0f,\"gone_after_deadline_ms\":%."
+           "0f}\n",
            (unsigned long long)idle_count, (unsigned long long)slow_count, (unsigned long long)deadline_ms,
            (unsigned long long)workers, per - stack, stack, before.p99_us, during.p99_us, after.p99_us, before.p50_us,
            during.p50_us, after.p50_us, (unsigned long long)during.requests, ratio, all_there ? "true" : "false",
-           sender_ms, late_ms);
+           (double)(v.all_there_ns - v.first_started_ns) / 1e6, sender_ms, late_ms);
     if (!strict) return 0;
     if (!all_there) die("the first slow ones had gone before the honest were timed: a longer --deadline-ms is needed");
     if (per - stack > 4096 || ratio > 1.2 || late_ms > 1000) die("not within the limits");
@@ -493,7 +500,8 @@ int main(int argc, char **argv)
         const char *name;
         uint64_t *value, least;
     } options[] = {{"--idle", &idle_count, 1},     {"--slow", &slow_count, KINDS}, {"--deadline-ms", &deadline_ms, 100},
-                   {"--honest-ms", &honest_ms, 1}, {"--drip-ms", &drip_ms, 2},     {"--workers", &workers, 1}};
+                   {"--honest-ms", &honest_ms, 1}, {"--drip-ms", &drip_ms, 2},     {"--over-ms", &over_ms, 0},
+                   {"--workers", &workers, 1}};
     for (int i = 1; i < argc; i++) {
         size_t at = 0, count = sizeof options / sizeof *options;
         if (strcmp(argv[i], "--strict") == 0) {
