@@ -3,6 +3,7 @@
 #include "rest/client.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,10 +72,15 @@ bool client_accepted(const char *address)
     return accepted;
 }
 
+ssize_t client_recv(int fd, void *bytes, size_t count, int flags)
+{
+    return TEMP_FAILURE_RETRY(recv(fd, bytes, count, flags));
+}
+
 bool client_send(client *c, const char *bytes, size_t count)
 {
     while (count) {
-        ssize_t sent = send(c->fd, bytes, count, MSG_NOSIGNAL);
+        ssize_t sent = TEMP_FAILURE_RETRY(send(c->fd, bytes, count, MSG_NOSIGNAL));
         if (sent <= 0) return false;
         bytes += sent;
         count -= (size_t)sent;
@@ -92,7 +98,7 @@ static bool more(client *c)
 {
     c->buffer = realloc(c->buffer, c->held + 65536 + 1);
     if (!c->buffer) fail("out of memory");
-    ssize_t bytes = recv(c->fd, c->buffer + c->held, 65536, 0);
+    ssize_t bytes = client_recv(c->fd, c->buffer + c->held, 65536, 0);
     if (bytes < 0) {
         perror("client: recv");
         fail(c->held ? "the answer does not end" : "no answer");
@@ -208,7 +214,7 @@ bool client_closed(client *c)
 {
     if (c->held) return false;
     c->buffer = realloc(c->buffer, 65536 + 1);
-    ssize_t bytes = c->buffer ? recv(c->fd, c->buffer, 65536, 0) : -1;
+    ssize_t bytes = c->buffer ? client_recv(c->fd, c->buffer, 65536, 0) : -1;
     if (bytes > 0) c->held = (size_t)bytes;
     return bytes <= 0; /* 0, or reset */
 }

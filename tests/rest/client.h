@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 typedef struct client {
     int fd;
@@ -26,6 +27,8 @@ typedef struct answer {
 client client_open(const char *address);
 /* Does anybody accept connections there? */
 bool client_accepted(const char *address);
+/* recv, and once more where this process was stopped and goes on: with a timeout the kernel does not do it by itself. */
+ssize_t client_recv(int fd, void *bytes, size_t count, int flags);
 /* false: the server has closed. */
 bool client_send(client *c, const char *bytes, size_t count);
 void client_say(client *c, const char *text);

@@ -402,7 +402,7 @@ TEST(http_server, a_body_left_unread_is_skipped)
 static void expect_end(client *c)
 {
     char byte;
-    ssize_t got = recv(c->fd, &byte, 1, 0);
+    ssize_t got = client_recv(c->fd, &byte, 1, 0);
     if (got != 0) TEST_FAIL("expected the end, got %zd: %s", got, got < 0 ? strerror(errno) : "a byte");
 }
 
@@ -567,7 +567,7 @@ TEST(http_server, a_head_has_a_deadline)
         fixture f = start_with((gr_http_options){.head_ms = ms});
         char text[16] = "";
         client c = client_open(f.address);
-        ssize_t bytes = client_send(&c, "GET / HT", 8) ? recv(c.fd, text, 12, 0) : 0;
+        ssize_t bytes = client_send(&c, "GET / HT", 8) ? client_recv(c.fd, text, 12, 0) : 0;
         if (bytes > 0) CHECK_STR(text, "HTTP/1.1 408");
         client_close(&c);
         stop(&f);

@@ -54,7 +54,7 @@ static int read_to_end(int fd)
     char text[65536], first[16] = "";
     size_t held = 0;
     for (;;) {
-        ssize_t bytes = recv(fd, text, sizeof text, 0);
+        ssize_t bytes = client_recv(fd, text, sizeof text, 0);
         if (bytes < 0 && errno != ECONNRESET) TEST_FAIL("the server does not end the connection: %s", strerror(errno));
         if (bytes <= 0) break;
         for (ssize_t i = 0; i < bytes && held < 12; i++) first[held++] = text[i];
@@ -247,7 +247,7 @@ TEST(torture, clients_that_do_not_read)
     }
     for (int i = 0; i < COUNT; i++) {
         char text[16] = "";
-        CHECK_EQ(recv(all[i].fd, text, 12, MSG_WAITALL), 12);
+        CHECK_EQ(client_recv(all[i].fd, text, 12, MSG_WAITALL), 12);
         CHECK_STR(text, "HTTP/1.1 200");
     }
     settle(&(fixture){.self = f.self}); /* the clients are still here; the server's side is not */
@@ -264,10 +264,10 @@ TEST(torture, resets)
         client c = client_open(f.address);
         if (i % 3 == 0) {
             client_say(&c, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
-            CHECK(recv(c.fd, some, sizeof some, 0) > 0);
+            CHECK(client_recv(c.fd, some, sizeof some, 0) > 0);
         } else if (i % 3 == 1) {
             client_say(&c, "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 20\r\n\r\n");
-            CHECK(recv(c.fd, some, sizeof some, 0) > 0);
+            CHECK(client_recv(c.fd, some, sizeof some, 0) > 0);
             client_say(&c, "half of it");
         }
         reset(&c);
@@ -289,7 +289,7 @@ TEST(torture, a_crowd_at_the_limit)
         }
         for (int i = 0; i < count; i++) {
             char text[16] = "";
-            ssize_t bytes = recv(all[i].fd, text, 12, 0);
+            ssize_t bytes = client_recv(all[i].fd, text, 12, 0);
             if (bytes < 0 && errno != ECONNRESET) TEST_FAIL("no answer: %s", strerror(errno));
             bool is_served = bytes == 12 && memcmp(text, "HTTP/1.1 200", 12) == 0;
             if (bytes > 0 && !is_served) CHECK_STR(text, "HTTP/1.1 503");
