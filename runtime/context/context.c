@@ -23,6 +23,10 @@
 
 #define VALGRIND_ABSENT UINT32_MAX
 
+/* How many green threads in turn ThreadSanitizer takes for one: its runtime loses some memory with each fiber that is destroyed, 23 GB
+ * in a run of 700,000 green threads. Few, because frames that were never left stay in the fiber's shadow stack of 65,536. */
+#define FIBER_LIVES_MAX 16
+
 /* Asked once per context: a client request costs about as much as the rest of prepare. */
 static void announce_stack(gri_context *context, void *stack_low, size_t stack_bytes)
 {
@@ -36,8 +40,16 @@ static void announce_stack(gri_context *context, void *stack_low, size_t stack_b
 #endif
 }
 
-/* What an instrumented build knows about a stack's former life ends here: poison of frames that were never left, the fiber
- * whose shadow call stack still holds them. */
+#if GRI_TSAN
+static void destroy_fiber(gri_context *context)
+{
+    if (context->fiber_lives) __tsan_destroy_fiber(context->fiber);
+    context->fiber_lives = 0;
+}
+#endif
+
+/* What an instrumented build knows about a stack's former life ends here: poison of frames that were never left, and, now and then,
+ * the fiber whose shadow call stack still holds them. */
 static void announce_fresh(gri_context *context, void *stack_low, size_t stack_bytes)
 {
 #if GRI_ASAN
@@ -48,9 +60,8 @@ static void announce_fresh(gri_context *context, void *stack_low, size_t stack_b
     context->doomed = false;
 #endif
 #if GRI_TSAN
-    if (context->fiber && context->fiber_owned) __tsan_destroy_fiber(context->fiber);
-    context->fiber = __tsan_create_fiber(0);
-    context->fiber_owned = true;
+    if (context->fiber_lives == FIBER_LIVES_MAX) destroy_fiber(context);
+    if (context->fiber_lives++ == 0) context->fiber = __tsan_create_fiber(0);
 #endif
     announce_stack(context, stack_low, stack_bytes);
 }
@@ -59,9 +70,11 @@ void gri_context_forget_frames(gri_context *running)
 {
 #if GRI_ASAN
     __asan_unpoison_memory_region(running->stack_low, running->stack_bytes);
-#else
-    (void)running;
 #endif
+#if GRI_TSAN
+    if (running->fiber_lives) running->fiber_lives = FIBER_LIVES_MAX; /* there may be many: no further life */
+#endif
+    (void)running;
 }
 
 void gri_context_fini(gri_context *context)
@@ -71,7 +84,7 @@ void gri_context_fini(gri_context *context)
         VALGRIND_STACK_DEREGISTER(context->valgrind_id - 1);
 #endif
 #if GRI_TSAN
-    if (context->fiber && context->fiber_owned) __tsan_destroy_fiber(context->fiber);
+    destroy_fiber(context);
 #endif
     memset(context, 0, sizeof *context);
 }

@@ -58,7 +58,7 @@ typedef struct gri_context {
 #endif
 #if GRI_TSAN
     void *fiber;
-    bool fiber_owned; /* false: the thread's own */
+    uint32_t fiber_lives; /* how many times it has begun on this stack; 0: it is the thread's own */
 #endif
 #if GRI_CONTEXT_UCONTEXT
     ucontext_t machine;
