@@ -33,25 +33,34 @@ export class Server {
         this.listen = "127.0.0.1:0";
     }
 
-    /* Returns when it answers; the port stays the same over restarts. */
-    async start({options = [], environment = {}} = {}) {
+    /* Returns when it answers; the port stays the same over restarts. Meanwhile another program may have it for a moment: exit
+     * code 3, and once more. */
+    async start(settings = {}) {
+        const restart = !this.listen.endsWith(":0");
+        while (!await this.startOnce(settings)) assert.ok(restart && await this.ended === 3, `greenroom serve did not start: ${this.log}`);
+        return this;
+    }
+
+    async startOnce({options = [], environment = {}}) {
         const child = this.child = spawn(process.env.GREENROOM, ["serve", "--listen", this.listen, "--token-file", this.tokenFile, ...options],
             {env: {...process.env, ...environment}, stdio: ["ignore", "pipe", "pipe"]});
-        let said = "", log = "";
-        child.stderr.on("data", (data) => { log += data; });
-        this.ended = new Promise((resolve) => child.on("exit", resolve));
-        await new Promise((resolve, reject) => {
+        let said = "";
+        this.log = "";
+        child.stderr.on("data", (data) => { this.log += data; });
+        this.ended = new Promise((resolve) => child.on("close", resolve));
+        const answers = await new Promise((resolve) => {
             child.stdout.on("data", (data) => {
                 said += data;
-                if (/answers on \S+\n/.test(said)) resolve();
+                if (/answers on \S+\n/.test(said)) resolve(true);
             });
-            this.ended.then(() => reject(new Error(`greenroom serve did not start: ${log}`)));
+            this.ended.then(() => resolve(false));
         });
+        if (!answers) return false;
         const port = /answers on \S+:(\d+)\n/.exec(said)[1];
         this.listen = this.listen.replace(/:0$/, `:${port}`);
         this.url = `http://127.0.0.1:${port}`;
         this.token = readFileSync(this.tokenFile, "utf8").trim();
-        return this;
+        return true;
     }
 
     async stop(signal = "SIGKILL") {
