@@ -4,23 +4,6 @@
  * somebody. Without a monitor: it is the last resort, and itself asleep when all workers are. */
 #include "explore/schedule_model.h"
 
-static gri_task task;
-static gri_wheel_entry entry;
-
-static void run_is_over(gri_task *t)
-{
-    (void)t;
-    model_over();
-}
-
-static void fire_is_over(gri_wheel_entry *e, gri_instant now)
-{
-    (void)e;
-    EXPLORE_CHECK(now >= gri_load_relaxed(&e->when));
-    model_over();
-}
-static const gri_wheel_kind over_kind = {.fire = fire_is_over};
-
 static void start(unsigned base, unsigned spares)
 {
     model_start(base, spares);

@@ -313,4 +313,23 @@ GRI_UNUSED static void model_run_started(unsigned index)
     model_run(index);
 }
 
+/* ---- what the programs are about: one task and one timer, each of which ends them ---- */
+
+static gri_task task;
+static gri_wheel_entry entry;
+
+static void run_is_over(gri_task *t)
+{
+    (void)t;
+    model_over();
+}
+
+static void fire_is_over(gri_wheel_entry *e, gri_instant now)
+{
+    (void)e;
+    EXPLORE_CHECK(now >= gri_load_relaxed(&e->when));
+    model_over();
+}
+static const gri_wheel_kind over_kind = {.fire = fire_is_over};
+
 #endif

@@ -4,22 +4,6 @@
  * and called back; what they run is counted, what they arm fires, and the monitor does not sleep while anybody works. */
 #include "explore/schedule_model.h"
 
-static gri_task task;
-static gri_wheel_entry entry;
-
-static void run_is_over(gri_task *t)
-{
-    (void)t;
-    model_over();
-}
-
-static void fire_is_over(gri_wheel_entry *e, gri_instant now)
-{
-    (void)e, (void)now;
-    model_over();
-}
-static const gri_wheel_kind over_kind = {.fire = fire_is_over};
-
 static void run_arms(gri_task *t)
 {
     (void)t;
