@@ -59,14 +59,15 @@ typedef struct gr_test_options {
     unsigned jobs;             /* processes at a time; 0: as many as there are CPUs to use */
     unsigned step;             /* gr_test_every: takes each step-th chance only; 0: 1 */
     unsigned seconds;          /* how long a run may take, not in virtual time; 0: 60 */
-    bool shown; /* what runs write on standard output and standard error goes through; else only that of the last */
+    bool replay; /* each run is made twice, and fails unless the second is the same: gr_trace_hash and virtual time */
+    bool shown;  /* what runs write on standard output and standard error goes through; else only that of the last */
     /* Where the kit's own lines go, without newline; NULL: to standard error. */
     void (*print)(void *arg, const char *line);
     void *print_arg;
 } gr_test_options;
 
 typedef struct gr_test_result {
-    uint64_t runs;            /* that were judged, those that looked for a shorter way not among them */
+    uint64_t runs;            /* that were judged; replays, and those that looked for a shorter way, not among them */
     uint64_t faults;          /* that happened in them */
     int64_t virtual_ns;       /* time that passed in them */
     uint64_t failed_seed;     /* of the run that failed, if one did */

@@ -34,6 +34,9 @@ typedef struct gri_attempt {
     pid_t process;          /* 0: it does not run */
     int end;                /* of a pipe: hung up when the process has ended */
     int64_t until;          /* when it has taken too long; the system's monotonic clock */
+    bool replays;           /* the run has been made before, and gave: */
+    uint64_t hash;
+    int64_t virtual_ns;
 } gri_attempt;
 
 typedef struct gri_attempt_setting {

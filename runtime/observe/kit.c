@@ -141,6 +141,26 @@ static bool is_before(const gri_attempt *a, const gri_attempt *b)
     return a->note->faults.faults[0].at < b->note->faults.faults[0].at;
 }
 
+/* 1: the run that has ended is being made again, if that was asked for; 0: it counts as it is; or an error. */
+static int replay(tour *t, gri_attempt *attempt)
+{
+    gri_attempt_note *note = attempt->note;
+    const bool replayed = attempt->replays;
+    attempt->replays = t->setting.options->replay && !replayed && !note->why[0];
+    if (attempt->replays) {
+        attempt->hash = note->hash;
+        attempt->virtual_ns = note->virtual_ns;
+        int code = gri_attempt_begin(attempt, &t->setting);
+        return code == 0 ? 1 : code;
+    }
+    if (replayed && !note->why[0] && (note->hash != attempt->hash || note->virtual_ns != attempt->virtual_ns))
+        snprintf(note->why, sizeof note->why,
+                 "made again, it was another run: trace hash %016llx after %lld ns, then %016llx after %lld ns",
+                 (unsigned long long)attempt->hash, (long long)attempt->virtual_ns, (unsigned long long)note->hash,
+                 (long long)note->virtual_ns);
+    return 0;
+}
+
 /* Keeps `jobs` runs going until there are no more, or one has failed and those that were begun before it have ended. */
 static int go_round(tour *t, gri_attempt *attempts, unsigned jobs, gri_attempt **ret_failed)
 {
@@ -159,6 +179,9 @@ static int go_round(tour *t, gri_attempt *attempts, unsigned jobs, gri_attempt *
         if (more < 0) return more;
         int ended = gri_attempts_wait(attempts, jobs);
         if (ended < 0) break;
+        code = replay(t, &attempts[ended]);
+        if (code < 0) return code;
+        if (code > 0) continue;
         count_in(t, &attempts[ended]);
         if (attempts[ended].note->why[0] && (!failed || is_before(&attempts[ended], failed))) failed = &attempts[ended];
     }

@@ -5,6 +5,7 @@
 #include <greenroom.h>
 #include <greenroom/test.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +199,16 @@ static int is_fickle(gr_self *self, void *arg)
     return access(path, F_OK) == 0 && unlink(path) == 0;
 }
 
+/* Holds, but sleeps once more when it was tried an even number of times. */
+static int is_moody(gr_self *self, void *arg)
+{
+    const char *path = arg;
+    int fd = open(path, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0) return close(fd);
+    (void)gr_sleep(self, gr_after_s(1));
+    return unlink(path);
+}
+
 /* ---- what the kit says of them ---- */
 
 static gr_test_result found(const gr_test_options *options, gr_test_body *body, void *arg, const char *why)
@@ -285,6 +296,10 @@ static void fickle(void)
     gr_test_result r = found(OPTIONS(.seeds = 1), is_fickle, path, "the body returned 1");
     MUST(!r.steady && strstr(printed, "depends on more than the seed"));
     (void)unlink(path);
+    MUST(gr_test_simulate(OPTIONS(.seeds = 2, .jobs = 1), is_moody, path, NULL) == 0); /* nobody compares */
+    r = found(OPTIONS(.seeds = 2, .jobs = 1, .replay = true), is_moody, path, "it was another run");
+    MUST(!r.steady && r.runs == 1 && r.failed_seed == 1);
+    (void)unlink(path);
 }
 
 static void what_holds(void)
@@ -293,6 +308,7 @@ static void what_holds(void)
     bool endless = false;
     MUST(gr_test_simulate(OPTIONS(.seeds = 7, .first_seed = 100, .jobs = 3), holds, NULL, &r) == 0);
     MUST(r.runs == 7 && r.faults == 0 && r.virtual_ns >= INT64_C(7) * 3600 * 1000000000 && r.failed_seed == 0);
+    MUST(gr_test_simulate(OPTIONS(.seeds = 7, .jobs = 2, .replay = true), holds, NULL, &r) == 0 && r.runs == 7);
     MUST(gr_test_simulate(OPTIONS(.seeds = 30, .faults = "kill=2,allocate=5"), holds, NULL, &r) == 0 && r.faults > 0);
     MUST(gr_test_simulate(OPTIONS(.seeds = 2), ends, &endless, NULL) == 0);
 }
