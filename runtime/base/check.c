@@ -53,3 +53,10 @@ void gri_assert_fail(const char *file, int line, const char *condition)
 {
     gri_panic("invariant broken: %s (%s:%d)", condition, file, line);
 }
+
+#if GREENROOM_COVERAGE
+void gri_assert(bool holds, const char *file, int line, const char *condition)
+{
+    if (!holds) gri_assert_fail(file, line, condition);
+}
+#endif
