@@ -114,7 +114,9 @@ struct gr_self {
     gri_atomic_u32
         queued; /* bounded: ordinary messages waiting; senders add, the owner subtracts. Else the inbox's length: owner */
 };
+#ifndef GRI_EXPLORE /* whose atomics are larger */
 _Static_assert(sizeof(struct gr_self) == 3 * GRI_CACHE_LINE, "three lines: the target for an idle server is 192 bytes");
+#endif
 
 /* What the last different searches of gr_select have seen in vain, so that an actor that waits for several things by turns looks
  * at each message once for each. Owner only. */
@@ -167,8 +169,9 @@ void gri_actor_restore(void *slot, uint32_t generation);
 GRI_INLINE gr_address gri_actor_address(const gr_self *self)
 {
     /* relaxed: constant while the actor lives, and the caller knows it lives */
-    uint32_t generation = gri_load_relaxed(&((gr_self *)(uintptr_t)self)->generation);
-    return (gr_address){((uint64_t)generation << 32) | self->task.id};
+    gr_self *actor = (gr_self *)(uintptr_t)self;
+    uint32_t generation = gri_load_relaxed(&actor->generation);
+    return (gr_address){((uint64_t)generation << 32) | gri_load_relaxed(&actor->task.id)}; /* relaxed: constant */
 }
 static inline gr_self *gri_actor_of_task(gri_task *task)
 {

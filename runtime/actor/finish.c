@@ -239,7 +239,8 @@ static void release_memory(gr_self *self)
 static void log_end(gr_self *self, gr_value report)
 {
     gr_value description = gr_get(report, "description");
-    gri_log(GR_LOG_WARN, gri_actor_address(self), "actor #%u ended with the exception %s: %s", self->task.id,
+    gri_log(GR_LOG_WARN, gri_actor_address(self), "actor #%u ended with the exception %s: %s",
+            gri_load_relaxed(&self->task.id), /* relaxed: constant */
             gr_string(gr_get(report, "error"), "no_memory"), gr_string(description, "see its value"));
 }
 

@@ -22,8 +22,12 @@ static gr_message *snapshot_of(uint64_t word)
 /* Pins that were left over when the snapshot was replaced, less those given back since; wraps. */
 static gri_atomic_u32 *count_of(gr_message *snapshot)
 {
+#ifdef GRI_EXPLORE /* whose atomics are larger, and whose snapshots have room behind */
+    return (gri_atomic_u32 *)(void *)(snapshot + 1);
+#else
     _Static_assert(sizeof(gri_atomic_u32) == sizeof snapshot->tick, "the count lives in the tick");
     return (gri_atomic_u32 *)(void *)&snapshot->tick;
+#endif
 }
 
 static void release_snapshot(gr_message *snapshot)
@@ -133,8 +137,7 @@ static uint64_t swap(gr_self *self, gr_message *snapshot)
 {
     /* mo:state.swap release -> state.pin acquire: publishes the snapshot
      * mo:state.swap release -> state.none acquire: or that the mailbox is closed
-     * mo:state.swap acquire <- state.unpin release
-     * mo:state.swap acquire <- state.ask release */
+     * mo:state.swap acquire <- state.unpin release */
     return gri_exchange_acq_rel(&self->published, (uint64_t)(uintptr_t)snapshot);
 }
 
@@ -239,8 +242,9 @@ static bool ask_to_be_woken(gr_self *self, const gr_message *snapshot)
 {
     uint64_t seen = gri_load_relaxed(&self->published); /* relaxed: a guess that the swap checks */
     while (snapshot_of(seen) == snapshot) {
-        /* mo:state.ask release -> state.swap acquire: this waiter is in its bucket */
-        if ((seen & WATCHED) || gri_cas_weak_release(&self->published, &seen, seen | WATCHED)) return true;
+        /* relaxed: the bucket's lock publishes the waiter, and this does not go ahead of that lock's acquire: who sees the bit
+         * takes the lock later */
+        if ((seen & WATCHED) || gri_cas_weak_relaxed(&self->published, &seen, seen | WATCHED)) return true;
     }
     return false;
 }

@@ -43,8 +43,9 @@ static gri_table_cache *cache_here(void)
 static bool take(timer *t, uint32_t generation)
 {
     if (!(generation & 1)) return false;
-    /* mo:timer.take acq_rel <-> timer.take acq_rel: whoever loses may not touch what the winner does with the message */
-    return gri_cas_strong_acq_rel(&t->generation, &generation, generation + 1);
+    /* relaxed: the handle, or the wheel's lock, has published the timer, its slot's next life comes through the table's lock, and
+     * who loses touches nothing */
+    return gri_cas_strong_relaxed(&t->generation, &generation, generation + 1);
 }
 
 /* On any worker, under the wheel's lock: only hands the message over. */
@@ -66,7 +67,7 @@ static void fire(gri_wheel_entry *entry, gri_instant now)
     gri_table_give(&timers, cache_here(), t->index);
 }
 
-static void soon(const gri_wheel_entry *entry)
+static void timer_soon(const gri_wheel_entry *entry)
 {
     const timer *t = GRI_CONTAINER_OF(entry, const timer, entry);
     GRI_PREFETCH_WRITE((const char *)t + GRI_CACHE_LINE);
@@ -74,7 +75,7 @@ static void soon(const gri_wheel_entry *entry)
     gri_actor_prefetch(t->to);
 }
 
-static const gri_wheel_kind kind = {.fire = fire, .soon = soon};
+static const gri_wheel_kind kind = {.fire = fire, .soon = timer_soon};
 
 int gr_send_after(gr_self *self, gr_timer *ret_timer, gr_address to, gr_message **message, gr_deadline when)
 {

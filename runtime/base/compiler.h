@@ -46,7 +46,9 @@
 #define GRI_ASAN 0
 #endif
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(GRI_EXPLORE) /* instrumented, but for the explorer (tests/explore/accesses.c) */
+#define GRI_TSAN 0
+#elif defined(__SANITIZE_THREAD__)
 #define GRI_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)

@@ -22,9 +22,11 @@ bool engine_future_allowed(void);
 unsigned engine_choose_value(unsigned count, unsigned futures);
 void engine_wrote(void); /* threads in explore_wait may go on */
 void engine_note(const explore_site *site, uint32_t location, uint64_t before, uint64_t after, const char *remark);
+const char *engine_place(const void *code); /* its function and address, for engine_note */
 void engine_fail(const explore_site *site, const char *text);
 
 /* model.c */
+void explore_plain_from(const void *address, bool write, const explore_site *site, const void *caller);
 void model_begin(void);
 void model_forget(void);          /* the values that loads may expect: another program begins */
 void model_learn(bool on);        /* whether stores add to these values */

@@ -149,6 +149,14 @@ void engine_note(const explore_site *site, uint32_t location, uint64_t before, u
     events[event_count++] = (event){site, remark, before, after, location, (uint8_t)engine_self};
 }
 
+const char *engine_place(const void *code)
+{
+    extern const char __executable_start[];
+    static char text[64];
+    snprintf(text, sizeof text, " by the code at 0x%tx (addr2line -fie)", (const char *)code - __executable_start - 1);
+    return text;
+}
+
 /* Choices ------------------------------------------------------------------------------------------------------------ */
 
 static uint64_t next_random(void)

@@ -17,7 +17,7 @@
 enum {
     STORES_MAX = 1 << 14,
     LOCATIONS_MAX = 512,
-    PLAIN_SLOTS = 1024,
+    PLAIN_SLOTS = 4096,
     CANDIDATES_MAX = 32,
     FUTURES_MAX = 8,
     EXPECTATIONS_MAX = 8
@@ -370,7 +370,7 @@ void explore_fence(explore_order order, const explore_site *site)
 
 static plain *plain_at(const void *address)
 {
-    uintptr_t slot = ((uintptr_t)address >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 54;
+    uintptr_t slot = ((uintptr_t)address >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 52;
     for (unsigned tries = 0; tries < PLAIN_SLOTS; tries++, slot++) {
         plain *p = &plains[slot % PLAIN_SLOTS];
         if (p->execution == engine_execution && p->address != address) continue;
@@ -387,17 +387,30 @@ static plain *plain_at(const void *address)
 
 void explore_plain(const void *address, bool write, const explore_site *site)
 {
+    engine_note(site, UINT32_MAX, (uintptr_t)address, 0, "");
+    explore_plain_from(address, write, site, NULL);
+}
+
+/* A race, by code at `caller` if it is known. */
+static void race(const void *address, const explore_site *site, const void *caller, const char *text)
+{
+    if (caller) engine_note(site, UINT32_MAX, (uintptr_t)address, 0, engine_place(caller));
+    engine_fail(site, text);
+}
+
+void explore_plain_from(const void *address, bool write, const explore_site *site, const void *caller)
+{
     plain *p = plain_at(address);
     const uint32_t time = tick();
     const clock *known = &now[engine_self];
-    engine_note(site, UINT32_MAX, (uintptr_t)address, 0, "");
-    if (p->write_time > known->hb[p->write_thread]) engine_fail(site, "data race with an earlier plain write");
+    if (p->write_time > known->hb[p->write_thread])
+        race(address, site, caller, "data race with an earlier plain write");
     if (!write) {
         p->read_time[engine_self] = time;
         return;
     }
     for (unsigned u = 0; u < ENGINE_THREADS; u++)
-        if (p->read_time[u] > known->hb[u]) engine_fail(site, "data race with an earlier plain read");
+        if (p->read_time[u] > known->hb[u]) race(address, site, caller, "data race with an earlier plain read");
     p->write_thread = engine_self;
     p->write_time = time;
 }

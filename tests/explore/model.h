@@ -108,6 +108,10 @@ void explore_take_over(const void *address);
 #define gri_cas_weak_seq_cst(a, e, v) EXPLORE_WEAK(a, e, v, EXPLORE_SEQ_CST, "seq_cst")
 #define gri_cas_weak_acq_rel_acquire_fail(a, e, v) \
     EXPLORE_CAS(a, e, v, true, EXPLORE_ACQ_REL, EXPLORE_ACQUIRE, "weak swap acq_rel, failure acquire")
+#define gri_cas_weak_acquire_acquire_fail(a, e, v) \
+    EXPLORE_CAS(a, e, v, true, EXPLORE_ACQUIRE, EXPLORE_ACQUIRE, "weak swap acquire, failure acquire")
+#define gri_cas_weak_release_acquire_fail(a, e, v) \
+    EXPLORE_CAS(a, e, v, true, EXPLORE_RELEASE, EXPLORE_ACQUIRE, "weak swap release, failure acquire")
 #define gri_cas_strong_relaxed(a, e, v) EXPLORE_STRONG(a, e, v, EXPLORE_RELAXED, "relaxed")
 #define gri_cas_strong_acquire(a, e, v) EXPLORE_STRONG(a, e, v, EXPLORE_ACQUIRE, "acquire")
 #define gri_cas_strong_release(a, e, v) EXPLORE_STRONG(a, e, v, EXPLORE_RELEASE, "release")

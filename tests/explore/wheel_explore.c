@@ -1,149 +1,136 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* The timing wheel: an entry is armed, moved and cancelled by its owner on one worker while others fire its wheels. What is armed
- * fires; what was cancelled does not; fire is never under way when the entry's memory goes; two wheels never fire one entry at the
- * same time. The lists are ordinary memory under the wheel's lock: each access is checked for races. */
-#include "explore/explorer.h"
+/* The timing wheel with what is in it: the deadlines of actor/suspend.c and the timers of actor/timer.c, armed, moved and cancelled by
+ * their owners while others fire the wheels. What is armed fires; what was cancelled does not; fire is never under way when the
+ * entry's memory goes; two wheels never fire one entry at the same time. */
+#include "explore/actor_model.h"
 
-#include "base/list.h"
-
-/* As base/list.h has them, and the model sees what they touch. */
-static void touch(const gri_list *link)
-{
-    static const explore_site here = {__FILE__, "a link", __LINE__};
-    explore_plain(link, true, &here);
-}
-
-static void seen_push_back(gri_list *head, gri_list *link)
-{
-    touch(head);
-    touch(link);
-    touch(head->prev);
-    gri_list_push_back(head, link);
-}
-
-static void seen_remove(gri_list *link)
-{
-    touch(link);
-    touch(link->prev);
-    touch(link->next);
-    gri_list_remove(link);
-}
-
-static void seen_splice_back(gri_list *head, gri_list *from)
-{
-    touch(from);
-    touch(from->next);
-    touch(from->prev);
-    gri_list_splice_back(head, from);
-}
-#define gri_list_push_back seen_push_back
-#define gri_list_remove seen_remove
-#define gri_list_splice_back seen_splice_back
 #include "schedule/wheel.c"
+
+#include "actor/suspend.c"
+#include "actor/timer.c"
 
 enum { TICK = GRI_WHEEL_TICK_NS, FAR = 2 * GRI_WHEEL_NEAR };
 
-/* What an actor has: gri_deadline of actor/deadline.h, and the timer of actor/timer.c. */
-typedef struct thing {
-    gri_wheel_entry entry;
-    gri_atomic_i64 at;         /* what it waits for */
-    gri_atomic_u32 generation; /* odd: armed */
-    unsigned memory;           /* plain: what fire touches */
-} thing;
-
 static gri_wheel wheels[2];
-static thing one;
-static gri_atomic_u32 woken, done;
+static gri_wheel *wheel_of[EXPLORE_THREADS_MAX]; /* where each thread arms */
+static gri_atomic_u32 done;
+static gri_deadline deadline;
+static gr_self *const owner = &model_actors[0];
 
-static void wake(void)
+UNSEEN static gri_wheel *wheel_here(void)
 {
-    gri_add_relaxed(&woken, 1u);
+    return explore_self() < EXPLORE_THREADS_MAX ? wheel_of[explore_self()] : &wheels[0];
 }
 
-/* deadline_fire of actor/suspend.c. */
-static void deadline_fire(gri_wheel_entry *entry, gri_instant now)
+void gri_scheduler_arm(gri_wheel_entry *entry, gri_instant when)
 {
-    (void)now;
-    thing *t = GRI_CONTAINER_OF(entry, thing, entry);
-    gri_plain_write(&t->memory, 1);
-    if (gri_load_seq_cst(&t->at) == GRI_INSTANT_NEVER) return;
-    wake();
+    (void)gri_wheel_arm(wheel_here(), entry, when);
 }
 
-/* take and fire of actor/timer.c; who takes the life has its message. */
-static bool take(thing *t, uint32_t generation)
+void gri_block_free(void *block)
 {
-    return (generation & 1) && gri_cas_strong_acq_rel(&t->generation, &generation, generation + 1);
+    ((gri_deadline *)block)->actor = GR_NO_ADDRESS; /* written: no fire may be under way */
 }
 
-static void timer_fire(gri_wheel_entry *entry, gri_instant now)
+void gri_inbox_collect(gr_self *self)
 {
-    (void)now;
-    thing *t = GRI_CONTAINER_OF(entry, thing, entry);
-    if (!take(t, gri_load_relaxed(&t->generation))) return;
-    gri_plain_write(&t->memory, 1);
-    wake();
+    (void)gri_mailword_take(&self->mailbox);
 }
 
-static const gri_wheel_kind deadline_kind = {.fire = deadline_fire}, timer_kind = {.fire = timer_fire};
-
-static void setup(const gri_wheel_kind *kind)
+gri_more *gri_actor_more(gr_self *self)
 {
+    return self->more;
+}
+
+int gri_fail(gr_self *self, int code, const char *format, ...)
+{
+    (void)self, (void)format;
+    return code;
+}
+
+bool gr_alive(gr_address address)
+{
+    (void)address;
+    return true;
+}
+
+UNSEEN static void begin(void)
+{
+    model_begin_actors();
+    model_now = 0;
     for (unsigned i = 0; i < 2; i++) gri_wheel_init(&wheels[i], 0);
-    gri_wheel_entry_init(&one.entry, kind);
-    gri_atomic_init(&one.at, GRI_INSTANT_NEVER);
-    gri_atomic_init(&one.generation, 1);
-    one.memory = 0;
-    gri_atomic_init(&woken, 0);
+    for (unsigned i = 0; i < EXPLORE_THREADS_MAX; i++) wheel_of[i] = &wheels[0];
     gri_atomic_init(&done, 0);
 }
 
-/* deadline_arm of actor/suspend.c, on this wheel. */
-static void deadline_arm(gri_wheel *wheel, gri_instant at)
+UNSEEN static void time_is(gri_instant now)
 {
-    gri_store_seq_cst(&one.at, at);
-    bool linked = gri_load_seq_cst(&one.entry.wheel) != NULL;
-    if (!linked || gri_load_relaxed(&one.entry.when) > at) (void)gri_wheel_arm(wheel, &one.entry, at);
+    if (model_now < now) model_now = now;
 }
 
-/* Fires until the owner has gone. */
+UNSEEN static bool has_entries(const gri_wheel *wheel)
+{
+    return wheel->count > 0;
+}
+
+/* Fires until the owner has gone. What was armed for a tick that has been fired already comes with the next one. */
 static void fire_until_done(gri_wheel *wheel, gri_instant now)
 {
-    while (gri_load_relaxed(&done) == 0)
-        if (gri_wheel_fire(wheel, now, 64) == 0) explore_wait();
+    while (gri_load_relaxed(&done) == 0) {
+        time_is(now);
+        if (gri_wheel_fire(wheel, now, 64) > 0) continue;
+        if (has_entries(wheel) && gri_load_relaxed(&wheel->lock.held) == 0)
+            now += TICK;
+        else
+            explore_wait();
+    }
 }
 
-/* ---- a deadline that has passed unused is still in the wheel when the owner waits again ---- */
+/* ---- a deadline that has passed unused is still in the wheel when its actor waits again ---- */
+
+static void deadline_setup(gri_instant at)
+{
+    begin();
+    gri_wheel_entry_init(&deadline.entry, &deadline_kind);
+    gri_atomic_init(&deadline.at, GRI_INSTANT_NEVER);
+    deadline.actor = model_address(0);
+    model_more[0].deadline = &deadline;
+    (void)gri_wheel_arm(&wheels[0], &deadline.entry, at);
+}
 
 static void again_setup(void)
 {
-    setup(&deadline_kind);
-    (void)gri_wheel_arm(&wheels[0], &one.entry, TICK);
+    deadline_setup(TICK);
 }
 
-static void wait_again(gri_wheel *wheel)
+static void elsewhere_setup(void)
 {
-    deadline_arm(wheel, 2 * TICK);
-    while (gri_load_relaxed(&woken) == 0) explore_wait();
-    gri_store_relaxed(&one.at, GRI_INSTANT_NEVER);
-    gri_wheel_quiesce(&one.entry); /* gri_deadline_release */
-    gri_plain_write(&one.memory, 0);
+    deadline_setup(TICK);
+    wheel_of[0] = &wheels[1];
+}
+
+static void far_setup(void)
+{
+    deadline_setup((FAR + 5) * (gri_instant)TICK);
+    wheel_of[0] = &wheels[1];
+}
+
+static void wait_until(gri_instant at)
+{
+    while (gri_suspend(owner, GRI_MAIL_WAIT_URGENT, (gr_deadline){at}) == 0) gri_inbox_collect(owner);
+    gri_deadline_release(owner);
     gri_store_relaxed(&done, 1u);
 }
 
 static void owner_waits_again(void)
 {
-    wait_again(&wheels[0]);
-}
-
-static void owner_waits_elsewhere(void)
-{
-    wait_again(&wheels[1]);
+    wait_until(2 * TICK);
 }
 
 static void fire_early_then_late(void)
 {
+    time_is(TICK);
     (void)gri_wheel_fire(&wheels[0], TICK, 64);
     fire_until_done(&wheels[0], 2 * TICK);
 }
@@ -160,33 +147,20 @@ static void fire_second(void)
 
 /* ---- it comes down from a higher level meanwhile ---- */
 
-static void far_setup(void)
-{
-    setup(&deadline_kind);
-    (void)gri_wheel_arm(&wheels[0], &one.entry, (FAR + 5) * (gri_instant)TICK);
-}
-
 static void owner_of_far(void)
 {
-    deadline_arm(&wheels[1], (FAR + 6) * (gri_instant)TICK);
-    while (gri_load_relaxed(&woken) == 0) explore_wait();
-    gri_wheel_quiesce(&one.entry);
-    gri_plain_write(&one.memory, 0);
-    gri_store_relaxed(&done, 1u);
+    wait_until((FAR + 6) * (gri_instant)TICK);
 }
 
 /* An earlier one than it was in the wheel for: moved, to another wheel. */
 static void owner_brings_forward(void)
 {
-    deadline_arm(&wheels[1], 3 * TICK);
-    while (gri_load_relaxed(&woken) == 0) explore_wait();
-    gri_wheel_quiesce(&one.entry);
-    gri_plain_write(&one.memory, 0);
-    gri_store_relaxed(&done, 1u);
+    wait_until(3 * TICK);
 }
 
 static void fire_far(void)
 {
+    time_is(FAR * (gri_instant)TICK);
     (void)gri_wheel_fire(&wheels[0], FAR * (gri_instant)TICK, 64);
     fire_until_done(&wheels[0], (FAR + 6) * (gri_instant)TICK);
 }
@@ -196,23 +170,21 @@ static void fire_far_second(void)
     fire_until_done(&wheels[1], (FAR + 6) * (gri_instant)TICK);
 }
 
-/* ---- cancelled while it fires ---- */
-
-static void cancel_setup(void)
-{
-    setup(&timer_kind);
-    (void)gri_wheel_arm(&wheels[0], &one.entry, TICK);
-}
+/* ---- taken out of the wheel while it fires ---- */
 
 static void owner_cancels(void)
 {
-    if (gri_wheel_cancel(&one.entry)) {
-        EXPLORE_CHECK(gri_load_relaxed(&woken) == 0);
-        gri_plain_write(&one.memory, 2); /* fire will not run: no need to wait for it */
+    if (gri_wheel_cancel(&deadline.entry)) {
+        deadline.actor = GR_NO_ADDRESS; /* fire will not run: no need to wait for it */
     } else {
-        gri_wheel_quiesce(&one.entry);
-        EXPLORE_CHECK(gri_plain_read(&one.memory) == 1);
+        gri_deadline_release(owner);
     }
+}
+
+static void waits_setup(void)
+{
+    deadline_setup(TICK);
+    gri_atomic_init(&deadline.at, TICK); /* or fire would do nothing */
 }
 
 static void fire_once(void)
@@ -220,62 +192,137 @@ static void fire_once(void)
     (void)gri_wheel_fire(&wheels[0], TICK, 64);
 }
 
-/* ---- a timer whose handle another actor got, who cancels it; its memory is used again at once, on another wheel ---- */
+/* ---- a timer whose handle another actor got, who cancels it; its slot is used again at once, on another wheel ---- */
 
-static gri_atomic_u32 handle; /* the message that it came by */
+static timer slot;
+static gr_message letters[2];
+static unsigned freed, sent;  /* letters */
+static gri_atomic_u64 handle; /* the message that it came by */
+static bool slot_is_free;
+
+UNSEEN int gri_table_take(gri_table *table, gri_table_cache *cache, uint32_t *ret_index)
+{
+    (void)table, (void)cache;
+    EXPLORE_CHECK(slot_is_free);
+    explore_take_over(&slot); /* as the table's lock */
+    slot_is_free = false;
+    *ret_index = 0;
+    return 0;
+}
+
+UNSEEN void gri_table_give(gri_table *table, gri_table_cache *cache, uint32_t index)
+{
+    (void)table, (void)cache, (void)index;
+    EXPLORE_CHECK(!slot_is_free);
+    explore_hand_over(&slot);
+    slot_is_free = true;
+}
+
+gri_custody gri_custody_of(gr_self *self, const gr_message *m)
+{
+    (void)self, (void)m;
+    return (gri_custody){false, false};
+}
+
+int gri_message_prepare(gr_self *from, gr_message **message)
+{
+    (void)from, (void)message;
+    return 0;
+}
+
+UNSEEN static void count_letter(unsigned *which)
+{
+    ++*which;
+}
+
+int gri_push(gr_address to, gr_message *m, bool urgent)
+{
+    (void)to, (void)urgent;
+    m->reference++; /* now the receiver's */
+    count_letter(&sent);
+    return 0;
+}
+
+void gr_message_free(gr_message **message)
+{
+    (*message)->reference++;
+    *message = NULL;
+    count_letter(&freed);
+}
 
 static void timer_setup(void)
 {
-    setup(&timer_kind);
-    gri_atomic_init(&one.generation, 0);
+    begin();
+    timers.base = (char *)&slot;
+    gri_atomic_init(&limit, 0);
+    gri_atomic_init(&slot.generation, 0);
     gri_atomic_init(&handle, 0);
+    slot_is_free = true;
+    freed = sent = 0;
+    wheel_of[1] = &wheels[1];
+    for (unsigned i = 0; i < 3; i++) model_actors[i].flags = GRI_ATTACHED; /* gri_acting asks the function below */
 }
 
-/* gr_send_after of actor/timer.c. */
-static void send_after(gri_wheel *wheel)
+gr_self *gri_attached_here(void)
 {
-    gri_wheel_entry_init(&one.entry, &timer_kind);
-    gri_plain_write(&one.memory, 0);
-    gri_store_relaxed(&one.generation, gri_load_relaxed(&one.generation) + 1);
-    (void)gri_wheel_arm(wheel, &one.entry, TICK);
+    return &model_actors[explore_self()];
+}
+
+static void send_after(unsigned letter)
+{
+    gr_timer armed;
+    gr_message *m = &letters[letter];
+    m->reference = 0;
+    EXPLORE_CHECK(gr_send_after(&model_actors[explore_self()], &armed, model_address(0), &m, (gr_deadline){TICK}) == 0);
+    if (letter == 0) gri_store_release(&handle, armed.id);
 }
 
 static void sender(void)
 {
-    send_after(&wheels[0]);
-    gri_store_release(&handle, 1u);
+    send_after(0);
+}
+
+UNSEEN static unsigned settled(void)
+{
+    return sent + freed;
 }
 
 static void canceller(void)
 {
-    while (gri_load_acquire(&handle) == 0) explore_wait();
-    if (take(&one, 1)) { /* gr_cancel */
-        gri_wheel_quiesce(&one.entry);
-        gri_plain_write(&one.memory, 3);
-        send_after(&wheels[1]);
+    gr_timer mine;
+    while ((mine.id = gri_load_acquire(&handle)) == 0) explore_wait();
+    unsigned expected = 1;
+    if (gr_cancel(&model_actors[1], mine) == 0) {
+        send_after(1);
+        expected = 2;
     }
-    while (gri_load_relaxed(&woken) == 0) explore_wait();
+    while (settled() < expected) explore_wait();
     gri_store_relaxed(&done, 1u);
 }
 
 static void quiet(void)
 {
-    EXPLORE_CHECK(gri_load_relaxed(&one.entry.wheel) == NULL);
     for (unsigned i = 0; i < 2; i++) {
         EXPLORE_CHECK(wheels[i].count == 0);
         EXPLORE_CHECK(gri_load_relaxed(&wheels[i].lock.held) == 0);
     }
 }
 
+static void timer_check(void)
+{
+    quiet();
+    EXPLORE_CHECK(sent == 1 && freed <= 1);
+}
+
 int main(int argc, char **argv)
 {
     static const explore_program programs[] = {
         {"again", again_setup, {owner_waits_again, fire_early_then_late}, quiet, NULL, 3, 2, 0},
-        {"elsewhere", again_setup, {owner_waits_elsewhere, fire_first, fire_second}, quiet, NULL, 1, 1, 0},
+        {"elsewhere", elsewhere_setup, {owner_waits_again, fire_first, fire_second}, quiet, NULL, 1, 1, 0},
         {"far", far_setup, {owner_of_far, fire_far, fire_far_second}, quiet, NULL, 1, 1, 0},
         {"forward", far_setup, {owner_brings_forward, fire_far, fire_far_second}, quiet, NULL, 1, 1, 0},
-        {"cancel", cancel_setup, {owner_cancels, fire_once}, quiet, NULL, 3, 2, 0},
-        {"timer", timer_setup, {sender, canceller, fire_first, fire_second}, quiet, NULL, 1, 0, 0},
+        {"cancel", waits_setup, {owner_cancels, fire_once}, quiet, NULL, 3, 2, 0},
+        {"timer", timer_setup, {sender, canceller, fire_first, fire_second}, timer_check, NULL, 1, 0, 0},
         {NULL, NULL, {NULL}, NULL, NULL, 0, 0, 0},
     };
     return explore_main(argc, argv, programs);
