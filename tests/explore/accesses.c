@@ -4,6 +4,8 @@
  * bytes or the part of one that they begin at. */
 #include "explore/engine.h"
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* no program is compiled so there */
+
 static void see(const void *address, size_t bytes, bool write, const void *caller)
 {
     static const explore_site reads = {"memory", "read", 0}, writes = {"memory", "write", 0};
@@ -16,8 +18,8 @@ static void see(const void *address, size_t bytes, bool write, const void *calle
 }
 
 #define SEEN(name, bytes, write) \
-    void name(const void *address); \
-    void name(const void *address) \
+    void name(void *address); \
+    void name(void *address) \
     { \
         see(address, bytes, write, __builtin_return_address(0)); \
     }
@@ -34,14 +36,14 @@ SEEN_UNALIGNED(4, 4)
 SEEN_UNALIGNED(8, 8)
 SEEN_UNALIGNED(16, 16)
 
-void __tsan_read_range(const void *address, size_t bytes);
-void __tsan_read_range(const void *address, size_t bytes)
+void __tsan_read_range(void *address, size_t bytes);
+void __tsan_read_range(void *address, size_t bytes)
 {
     see(address, bytes, false, __builtin_return_address(0));
 }
 
-void __tsan_write_range(const void *address, size_t bytes);
-void __tsan_write_range(const void *address, size_t bytes)
+void __tsan_write_range(void *address, size_t bytes);
+void __tsan_write_range(void *address, size_t bytes)
 {
     see(address, bytes, true, __builtin_return_address(0));
 }
@@ -55,3 +57,5 @@ IGNORED(__tsan_init)
 IGNORED(__tsan_func_entry)
 IGNORED(__tsan_func_exit)
 IGNORED(__tsan_vptr_update)
+
+#endif
