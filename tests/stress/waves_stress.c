@@ -84,6 +84,7 @@ int main(int argc, char **argv)
     memset(all, 0, actors * sizeof *all); /* resident from the beginning on */
     MUST(gr_start(&with, NULL));
     MUST(gr_attach(&self));
+    const int64_t before = census_now().resident;
     int64_t base = 0, last = 0, blocks = 0;
     const bool large = actors >= 100000;
     for (uint64_t i = 0; i < waves; i++) {
@@ -98,11 +99,12 @@ int main(int argc, char **argv)
 #endif
         fprintf(stderr, "wave %llu: %lld KiB resident\n", (unsigned long long)i + 1, (long long)last >> 10);
     }
-    printf("{\"stress\":\"waves\",\"form\":\"%s\",\"actors\":%llu,\"waves\":%llu,\"resident_first\":%lld,\"resident_"
+    printf("{\"stress\":\"waves\",\"form\":\"%s\",\"actors\":%llu,\"waves\":%llu,\"resident_before\":%lld,\"resident_"
+           "first\":%lld,\"resident_"
            "last\":%lld,"
            "\"growth_percent\":%.2f}\n",
-           green ? "green" : "server", (unsigned long long)actors, (unsigned long long)waves, (long long)base,
-           (long long)last, 100.0 * (double)(last - base) / (double)base);
+           green ? "green" : "server", (unsigned long long)actors, (unsigned long long)waves, (long long)before,
+           (long long)base, (long long)last, 100.0 * (double)(last - base) / (double)base);
     gr_stop(GR_NOW);
     free(all);
     free(heard);

@@ -209,6 +209,113 @@ TEST(table, what_is_being_trimmed_is_not_taken)
     gri_table_stop(&trimmed);
 }
 
+/* Taking in the middle of a trim of many: the trim has few of them to itself, the others need not wait for it, nor take new ones,
+ * whose memory nobody gives back. */
+enum { MANY = 20000, MEANWHILE = 10000 };
+static uint32_t meanwhile;
+
+static uint32_t save_and_take_many(const void *slot)
+{
+    (void)slot;
+    for (; meanwhile < MEANWHILE; meanwhile++) {
+        CHECK_OK(gri_table_take(&trimmed, NULL, &taken_meanwhile));
+        CHECK(taken_meanwhile < MANY);
+    }
+    return 1;
+}
+
+TEST(table, a_trim_leaves_most_to_others_meanwhile)
+{
+    CHECK_OK(gri_table_start(&trimmed, 64, CAPACITY));
+    CHECK_OK(gri_table_keep(&trimmed, save_and_take_many, restore_nothing));
+    meanwhile = 0;
+    for (uint32_t i = 0, index; i < MANY; i++) CHECK_OK(gri_table_take(&trimmed, NULL, &index));
+    for (uint32_t i = 0; i < MANY; i++) gri_table_give(&trimmed, NULL, i);
+    CHECK(gri_table_trim(&trimmed, true) > 0);
+    CHECK_EQ(meanwhile, MEANWHILE);
+    CHECK_EQ(trimmed.fresh, MANY);
+    CHECK_EQ(trimmed.free_count, MANY - MEANWHILE);
+    gri_table_stop(&trimmed);
+}
+
+/* A full table whose free slots a trim is at is not full. */
+static gri_atomic_bool asks; /* relaxed: a flag */
+static pthread_t asker;
+
+static void *take_one(void *arg)
+{
+    (void)arg;
+    uint32_t index;
+    gri_store_relaxed(&asks, true); /* relaxed: a flag */
+    if (gri_table_take(&trimmed, NULL, &index) != 0) abort();
+    return NULL;
+}
+
+static uint32_t save_while_another_asks(const void *slot)
+{
+    (void)slot;
+    if (gri_load_relaxed(&asks)) return 1; /* relaxed: a flag */
+    CHECK_EQ(pthread_create(&asker, NULL, take_one, NULL), 0);
+    while (!gri_load_relaxed(&asks)) continue; /* relaxed: a flag */
+    return 1;
+}
+
+TEST(table, full_is_not_said_because_of_a_trim)
+{
+    enum { SMALL = 1024 };
+    CHECK_OK(gri_table_start(&trimmed, 64, SMALL));
+    CHECK_OK(gri_table_keep(&trimmed, save_while_another_asks, restore_nothing));
+    gri_store_relaxed(&asks, false); /* relaxed: a flag */
+    CHECK_EQ(take_all(&trimmed, NULL), SMALL);
+    for (uint32_t i = 0; i < SMALL; i++) gri_table_give(&trimmed, NULL, i);
+    CHECK(gri_table_trim(&trimmed, true) > 0);
+    CHECK_EQ(pthread_join(asker, NULL), 0);
+    CHECK_EQ(trimmed.free_count, SMALL - 1);
+    gri_table_stop(&trimmed);
+}
+
+/* What a storm leaves, beside the slots themselves: half a byte each. */
+TEST(table, little_stays_of_many_slots)
+{
+    enum { STORM = 400000 };
+    gri_table table;
+    CHECK_OK(gri_table_start(&table, 64, CAPACITY));
+    CHECK_OK(gri_table_keep(&table, entry_save, entry_restore));
+    for (uint32_t i = 0, index; i < STORM; i++) CHECK_OK(gri_table_take(&table, NULL, &index));
+    for (uint32_t i = 0; i < STORM; i++) gri_table_give(&table, NULL, i);
+    CHECK(gri_table_trim(&table, true) > 0);
+    size_t slots = 0, groups = 0, regions = 0;
+    CHECK_OK(gri_vmem_resident(table.slots.low, table.slots.open_bytes, &slots));
+    CHECK_OK(gri_vmem_resident(table.group_space.low, table.group_space.open_bytes, &groups));
+    CHECK_OK(gri_vmem_resident(table.region_space.low, table.region_space.open_bytes, &regions));
+    CHECK(slots + groups + regions <= STORM / 2 + 8 * gri_vmem_page_bytes());
+    gri_table_stop(&table);
+}
+
+/* Who shares a number with neighbours gets the latest of them: later than its own, never earlier. */
+TEST(table, generations_come_back_no_earlier)
+{
+    gri_table table;
+    uint32_t index;
+    CHECK_OK(gri_table_start(&table, sizeof(entry), CAPACITY));
+    CHECK_OK(gri_table_keep(&table, entry_save, entry_restore));
+    for (uint32_t i = 0; i < 4096; i++) {
+        CHECK_OK(gri_table_take(&table, NULL, &index));
+        gri_store_relaxed(&at(&table, index)->generation, 2 * (index % 100)); /* relaxed, all: a number */
+    }
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 4096; i++) gri_table_give(&table, NULL, i);
+        CHECK(gri_table_trim(&table, true) > 0);
+        for (uint32_t i = 0; i < 4096; i++) {
+            CHECK_OK(gri_table_take(&table, NULL, &index));
+            CHECK_EQ(index, i);
+            const uint32_t generation = gri_load_relaxed(&at(&table, i)->generation);
+            CHECK(generation >= 2 * (i % 100) && generation <= 2 * 99);
+        }
+    }
+    gri_table_stop(&table);
+}
+
 /* Threads take, mark and exchange slots while one trims and looks at stale indices. */
 enum { TAKERS = 3, TURNS = 30000, SHELF = 500 };
 static gri_table shared;
