@@ -62,8 +62,10 @@ typedef struct gr_spawn_options {
     gr_monitor_ref *monitor; /* not NULL: monitor it, before it runs; the reference is stored here */
     size_t stack_bytes; /* address space of its stack: 16 KiB to 16 MiB, rounded up to a power of two; 0: the setting */
     uint32_t mailbox_max; /* ordinary messages that may wait; 0: the setting */
-    size_t
-        mailbox_bytes_max; /* bytes that they may take in memory, 64 at least for each; one always may; 0: the setting */
+    /* Bytes that they may take in memory; one always may; 0: the setting. Counted is of each its part of a slab, 64 at least (of a
+     * body that gr_multicast shares, its envelope alone). From 16 MiB on the bound is one of the process's resident memory: 8 MiB
+     * a worker of it, an eighth at most, are left to slabs in part use, and GR_MAILBOX_DROP_OLDEST counts half. */
+    size_t mailbox_bytes_max;
     enum gr_mailbox_policy mailbox_policy;
     uint32_t mailbox_wait_ms; /* GR_MAILBOX_SUSPEND: how long senders wait; 0: the setting */
     size_t memory_max;        /* bytes that gr_alloc and gr_value_keep may give it at a time; 0: any */

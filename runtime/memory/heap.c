@@ -20,6 +20,7 @@
 #include "base/check.h"
 #include "base/fault.h"
 #include "base/list.h"
+#include "os/vmem.h"
 #include "sync/spinlock.h"
 
 #include <pthread.h>
@@ -39,9 +40,10 @@
 #define CHUNK_HEAD_BYTES 64u
 #define STEP GRI_BLOCK_ALIGNMENT
 #define CLASSES GRI_HEAP_CLASSES
-#define BATCH 35u         /* blocks sent home at once: five bundles */
-#define OUTBOXES 64u      /* owners a thread collects for at once; more share, and flush each other */
-#define EMPTIES_KEPT 4u   /* guess */
+#define BATCH 35u       /* blocks sent home at once: five bundles */
+#define TENDED 16u      /* guess: of the batches a thread sends, every so many-th is one to look after incoming ones */
+#define OUTBOXES 64u    /* owners a thread collects for at once; more share, and flush each other */
+#define EMPTIES_KEPT 4u /* guess */
 #define CARVE_BYTES 1024u /* guess: carved at once, so that few allocations take the slow path */
 #define POISON_BYTES_MAX 4096u
 #define POISON_BYTE 0xdb
@@ -59,7 +61,8 @@ typedef struct chunk {
     uint16_t used; /* blocks in use, or in the heap's list */
     uint16_t carved, capacity;
     gri_list link;
-    size_t span_bytes; /* PLACE_SPAN: of the whole mapping */
+    size_t span_bytes;    /* PLACE_SPAN: of the whole mapping */
+    uint32_t share_bytes; /* a block's part of the chunk */
 } chunk;
 _Static_assert(sizeof(chunk) <= CHUNK_HEAD_BYTES, "a chunk's head is one line");
 _Static_assert(offsetof(chunk, heap) == offsetof(gri_chunk_front, heap) &&
@@ -305,6 +308,7 @@ static void chunk_dedicate(gri_heap *heap, chunk *c, unsigned size_class)
     c->used = 0;
     c->carved = 0;
     c->capacity = (uint16_t)((GRI_CHUNK_BYTES - CHUNK_HEAD_BYTES) / block_bytes);
+    c->share_bytes = (uint32_t)GRI_CHUNK_BYTES / c->capacity - HEAP_REDZONE_BYTES;
     c->full_above = full_above(c->capacity);
     c->size_class = (uint8_t)size_class;
     gri_list_init(&c->link);
@@ -461,11 +465,23 @@ static void *alloc_slow(gri_heap *heap, unsigned size_class)
 
 /* --- frees that go elsewhere --- */
 
+/* Who frees for others and allocates nothing would not look at what comes home to it; nor does anybody at what comes to a heap that
+ * no thread has bound, between two trims: 100 ms of a flood are 50 MB. So who sends looks after both now and then. */
+static GRI_NOINLINE void homes_tend(gri_heap *heap, gri_heap *owner)
+{
+    incoming_take(heap);
+    if (!gri_spinlock_try(&owner->held)) return;
+    incoming_take(owner);
+    gri_spinlock_unlock(&owner->held);
+}
+
 static void outbox_send(gri_heap *heap, unsigned slot)
 {
     outbox *box = &heap->outboxes[slot];
     incoming_push(box->owner, box->blocks, box->count);
     gri_count_owner(&heap->chains, 1u); /* relaxed: a counter */
+    /* relaxed: ours */
+    if (GRI_UNLIKELY(gri_load_relaxed(&heap->chains) % TENDED == 0)) homes_tend(heap, box->owner);
     box->owner = NULL;
     box->count = 0;
     heap->outboxes_used &= ~(UINT64_C(1) << slot);
@@ -600,13 +616,21 @@ size_t gri_block_bytes(const void *block)
     return c->heap == span_owner ? c->span_bytes - CHUNK_HEAD_BYTES : usable_bytes(c);
 }
 
+size_t gri_block_share(const void *block)
+{
+    const chunk *c = chunk_of(block);
+    return c->heap == span_owner ? c->span_bytes : c->share_bytes;
+}
+
 /* --- heaps --- */
 
 static gri_heap *heap_create(unsigned node)
 {
-    gri_heap *heap = aligned_alloc(GRI_CACHE_LINE, gri_align_up(sizeof *heap, GRI_CACHE_LINE));
-    if (!heap) return NULL;
-    memset(heap, 0, sizeof *heap);
+    /* Pages of its own, zero: most of the outboxes are never used, and never touched. */
+    void *low = NULL;
+    const size_t page = gri_vmem_page_bytes();
+    if (gri_vmem_reserve(gri_align_up(sizeof(gri_heap), page), page, &low) != 0) return NULL;
+    gri_heap *heap = low;
     for (unsigned i = 0; i < CLASSES; i++) gri_list_init(&heap->partial[i]);
     gri_list_init(&heap->empty);
     heap->node = node;

@@ -13,7 +13,8 @@
  * own. The owner allocates and frees with plain loads and stores (2 ns). Any other thread collects what it frees per owner,
  * and sends it home in batches of 35 with one compare-and-swap (39 ns a message across cores with its way there; letting the
  * receiver keep blocks grew to 1.25 GB in one-way traffic); gri_heap_flush sends the rest, and must be called before the thread
- * sleeps. Owners look for returned blocks when they run out of local ones.
+ * sleeps. Owners look for returned blocks when they run out of local ones, and with every 16th batch that they send; then also for
+ * an owner that no thread has bound.
  *
  * A retired heap keeps its live blocks, can be freed to, and is adopted, blocks and all, by a later gri_heap_new. A heap
  * whose thread unbinds it before sleeping can meanwhile be trimmed by others: of its empty chunks, and if nobody has bound it since
@@ -51,6 +52,8 @@ GRI_MUST_CHECK void *gri_block_alloc(size_t bytes);
 void gri_block_free(void *block);
 /* What the block has room for: at least what was asked for. */
 size_t gri_block_bytes(const void *block);
+/* What it takes of memory: its part of a slab, with what is left over where the blocks do not fill it. */
+size_t gri_block_share(const void *block);
 
 /* ---- the usual case, without a call ----
  *

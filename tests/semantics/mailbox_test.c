@@ -100,6 +100,31 @@ TEST(mailbox, bytes_are_bounded_too)
     END(self);
 }
 
+/* What of a bound of 16 MiB waits: an eighth of it is left to slabs; of drop_oldest half, as as much again may wait. */
+TEST(mailbox, a_large_bound_is_one_of_memory)
+{
+    enum { MIB = 1 << 20, BOUND = 16 * MIB, SENT = 20000 };
+    for (int i = 0; i < 3; i++) {
+        const bool drops = i == 2;
+        const size_t bound = i == 1 ? BOUND - 1 : BOUND, room = i == 1 ? BOUND : drops ? 7 * MIB : 14 * MIB;
+        gr_self *self = BEGIN_WITH(.workers = 1, .fixed = GR_FIXED(workers));
+        gr_message *call;
+        gr_address one = spawn_reader(
+            self,
+            OPTIONS(.mailbox_bytes_max = bound, .mailbox_policy = drops ? GR_MAILBOX_DROP_OLDEST : GR_MAILBOX_FAIL),
+            &call);
+        int64_t sent = 0;
+        for (int k = 0; k < SENT; k++) sent += gr_cast(self, one, "s", text_1000) == 0;
+        const int64_t waits = sent - (int64_t)harness_counters().displaced;
+        CHECK(waits * 1000 <= (int64_t)room);
+        CHECK(waits * 1200 >= (int64_t)room);
+        CHECK(drops ? sent == SENT : waits == sent);
+        CHECK_OK(gr_kill(one));
+        FREE(call);
+        END(self);
+    }
+}
+
 TEST(mailbox, one_message_alone_always_has_room)
 {
     gr_self *self = BEGIN();

@@ -310,6 +310,52 @@ TEST(heap, remote_frees_come_home_in_chains)
     CHECK_EQ(bytes_in_use(), 0);
 }
 
+/* Of who only frees: what others sent home to its heap, and what it sends to one that no thread has bound, waits for nobody. */
+TEST(heap, who_only_frees_looks_after_what_comes_home)
+{
+    gri_heap *mine = heap_here(), *other = gri_heap_new(0), *third = gri_heap_new(0);
+    gri_heap_counts mine_start, other_start;
+    gri_heap_count(mine, &mine_start);
+    gri_heap_count(other, &other_start);
+    static passing p, theirs;
+    p = (passing){.heap = third, .count = 1000};
+    theirs = (passing){.count = 1000};
+    for (int i = 0; i < p.count; i++) p.blocks[i] = gri_block_alloc(1000);
+    gri_heap_bind(other);
+    for (int i = 0; i < theirs.count; i++) theirs.blocks[i] = gri_block_alloc(1000);
+    gri_heap_bind(mine);
+    free_elsewhere(&p);
+    for (int i = 0; i < theirs.count; i++) gri_block_free(theirs.blocks[i]);
+    CHECK_EQ(since(mine, mine_start).blocks_returned, 1000);
+    CHECK(since(other, other_start).blocks_returned >= 400); /* 28 batches: every 16th looks */
+    gri_heap_retire(mine);
+    gri_heap_retire(other);
+    gri_heap_retire(third);
+    CHECK_EQ(bytes_in_use(), 0);
+}
+
+TEST(heap, shares_add_up_to_the_slab)
+{
+    gri_heap *heap = heap_here();
+    for (size_t bytes = 1; bytes <= 20000; bytes += bytes < 2048 ? 61 : bytes / 3) {
+        enum { MANY = 3000 };
+        static void *blocks[MANY];
+        size_t shares = 0, before = bytes_in_use();
+        for (int i = 0; i < MANY; i++) {
+            CHECK((blocks[i] = gri_block_alloc(bytes)) != NULL);
+            CHECK(gri_block_share(blocks[i]) >= gri_block_bytes(blocks[i]));
+            shares += gri_block_share(blocks[i]);
+        }
+        size_t grown = bytes_in_use() - before;
+        CHECK(shares <= grown + 5 * GRI_CHUNK_BYTES); /* the empty ones that it kept from the size before */
+#if !GRI_ASAN                                         /* where each block has a red zone that nobody is charged */
+        CHECK(shares + shares / 250 + GRI_CHUNK_BYTES >= grown);
+#endif
+        for (int i = 0; i < MANY; i++) gri_block_free(blocks[i]);
+    }
+    gri_heap_retire(heap);
+}
+
 TEST(heap, flush_sends_what_is_left)
 {
     gri_heap *mine = gri_heap_new(0), *other = gri_heap_new(0);
