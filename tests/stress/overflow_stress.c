@@ -2,11 +2,13 @@
  * SPDX-FileCopyrightText: The Greenroom authors */
 /* R8: stack overflows, one after the other, in the actor's own code, inside the C library, and inside Greenroom's calls.
  *
- *     overflow_stress [--overflows N] [--workers N] [--mode 0|1|2] [--inside PERCENT]
+ *     overflow_stress [--overflows N] [--workers N] [--mode 0|1|2] [--inside PERCENT] [--deep N]
  *
- * mode 1: guards by MADV_GUARD_INSTALL, 2: by PROT_NONE, 0: each in turn. So many of a hundred are not in the actor's own code:
- * those are told from a bug by stepping back to it, a trap an instruction, which costs a virtual machine a tenth of a second.
- * Meanwhile two neighbours talk to each other all the time. Without arguments 600, five of a hundred inside; the goal is
+ * mode 1: guards by MADV_GUARD_INSTALL, 2: by PROT_NONE, 0: each in turn. So many of a hundred overflow inside one of 60 functions
+ * of the C library and of Greenroom, each time with another amount of stack left (inside.h): the runtime steps from there back to
+ * the actor's code, a trap an instruction, which is why places are taken that have 500 to go at most, those with few more often. Counted are those whose
+ * faulting instruction was seen to be in there. `deep` more get there by recursion, wherever that overflows: 10 to 290 ms each.
+ * Meanwhile two neighbours talk to each other all the time. Without arguments 600, ten of a hundred inside; the goal is
  * --overflows 1000000 --inside 50. Elsewhere than on x86-64 all are in the actor's own code (runtime/actor/overflow.c).
  *
  * Laws, exact: each ends one actor with "stack_overflow", whoever was spawned between them lives, and none was counted twice or
@@ -15,24 +17,22 @@
 #include "stress/census.h"
 
 #include "base/atomic.h"
+#include "stress/inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) && !GRI_ASAN && !GRI_TSAN
-#define INSIDE 1
-#else
-#define INSIDE 0
-#endif
 #define SAMPLE 200000
 
-static uint64_t overflows = GRI_TSAN ? 60 : 600, workers = 2, mode = 0, inside = 5;
+static uint64_t overflows = GRI_TSAN ? 60 : 600, workers = 2, mode = 0, inside = 10, deep = 8;
 static volatile int sink;
 /* off -> on: main; on -> over: main; over -> off: the talker, which does not touch the sample from then on */
 enum { OFF, ON, OVER };
+/* what a victim does */
+enum { RECURSE, PRINT, CAST, PLACE };
 static gri_atomic_u32 measuring;
 static int64_t sample[SAMPLE]; /* with samples: the talker's while it is on or over, main's while it is off */
-static size_t samples;
+static size_t samples, sampled;
 
 static int recurse(int depth)
 {
@@ -58,11 +58,13 @@ static int cast_deeper(gr_self *self, gr_address to, int depth)
 
 static void victim(gr_self *self, gr_value args)
 {
-    switch (gr_int(gr_at(args, 0), 0)) {
-    case 0: sink = recurse(0); break;
-    case 1: sink = print_deeper(0); break;
-    default: sink = cast_deeper(self, gr_address_in(gr_at(args, 1)), 0);
+    switch (gr_int(gr_at(args, 0), RECURSE)) {
+    case PRINT: sink = print_deeper(0); break;
+    case CAST: sink = cast_deeper(self, gr_address_in(gr_at(args, 2)), 0); break;
+    case PLACE: inside_call(self, (uint32_t)gr_int(gr_at(args, 1), 0)); break; /* it may have come back */
+    default: break;
     }
+    sink = recurse(0);
 }
 
 static void swallow(gr_self *self, gr_value args)
@@ -78,6 +80,17 @@ static void echo(gr_self *self, gr_value args)
         (void)gr_cast(self, gr_sender(m), "V", gr_body(m)); /* GR_EDEAD: at the end */
 }
 
+/* Of a long run each one has the same chance to stay. */
+static void sample_add(int64_t ns)
+{
+    size_t at = sampled++;
+    if (samples < SAMPLE)
+        samples++;
+    else
+        at = (size_t)(((uint64_t)at * UINT64_C(0x9e3779b97f4a7c15) >> 20) % sampled);
+    if (at < SAMPLE) sample[at] = ns;
+}
+
 /* Talks to the echo; keeps how long each round trip took while it is measured. */
 static void talker(gr_self *self, gr_value args)
 {
@@ -88,7 +101,7 @@ static void talker(gr_self *self, gr_value args)
         gr_message_free(&m);
         /* mo:overflow_stress.talk acquire <- overflow_stress.measure release */
         uint32_t now = gri_load_acquire(&measuring);
-        if (now == ON && samples < SAMPLE) sample[samples++] = gr_now_ns() - from;
+        if (now == ON) sample_add(gr_now_ns() - from);
         /* mo:overflow_stress.talk release -> overflow_stress.measure acquire: the sample */
         if (now == OVER) gri_store_release(&measuring, OFF);
         if (gr_sleep(self, gr_after_us(200)) != 0) return;
@@ -97,7 +110,7 @@ static void talker(gr_self *self, gr_value args)
 
 static void measure(void)
 {
-    samples = 0;
+    samples = sampled = 0;
     /* mo:overflow_stress.measure release -> overflow_stress.talk acquire: the empty sample */
     gri_store_release(&measuring, ON);
 }
@@ -110,6 +123,47 @@ static int64_t measured(gr_self *self)
     return percentile(sample, samples, 99);
 }
 
+/* Of this run. */
+static struct {
+    size_t places;
+    uint64_t wanted, seen, deep,
+        random; /* inside: at least so many; so many were seen there; still to come, by recursion */
+} plan;
+
+static bool places_left(uint64_t done)
+{
+    return plan.places != 0 && plan.seen < plan.wanted && done < UINT64_MAX;
+}
+
+static void places_begin(gr_self *self, gr_address drain, uint64_t count)
+{
+    plan.places = inside_learn(self, drain);
+    plan.wanted = plan.places ? count * inside / 100 : 0;
+    plan.deep = INSIDE ? deep : 0;
+    plan.seen = 0;
+    inside_watch(true);
+}
+
+/* Inside, if there are fewer of those among the first i than there should be. */
+static void overflow_one(gr_self *self, gr_address drain, uint64_t i)
+{
+    gr_address one;
+    gr_message *report = NULL;
+    int64_t kind = RECURSE;
+    if (plan.seen < plan.wanted && plan.seen * 100 < (i + 1) * inside)
+        kind = PLACE;
+    else if (plan.deep)
+        kind = plan.deep-- % 2 ? PRINT : CAST;
+    plan.random = plan.random * UINT64_C(6364136223846793005) + 1;
+    MUST(gr_spawn_with(self, &one, victim, (&(gr_spawn_options){.retain = true}), "[I,I,A]", kind,
+                       (int64_t)(plan.random >> 32), drain));
+    law("how it ended", gr_wait(self, one, &report, gr_after_s(60)), GR_EEXCEPTION);
+    if (strcmp(gr_string(gr_get(gr_body(report), "error"), "?"), "stack_overflow") != 0) law("why it ended", 0, 1);
+    gr_message_free(&report);
+    const inside_where where = inside_ended();
+    if (kind == PLACE && (where == INSIDE_LIBC || where == INSIDE_GREENROOM)) plan.seen++;
+}
+
 static void run(const char *guard, uint64_t count)
 {
     gr_options options = {.workers = (int64_t)workers,
@@ -117,7 +171,7 @@ static void run(const char *guard, uint64_t count)
                           .guard = guard,
                           .fixed = GR_FIXED(workers) | GR_FIXED(guard) | GR_FIXED(log)};
     gr_self *self;
-    gr_address neighbour, other, drain, one;
+    gr_address neighbour, other, drain;
     MUST(gr_start(&options, NULL));
     MUST(gr_attach(&self));
     MUST(gr_spawn(self, &neighbour, echo, "n"));
@@ -125,41 +179,49 @@ static void run(const char *guard, uint64_t count)
     MUST(gr_spawn(self, &drain, swallow, "n"));
     measure();
     gr_sleep(self, gr_after_ms(count > 10000 ? 1000 : 100));
-    int64_t alone = measured(self), first = 0, from = gr_now_ns();
+    int64_t alone = measured(self), first = 0, from;
+    uint64_t done = 0;
+    places_begin(self, drain, count);
+    from = gr_now_ns();
     measure();
-    for (uint64_t i = 0; i < count; i++) {
-        gr_message *report = NULL;
-        MUST(gr_spawn_with(self, &one, victim, (&(gr_spawn_options){.retain = true}), "[I,A]",
-                           (int64_t)(INSIDE && i % 100 < inside ? 1 + i % 2 : 0), drain));
-        law("how it ended", gr_wait(self, one, &report, gr_after_s(60)), GR_EEXCEPTION);
-        if (strcmp(gr_string(gr_get(gr_body(report), "error"), "?"), "stack_overflow") != 0) law("why it ended", 0, 1);
-        gr_message_free(&report);
+    for (uint64_t i = 0; i < count || places_left(i); i++) {
+        overflow_one(self, drain, i);
         if (i == count / 10) first = census_now().resident;
+        done = i + 1;
     }
-    const double us = (double)(gr_now_ns() - from) / 1e3 / (double)count;
+    const double us = (double)(gr_now_ns() - from) / 1e3 / (double)done;
     int64_t beside = measured(self), last = census_now().resident;
     gr_counters counters;
     do {
         MUST(gr_counters_read(&counters));
     } while (counters.actors > 4 && gr_cooperate(self) == 0);
-    law("overflows counted", (int64_t)counters.overflows, (int64_t)count);
+    inside_watch(false);
+    law("overflows counted", (int64_t)counters.overflows, (int64_t)done);
     law("alive", (int64_t)counters.actors, 4);
 #if !GRI_ASAN && !GRI_TSAN
     if (count >= 10000) law_at_most("resident memory", (double)last, (double)first * 1.01);
 #endif
-    printf("{\"stress\":\"overflow\",\"guard\":\"%s\",\"overflows\":%llu,\"inside_percent\":%llu,\"us_each\":%.1f,"
-           "\"resident_first\":%lld,"
-           "\"resident_last\":%lld,\"p99_us_alone\":%.1f,\"p99_us_beside\":%.1f}\n",
-           guard, (unsigned long long)count, (unsigned long long)(INSIDE ? inside : 0), us, (long long)first,
-           (long long)last, (double)alone / 1e3, (double)beside / 1e3);
+    const inside_counts libc = inside_counted(INSIDE_LIBC), ours = inside_counted(INSIDE_GREENROOM);
+    printf("{\"stress\":\"overflow\",\"guard\":\"%s\",\"overflows\":%llu,\"inside\":%llu,\"places\":%zu,"
+           "\"libc_so_far\":%llu,\"libc_instructions\":%llu,\"greenroom_so_far\":%llu,\"greenroom_instructions\":%llu,"
+           "\"us_each\":%.1f,\"resident_first\":%lld,\"resident_last\":%lld,\"p99_us_alone\":%.1f,"
+           "\"p99_us_beside\":%.1f}\n",
+           guard, (unsigned long long)done, (unsigned long long)plan.seen, plan.places, (unsigned long long)libc.faults,
+           (unsigned long long)libc.instructions, (unsigned long long)ours.faults,
+           (unsigned long long)ours.instructions, us, (long long)first, (long long)last, (double)alone / 1e3,
+           (double)beside / 1e3);
     gr_stop(GR_NOW);
 }
 
 int main(int argc, char **argv)
 {
-    const option options[] = {
-        {"--overflows", &overflows}, {"--workers", &workers}, {"--mode", &mode}, {"--inside", &inside}};
-    options_read(argc, argv, options, 4);
+    const option options[] = {{"--overflows", &overflows},
+                              {"--workers", &workers},
+                              {"--mode", &mode},
+                              {"--inside", &inside},
+                              {"--deep", &deep}};
+    options_read(argc, argv, options, GRI_ARRAY_COUNT(options));
+    if (inside > 100) inside = 100;
     memset(sample, 1, sizeof sample); /* resident from the beginning on */
     if (mode != 2) run("install", mode == 0 ? overflows / 2 : overflows);
     if (mode != 1) run("protect", mode == 0 ? overflows / 2 : overflows);
