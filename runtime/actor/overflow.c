@@ -135,7 +135,7 @@ static void program_counter_set(ucontext_t *context, uintptr_t pc)
 GRI_NORETURN static void end_overflown(gr_self *self)
 {
     self->task.stack = NULL;
-    gri_stack_close_yellow(gri_worker_here()->stack); /* the end of an actor has a whole stack before it */
+    gri_stack_overflown(gri_worker_here()->stack, __builtin_frame_address(0)); /* its end has a whole stack before it */
     gri_actor_finish(self, GRI_STACK_OVERFLOW);
     gri_worker_loop(gri_worker_here());
 }

@@ -290,6 +290,19 @@ void gri_stack_close_yellow(gri_stack *stack)
     yellow_mark(stack, false);
 }
 
+/* An overflow has touched all there is: a warm stack of which one page was in memory would keep it all. */
+static void discard_below(gri_stack *stack, const void *high)
+{
+    char *end = (char *)((uintptr_t)high & ~(uintptr_t)(arena.page_bytes - 1));
+    if (end > stack->low) (void)gri_vmem_discard(stack->low, (size_t)(end - stack->low)); /* kept: as it was before */
+}
+
+void gri_stack_overflown(gri_stack *stack, const void *frame)
+{
+    gri_stack_close_yellow(stack);
+    discard_below(stack, (const char *)frame - arena.page_bytes);
+}
+
 /* --- looking at stacks --- */
 
 #if GRI_ASAN || GRI_TSAN
@@ -551,7 +564,10 @@ void gri_stack_give(gri_stack_cache *cache, gri_stack *stack)
     if (GRI_UNLIKELY(!stack->taken)) gri_panic("stack %u given back twice", stack->slot);
     stack->taken = 0;
     gri_store_relaxed(&stack->waiting, NULL); /* relaxed: nobody parks on it */
-    if (GRI_UNLIKELY(gri_stack_is_yellow_open(stack))) gri_stack_close_yellow(stack);
+    if (GRI_UNLIKELY(gri_stack_is_yellow_open(stack))) {
+        gri_stack_close_yellow(stack);
+        discard_below(stack, stack);
+    }
     if (stack->guard == GRI_GUARDED_CANARY) canary_renew(stack);
     unsigned size_class = stack->size_class;
     warm_push(cache, stack);

@@ -149,6 +149,9 @@ GRI_INLINE bool gri_stack_is_yellow_open(const gri_stack *stack)
 
 /* gri_stack_give does it. What was in yellow is lost. */
 void gri_stack_close_yellow(gri_stack *stack);
+/* Who overflowed it has been thrown away, and its holder goes on in a frame near the top: closes yellow, and what lies more than a
+ * page below the frame goes back to the system. gri_stack_give does as much where yellow is open. */
+void gri_stack_overflown(gri_stack *stack, const void *frame);
 
 typedef enum gri_stack_verdict {
     GRI_STACK_FINE,

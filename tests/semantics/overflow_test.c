@@ -5,6 +5,8 @@
 
 #include "base/atomic.h"
 #include "memory/heap.h"
+#include "os/vmem.h"
+#include "schedule/scheduler.h"
 
 #include <greenroom.h>
 
@@ -130,6 +132,27 @@ TEST(overflow, in_the_runtime)
     overflow_many(in_the_runtime, 10, NULL);
 }
 #endif
+
+static gri_atomic_ptr low_end; /* relaxed: whoever waits for the actor's end comes after */
+
+static void tells_its_stack(gr_self *self, gr_value args)
+{
+    gri_store_relaxed(&low_end, gri_worker_here()->stack->low); /* relaxed: see above */
+    in_own_code(self, args);
+}
+
+/* The worker goes on with the stack: without what the overflow has touched. */
+TEST(overflow, the_memory_goes_back)
+{
+    gr_self *self = start_guarded(1, "protect");
+    gr_address victim;
+    size_t resident = 0;
+    CHECK_OK(gr_spawn_with(self, &victim, tells_its_stack, (&(gr_spawn_options){.retain = true}), "n"));
+    CHECK_EQ(gr_wait(self, victim, NULL, gr_after_s(60)), GR_EEXCEPTION);
+    CHECK_OK(gri_vmem_resident(gri_load_relaxed(&low_end), 16384, &resident)); /* relaxed: see above */
+    CHECK_EQ(resident, 0);
+    gr_stop(GR_NOW);
+}
 
 /* What the kernel can do about a stack's end: both ways it knows, and "install" where it knows only one. */
 TEST(overflow, whatever_guards_the_stack)

@@ -241,7 +241,8 @@ static void learn_call(gr_self *self, size_t index)
         const uint32_t left = trace.steps - trace.first[room / 8];
         same = room > 16 && trace.first[room / 8] == trace.first[room / 8 - 2] ? same + 1 : 0;
         if (left <= INSIDE_STEPS_MAX && same < SAME_MAX)
-            places[places_count++] = (place){(uint16_t)index, (uint16_t)room, 1.0 / (GRI_MAX(left, 10u))};
+            places[places_count++] =
+                (place){(uint16_t)index, (uint16_t)room, 1.0 / ((double)GRI_MAX(left, 10u) * GRI_MAX(left, 10u))};
     }
 }
 

@@ -342,6 +342,44 @@ TEST(stack, yellow_with_protected_guards)
     yellow_opens_and_closes(GRI_GUARD_PROTECT, GRI_GUARDED_PROTECT);
 }
 
+/* The bytes of the stack that are in memory below its top page. */
+static size_t touched(const gri_stack *stack)
+{
+    size_t resident = 0, page = gri_vmem_page_bytes();
+    CHECK_OK(gri_vmem_resident(stack->low, ((size_t)((const char *)stack - stack->low)) & ~(page - 1), &resident));
+    return resident;
+}
+
+TEST(stack, what_an_overflow_has_touched_goes_back)
+{
+    gri_stack_cache cache;
+    start(GRI_GUARD_PROTECT);
+    gri_stack_cache_init(&cache, 16);
+    gri_stack *stack = gri_stack_take(&cache, default_class());
+    CHECK(stack != NULL);
+    const size_t page = gri_vmem_page_bytes(), bytes = (size_t)((char *)stack - stack->low) & ~(page - 1);
+    /* given back: all of it, if it had overflown; else it stays warm */
+    memset(stack->low, 1, bytes);
+    gri_stack_give(&cache, stack);
+    CHECK_EQ(touched(stack), bytes);
+    CHECK(gri_stack_take(&cache, default_class()) == stack);
+    CHECK_OK(gri_stack_open_yellow(stack));
+    gri_stack_give(&cache, stack);
+    CHECK_EQ(touched(stack), 0);
+    /* gone on with: what lies more than a page below the frame */
+    CHECK(gri_stack_take(&cache, default_class()) == stack);
+    memset(stack->low, 1, bytes);
+    CHECK_OK(gri_stack_open_yellow(stack));
+    gri_stack_overflown(stack, stack->low + bytes - 1);
+    CHECK(!gri_stack_is_yellow_open(stack));
+    CHECK_EQ(touched(stack), 2 * page);
+    gri_stack_overflown(stack, stack->low); /* no room below: nothing */
+    CHECK_EQ(touched(stack), 2 * page);
+    gri_stack_give(&cache, stack);
+    gri_stack_cache_fini(&cache);
+    CHECK_OK(gri_stacks_stop());
+}
+
 TEST(stack, canaries_notice_overflows)
 {
     start(GRI_GUARD_CANARY);
