@@ -12,7 +12,8 @@
  *
  * "Actor code" is whatever is not in an object the runtime depends on: the executable and what it has loaded, but not this
  * library when it is shared, and not libc, ld.so, jansson, liburcu, hwloc. When Greenroom is linked statically its own code
- * cannot be told from the actor's by object, so addresses of its text section are compared instead.
+ * cannot be told from the actor's by object, so addresses of its text section are compared instead. What it calls in libraries it
+ * then calls by the executable's stubs (the PLT), which belong to nobody: an instruction as they have it says nothing.
  *
  * Everything here is async-signal-safe: the table of objects is read when the handler is installed. */
 #include "actor/overflow.h"
@@ -92,6 +93,24 @@ static bool is_actor_code(uintptr_t pc)
     if (__start_gri_text && pc >= (uintptr_t)__start_gri_text && pc < (uintptr_t)__stop_gri_text) return false;
     return true;
 }
+
+#if STEPS
+/* jmp *x(%rip), behind endbr64 and bnd or not; push $n and jmp; push x(%rip) and jmp: what stubs consist of. Actor code may have such
+ * an instruction too: then the next one tells. The bytes at the program counter are code, and readable. */
+static bool is_stub(uintptr_t pc)
+{
+    const unsigned char *at = (const unsigned char *)pc;
+    if (at[0] == 0xf3 && at[1] == 0x0f && at[2] == 0x1e && at[3] == 0xfa) at += 4;
+    if (at[0] == 0xf2) at++;
+    return at[0] == 0x68 || at[0] == 0xe9 || (at[0] == 0xff && (at[1] == 0x25 || at[1] == 0x35));
+}
+#else
+static bool is_stub(uintptr_t pc)
+{
+    (void)pc; /* no stack is touched there, and nobody steps */
+    return false;
+}
+#endif
 
 /* ---- the handler ---- */
 
@@ -219,7 +238,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         return;
     }
     if (!(self->flags & GRI_OVERFLOWED)) gri_add_relaxed(&gri_runtime_now.overflows, 1u); /* relaxed: a counter */
-    if (is_actor_code(program_counter(context))) {
+    if (is_actor_code(program_counter(context)) && (zone == GRI_ZONE_RED || !is_stub(program_counter(context)))) {
         end_at_once(context, stack, self);
     } else if (zone == GRI_ZONE_YELLOW && gri_stack_open_yellow(stack) == 0) {
         self->flags |= GRI_OVERFLOWED;
@@ -262,7 +281,7 @@ static void on_step(int signal, siginfo_t *info, void *context)
         pass_on(signal, info, context);
     } else if (!overflown) {
         at->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG; /* its end has begun, or somebody else runs */
-    } else if (is_actor_code(program_counter(at))) {
+    } else if (is_actor_code(program_counter(at)) && !is_stub(program_counter(at))) {
         end_at_once(at, stack, self);
     }
     errno = saved;
