@@ -379,18 +379,31 @@ GRI_NOINLINE static void free_specially(gr_self *self, gr_message *m)
     gri_message_release(m);
 }
 
-/* gr_message_free of a received message. */
-void gri_held_free(gr_message *m)
+GRI_INLINE void free_of(gr_self *self, gr_message *m)
 {
-    gri_worker *worker = gri_worker_here();
-    gri_task *task = worker ? gri_load_relaxed(&worker->current) : NULL; /* relaxed: this thread's own write */
-    gr_self *self = GRI_LIKELY(task != NULL) ? gri_actor_of_task(task) : holder();
-    /* In a child after fork it is the parent's; a lock that freeing takes may be held by a thread that is not here. */
-    if (GRI_UNLIKELY(!self)) return;
     if (GRI_LIKELY(m->kind != GRI_MESSAGE_CALL && (!self->serving || self->serving->call != m))) {
         gri_unlist(self, m);
         gri_message_release(m);
     } else {
         free_specially(self, m);
     }
+}
+
+/* Not inlined, so that the usual way has no frame. */
+GRI_NOINLINE static void free_elsewhere(gr_message *m)
+{
+    gr_self *self = holder();
+    /* In a child after fork it is the parent's; a lock that freeing takes may be held by a thread that is not here. */
+    if (GRI_LIKELY(self != NULL)) free_of(self, m);
+}
+
+/* gr_message_free of a received message. */
+void gri_held_free(gr_message *m)
+{
+    gri_worker *worker = gri_worker_here();
+    gri_task *task = worker ? gri_load_relaxed(&worker->current) : NULL; /* relaxed: this thread's own write */
+    if (GRI_LIKELY(task != NULL))
+        free_of(gri_actor_of_task(task), m);
+    else
+        free_elsewhere(m);
 }

@@ -132,6 +132,15 @@ static GRI_NOINLINE void scans_step_back(gri_scans *scans, const gr_message *bef
         if (scans->at[i].last == m) scans->at[i].last = (gr_message *)(uintptr_t)before;
 }
 
+/* The oldest of the inbox, with nothing told to the searches or the bound. */
+GRI_INLINE void take_first(gr_self *self, gr_message *m)
+{
+    self->inbox = m->node.link ? gri_message_of_node(m->node.link) : NULL;
+    if (self->inbox_last == m) self->inbox_last = NULL;
+    m->node.link = NULL;
+    self->received++;
+}
+
 GRI_INLINE gr_message *take_out(gr_self *self, gr_message *before, gr_message *m)
 {
     gr_message *next = m->node.link ? gri_message_of_node(m->node.link) : NULL;
@@ -209,8 +218,15 @@ static GRI_NOINLINE int receive_any(gr_self *self, gr_message **ret_message, gr_
     }
 }
 
+/* What gr_receive does not, once it knows that there is no deadline: nothing else of it has to outlive a park. */
+static GRI_NOINLINE int receive_otherwise(gr_self *self, gr_message **ret_message)
+{
+    return receive_any(self, ret_message, GR_FOREVER);
+}
+
 /* The usual way: nothing is to be said about this actor, it waits without a deadline for whatever comes, and what comes is one
- * message. All else is receive_any's, a kill too, which is announced by `attention`. */
+ * message. All else is receive_any's, a kill too, which is announced by `attention`. Nothing but self and ret_message is kept across a
+ * call: a parked actor's frames come from far away. */
 int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
 {
     const uint16_t unusual = GRI_ATTACHED | GRI_KILLED | GRI_KILLED_NOW | GRI_OVERFLOWED | GRI_NO_SUSPEND |
@@ -222,16 +238,18 @@ int gr_receive(gr_self *self, gr_message **ret_message, gr_deadline deadline)
         return receive_any(self, ret_message, deadline);
     gr_message *m = self->inbox;
     if (m) {
-        if (GRI_UNLIKELY(gri_message_is_special(m))) return receive_any(self, ret_message, deadline);
-        m = take_out(self, NULL, m);
+        if (GRI_UNLIKELY(gri_message_is_special(m)) || GRI_UNLIKELY(self->more && self->more->scans))
+            return receive_otherwise(self, ret_message);
+        take_first(self, m);
+        gri_count_owner(&self->queued, UINT32_MAX); /* relaxed: ours alone; see gri_inbox_append */
     } else {
         if (!self->handed) {
             if (gri_mailword_peek(&self->mailbox) || gri_task_park(&self->task, &self->mailbox, GRI_MAIL_WAIT_ANY) != 0)
-                return receive_any(self, ret_message, deadline);
+                return receive_otherwise(self, ret_message);
         }
         m = self->handed;
         if (GRI_UNLIKELY(!m || m->node.link || !gri_message_is_usual(m) || gri_load_relaxed(&self->attention)))
-            return receive_any(self, ret_message, deadline);
+            return receive_otherwise(self, ret_message);
         self->handed = NULL;
         self->received++;
     }

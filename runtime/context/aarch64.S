@@ -38,7 +38,7 @@
 
     .text
 
-/* void gri_context_switch_raw(gri_context *from, gri_context *to) */
+/* gri_passed gri_context_switch_raw(gri_context *from, gri_context *to, void *first, uintptr_t second) */
 FUNCTION(gri_context_switch_raw):
     .cfi_startproc
     LANDING
@@ -57,6 +57,8 @@ FUNCTION(gri_context_switch_raw):
     str x9, [x0]
     ldr x9, [x1]
     mov sp, x9
+    mov x0, x2
+    mov x1, x3
     frame_load
     ret
     .cfi_endproc
@@ -68,6 +70,8 @@ FUNCTION(gri_context_abandon_raw):
     LANDING
     ldr x9, [x0]
     mov sp, x9
+    mov x0, xzr
+    mov x1, xzr
     FRAME_CFI
     frame_load
     ret

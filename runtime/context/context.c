@@ -160,16 +160,19 @@ void gri_context_prepare(gri_context *context, void *stack_low, size_t stack_byt
     makecontext(&context->machine, (void (*)(void))begin_halves, 2, (unsigned)(bits >> 16 >> 16), (unsigned)bits);
 }
 
-void gri_context_switch(gri_context *from, gri_context *to)
+gri_passed gri_context_switch_passing(gri_context *from, gri_context *to, void *first, uintptr_t second)
 {
     announce_leave(from, to);
+    to->passed = (gri_passed){first, second};
     swapcontext(&from->machine, &to->machine);
     announce_arrival(from);
+    return from->passed;
 }
 
 void gri_context_abandon(gri_context *to)
 {
     announce_leave(NULL, to);
+    to->passed = (gri_passed){NULL, 0};
     setcontext(&to->machine);
     abort();
 }
@@ -230,14 +233,15 @@ bool gri_context_place_of(const gri_context *suspended, gri_context_place *ret_p
 
 #if GRI_CONTEXT_WRAPPED
 
-void gri_context_switch_raw(gri_context *from, gri_context *to);
+gri_passed gri_context_switch_raw(gri_context *from, gri_context *to, void *first, uintptr_t second);
 GRI_NORETURN void gri_context_abandon_raw(gri_context *to);
 
-GRI_NOINLINE void gri_context_switch(gri_context *from, gri_context *to)
+GRI_NOINLINE gri_passed gri_context_switch_passing(gri_context *from, gri_context *to, void *first, uintptr_t second)
 {
     announce_leave(from, to);
-    gri_context_switch_raw(from, to);
+    const gri_passed passed = gri_context_switch_raw(from, to, first, second);
     announce_arrival(from);
+    return passed;
 }
 
 GRI_NOINLINE void gri_context_abandon(gri_context *to)

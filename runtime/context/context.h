@@ -43,6 +43,13 @@
 
 typedef void (*gri_context_entry)(void *arg);
 
+/* Two words that who switches leaves, in registers, to whom it switches to: what is to be done first on the other stack waits for no
+ * memory. All zero after an abandon. A context that begins does not get them. */
+typedef struct gri_passed {
+    void *first;
+    uintptr_t second;
+} gri_passed;
+
 typedef struct gri_context {
     void *sp; /* of a fresh or suspended context; must stay first: the assembly knows it */
     uint32_t valgrind_id;
@@ -62,6 +69,7 @@ typedef struct gri_context {
 #endif
 #if GRI_CONTEXT_UCONTEXT
     ucontext_t machine;
+    gri_passed passed; /* by whom it is resumed */
 #endif
 } gri_context;
 
@@ -93,20 +101,20 @@ GRI_INLINE void gri_context_doom(gri_context *running)
 #endif
 }
 
-/* Suspends the calling context in `from`, which must be the one that runs, and resumes `to`. Returns when something
+/* Suspends the calling context in `from`, which must be the one that runs, and resumes `to`. Returns what was passed when something
  * switches to `from`, perhaps on another OS thread: nothing thread-local that was read before holds after it, errno's and
  * pthread_self's addresses included. */
 #if GRI_CONTEXT_WRAPPED
-void gri_context_switch(gri_context *from, gri_context *to);
+gri_passed gri_context_switch_passing(gri_context *from, gri_context *to, void *first, uintptr_t second);
 /* Resumes `to`; the calling stack's frames are dead from here on, and it may be prepared again once `to` runs. */
 GRI_NORETURN void gri_context_abandon(gri_context *to);
 #else
-void gri_context_switch_raw(gri_context *from, gri_context *to);
+gri_passed gri_context_switch_raw(gri_context *from, gri_context *to, void *first, uintptr_t second);
 GRI_NORETURN void gri_context_abandon_raw(gri_context *to);
 
-GRI_INLINE void gri_context_switch(gri_context *from, gri_context *to)
+GRI_INLINE gri_passed gri_context_switch_passing(gri_context *from, gri_context *to, void *first, uintptr_t second)
 {
-    gri_context_switch_raw(from, to);
+    return gri_context_switch_raw(from, to, first, second);
 }
 
 GRI_NORETURN GRI_INLINE void gri_context_abandon(gri_context *to)
@@ -114,6 +122,12 @@ GRI_NORETURN GRI_INLINE void gri_context_abandon(gri_context *to)
     gri_context_abandon_raw(to);
 }
 #endif
+
+/* The same for who has nothing to say. */
+GRI_INLINE void gri_context_switch(gri_context *from, gri_context *to)
+{
+    (void)gri_context_switch_passing(from, to, NULL, 0);
+}
 
 /* Where a fresh or suspended context will go on: for dumps of parked green threads. pc is a return address. False where
  * the layout is not known (ucontext). */

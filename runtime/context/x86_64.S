@@ -21,7 +21,7 @@
 
     .text
 
-/* void gri_context_switch_raw(gri_context *from, gri_context *to) */
+/* gri_passed gri_context_switch_raw(gri_context *from, gri_context *to, void *first, uintptr_t second) */
 FUNCTION(gri_context_switch_raw):
     .cfi_startproc
     LANDING
@@ -33,6 +33,8 @@ FUNCTION(gri_context_switch_raw):
     PUSHED(r15)
     movq %rsp, (%rdi)
     movq (%rsi), %rsp
+    movq %rdx, %rax
+    movq %rcx, %rdx
     POPPED(r15)
     POPPED(r14)
     POPPED(r13)
@@ -48,6 +50,8 @@ FUNCTION(gri_context_abandon_raw):
     .cfi_startproc
     LANDING
     movq (%rdi), %rsp
+    xorl %eax, %eax
+    xorl %edx, %edx
     .cfi_def_cfa_offset 56
     .cfi_rel_offset r15, 0
     .cfi_rel_offset r14, 8

@@ -70,12 +70,11 @@ typedef struct gri_worker_counters {
 
 struct gri_worker {
     /* Owner only: the thread that runs this worker. */
-    gri_stack *stack;           /* the one it stands on */
-    gri_task *leaving_task;     /* to be parked after the switch away from it: */
-    gri_mailword *leaving_word; /* this word, NULL: none, it goes on */
-    uint64_t leaving_state;     /* in this state */
-    gri_stack *leaving_stack;   /* or: to be cached after the switch away from it */
-    gri_task *resume;           /* a task without stack that the fresh loop runs first */
+    gri_stack *stack;  /* the one it stands on */
+    uintptr_t leaving; /* the leaving task's: the word to park, and in its last two bits the state; 0: it goes on */
+    gri_task *leaving_task;   /* it, if what comes next is a fresh loop; other stacks are told by the switch */
+    gri_stack *leaving_stack; /* or: to be cached after the switch away from it */
+    gri_task *resume;         /* a task without stack that the fresh loop runs first */
     uint32_t ticks;
     uint16_t index;
     bool searching, spare, simulated;

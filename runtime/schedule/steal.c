@@ -20,7 +20,8 @@ static unsigned worker_count(gri_scheduler *scheduler)
     return gri_load_acquire(&scheduler->worker_count);
 }
 
-#define OVERFLOW_BATCH 32 /* guess */
+#define OVERFLOW_BATCH 32                     /* guess */
+#define TIMER_SOON_NS (4 * GRI_WHEEL_TICK_NS) /* guess: a spin or two; what comes later may well be overtaken */
 
 /* From a victim that does not get to what has overflowed there. */
 static size_t steal_overflow(gri_worker *worker, gri_worker *victim, void **ret_first)
@@ -129,14 +130,26 @@ static void stop_searching(gri_worker *worker)
     if (gri_idle_search_end(&worker->scheduler->idle) && backlog(worker->scheduler)) gri_scheduler_wake_one();
 }
 
-/* Is nobody busy who could hand work over soon, where descriptors are watched? Then it comes from one of them, a timer or
- * another thread, each of which wakes the worker in the poller, and spinning, with a system call in each turn, costs more than
- * that: an HTTP server with one worker spent 0.6 of 4.0 us a request on it. Approximate. */
+/* Is there nobody who could hand work over soon? Approximate. */
+static bool nobody_is_busy(gri_scheduler *scheduler)
+{
+    return gri_idle_asleep_count(&scheduler->idle) + gri_idle_searching_count(&scheduler->idle) >=
+           scheduler->config.workers;
+}
+
+/* Then, where descriptors are watched, work comes from one of them, a timer or another thread, each of which wakes the worker in the
+ * poller, and spinning, with a system call in each turn, costs more than that: an HTTP server with one worker spent 0.6 of 4.0 us a
+ * request on it. */
 static bool only_the_poller_is_left(gri_scheduler *scheduler)
 {
-    return gri_load_relaxed(&scheduler->watched) > 0 && /* relaxed: a hint */
-           gri_idle_asleep_count(&scheduler->idle) + gri_idle_searching_count(&scheduler->idle) >=
-               scheduler->config.workers;
+    return gri_load_relaxed(&scheduler->watched) > 0 && nobody_is_busy(scheduler); /* relaxed: a hint */
+}
+
+/* And a timer that is due soon is waited for asleep: it is what will come, and it wakes on time (timers, servers: 0.76 s CPU -> 0.69
+ * on one worker, 1.19 -> 1.00 on two). */
+static bool only_a_timer_is_left(gri_scheduler *scheduler, gri_instant now)
+{
+    return nobody_is_busy(scheduler) && earliest_of_all(scheduler) < gri_instant_add(now, TIMER_SOON_NS);
 }
 
 static gri_task *search(gri_worker *worker)
@@ -144,14 +157,17 @@ static gri_task *search(gri_worker *worker)
     gri_scheduler *scheduler = worker->scheduler;
     if (!worker->searching) worker->searching = gri_idle_search_begin(&scheduler->idle);
     if (!worker->searching || only_the_poller_is_left(scheduler)) return NULL; /* it looks once more before it sleeps */
+    gri_instant now = gri_clock_now();
+    const gri_instant until = gri_instant_add(now, scheduler->config.spin_ns);
+    if (only_a_timer_is_left(scheduler, now)) return NULL;
     /* relaxed: the monitor's picture */
     gri_store_relaxed(&worker->phase, GRI_WORKER_SEARCHING);
-    gri_instant until = gri_instant_add(gri_clock_now(), scheduler->config.spin_ns);
     do {
         gri_task *task = look_everywhere(worker, false);
         if (task) return task;
         for (int i = 0; i < 32; i++) gri_cpu_relax();
-    } while (gri_clock_now() < until);
+        now = gri_clock_now();
+    } while (now < until && !only_a_timer_is_left(scheduler, now));
     return NULL;
 }
 

@@ -210,14 +210,16 @@ gri_task *gri_worker_next_local(gri_worker *worker)
     return next_local(worker);
 }
 
-/* First thing on the new stack after every switch: now the one we came from is saved. It was a task's, or a loop's. */
-GRI_INLINE void after_switch(gri_worker *worker)
+/* First thing on the new stack after every switch: now the one we came from is saved. It was a task's: parks its word, or it goes on;
+ * or a loop's, which `leaving_stack` says. */
+GRI_INLINE void commit(gri_worker *worker, gri_task *left, uintptr_t leaving)
 {
-    gri_task *task = worker->leaving_task;
-    if (GRI_LIKELY(task != NULL)) {
-        worker->leaving_task = NULL;
-        gri_mailword *word = worker->leaving_word;
-        if (GRI_UNLIKELY(!word) || !gri_mailword_park(word, worker->leaving_state)) gri_task_ready_last(task);
+    /* The usual: nothing of it comes from memory (see gri_task_park). */
+    if (GRI_LIKELY(leaving != 0) &&
+        GRI_LIKELY(gri_mailword_park((gri_mailword *)(leaving & ~GRI_MAIL_STATE_MASK), leaving & GRI_MAIL_STATE_MASK)))
+        return;
+    if (left) {
+        gri_task_ready_last(left);
         return;
     }
     gri_stack *stack = worker->leaving_stack;
@@ -225,6 +227,14 @@ GRI_INLINE void after_switch(gri_worker *worker)
         worker->leaving_stack = NULL;
         gri_stack_give(&worker->stacks, stack);
     }
+}
+
+/* The same where a loop begins, or the thread's own stack is come back to. */
+static void after_switch(gri_worker *worker)
+{
+    gri_task *left = worker->leaving_task;
+    worker->leaving_task = NULL;
+    commit(worker, left, left ? worker->leaving : 0);
 }
 
 GRI_INLINE void begin_task(gri_worker *worker, gri_task *task)
@@ -270,8 +280,7 @@ GRI_NOINLINE static gri_task *next_specially(gri_task *task)
         return next ? next : next_waiting(worker);
     }
     gri_task *next = gri_simulation_next(&worker, false);
-    worker->leaving_word = from->leaving_word;
-    worker->leaving_state = from->leaving_state;
+    worker->leaving = from->leaving;
     task->worker = worker;
     /* relaxed: constant */
     if (next && next->stack) gri_simulation_note(gri_load_relaxed(&next->id));
@@ -284,8 +293,7 @@ GRI_NOINLINE static gri_task *next_specially(gri_task *task)
 GRI_NOINLINE int gri_task_park(gri_task *task, gri_mailword *word, uint64_t state)
 {
     gri_worker *worker = task->worker;
-    worker->leaving_word = word;
-    worker->leaving_state = state;
+    worker->leaving = (uintptr_t)word | state;
     gri_task *next;
     if (GRI_LIKELY(!worker->simulated && !is_special_turn(worker))) {
         next = gri_slot_take_owner(&worker->slot);
@@ -303,18 +311,18 @@ GRI_NOINLINE int gri_task_park(gri_task *task, gri_mailword *word, uint64_t stat
         target = loop_instead(task, next);
         if (GRI_UNLIKELY(!target)) return GR_ENOMEM;
         worker = task->worker;
+        worker->leaving_task = task;
     }
     gri_stack *stack = worker->stack;
     task->stack = stack;
-    worker->leaving_task = task;
     worker->stack = target;
     const uint64_t number = gri_load_relaxed(&worker->counters.switches) + 1; /* relaxed, both: a counter */
     gri_store_relaxed(&worker->counters.switches, number);
     /* Names this park for who looks at it. relaxed, all: the commit publishes them; coarse time */
     gri_store_relaxed(&stack->parked_ms, gri_load_relaxed(&worker->tick_ms));
     gri_store_relaxed(&stack->parked_number, (uint32_t)number);
-    gri_context_switch(&stack->context, &target->context);
-    after_switch(task->worker);
+    const gri_passed passed = gri_context_switch_passing(&stack->context, &target->context, task, worker->leaving);
+    commit(task->worker, passed.first, passed.second);
     return 0;
 }
 

@@ -197,7 +197,7 @@ bool gri_faults_on;
 #pragma weak gri_context_prepare
 #if GRI_CONTEXT_WRAPPED
 #pragma weak gri_context_abandon
-#pragma weak gri_context_switch
+#pragma weak gri_context_switch_passing
 #else
 #pragma weak gri_context_abandon_raw
 #pragma weak gri_context_switch_raw

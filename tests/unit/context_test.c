@@ -54,6 +54,50 @@ TEST(context, goes_there_and_back)
     gri_context_fini(&here);
 }
 
+/* Says how often it was resumed, and what it was told. */
+static void answer(void *arg)
+{
+    side *s = arg;
+    for (uintptr_t told = 0;;) {
+        const gri_passed passed = gri_context_switch_passing(&s->context, s->other, s, told + 1);
+        CHECK(passed.first == s->text);
+        told = passed.second;
+        s->seen++;
+    }
+}
+
+static void abandon_at_once(void *arg)
+{
+    side *s = arg;
+    gri_context_doom(&s->context);
+    gri_context_abandon(s->other);
+}
+
+/* Two words go along with a switch, either way; with an abandon, and with a switch that says nothing, none. */
+TEST(context, what_is_passed_arrives)
+{
+    gri_context here = {0};
+    side there, last;
+    gri_context_from_thread(&here);
+    side_init(&there, answer, &here);
+    side_init(&last, abandon_at_once, &here);
+    gri_passed passed = gri_context_switch_passing(&here, &there.context, NULL, 0);
+    CHECK(passed.first == &there);
+    CHECK_EQ(passed.second, 1u);
+    for (uintptr_t i = 1; i <= 1000; i++) {
+        passed = gri_context_switch_passing(&here, &there.context, there.text, UINTPTR_MAX - i);
+        CHECK(passed.first == &there);
+        CHECK_EQ(passed.second, UINTPTR_MAX - i + 1);
+    }
+    CHECK_EQ(there.seen, 1000);
+    passed = gri_context_switch_passing(&here, &last.context, &here, 1);
+    CHECK(passed.first == NULL);
+    CHECK_EQ(passed.second, 0u);
+    side_fini(&there);
+    side_fini(&last);
+    gri_context_fini(&here);
+}
+
 /* A stack that is not 16-byte aligned at the first call crashes in the vector instructions of printf. */
 static void print_double(void *arg)
 {
