@@ -5,15 +5,18 @@
 #include "explore/mutex.h"
 
 #include "memory/heap.h"
+#include "os/vmem.h"
 
 /* Counters order nothing, and each would be two steps. */
 #undef gri_count_owner
 #define gri_count_owner(a, v) ((void)(a), (void)(v))
 
-static void *new_heap(size_t bytes);
-#define aligned_alloc(alignment, bytes) new_heap(bytes)
+static int new_heap(size_t bytes, void **ret_low);
+#define gri_vmem_reserve(bytes, alignment, ret_low) new_heap(bytes, ret_low)
+#define gri_vmem_page_bytes() ((size_t)4096)
 #include "memory/heap.c"
-#undef aligned_alloc
+#undef gri_vmem_reserve
+#undef gri_vmem_page_bytes
 
 enum { BLOCKS = 3 };
 
@@ -22,10 +25,11 @@ static unsigned made_count;
 static char memory[GRI_CHUNK_BYTES] GRI_ALIGNED(GRI_CHUNK_BYTES);
 static unsigned *blocks[BLOCKS];
 
-UNSEEN static void *new_heap(size_t bytes)
+UNSEEN static int new_heap(size_t bytes, void **ret_low)
 {
-    EXPLORE_CHECK(bytes <= sizeof made && made_count++ == 0);
-    return &made;
+    EXPLORE_CHECK(bytes >= sizeof made && made_count++ == 0);
+    *ret_low = &made;
+    return 0;
 }
 
 UNSEEN static void setup(void)
@@ -42,6 +46,7 @@ UNSEEN static void setup(void)
     carve(&home, c);
     for (unsigned i = 0; i < BLOCKS; i++) *(blocks[i] = alloc_from(&home, 0)) = i;
     made_count = 0;
+    memset((void *)&made, 0, sizeof made);
     heaps.count = 0;
     heaps.all = NULL;
     gri_atomic_init(&shared, NULL);
