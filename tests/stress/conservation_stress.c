@@ -26,6 +26,7 @@
  * different senders, which nobody promises. Of each neighbour the last eight lives are remembered; an older one that is heard of
  * again (it was killed, but had no CPU to notice) counts as forgotten: its order is not judged. */
 #include "base/atomic.h"
+#include "base/rng.h"
 #include "stress/cpu_sets.h"
 
 #include <greenroom.h>
@@ -55,14 +56,6 @@ static void complain(const char *what, uint64_t a, uint64_t b)
 {
     if (gri_add_relaxed(&wrong, 1u) < 10)
         fprintf(stderr, "VIOLATION %s: %llu, expected %llu\n", what, (unsigned long long)a, (unsigned long long)b);
-}
-
-static uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
 }
 
 /* ---- one inhabitant ---- */
@@ -97,7 +90,7 @@ static struct numbering *numbering_of(inhabitant *me, unsigned k, uint64_t sende
 
 static void send_one(gr_self *self, inhabitant *me)
 {
-    unsigned k = (unsigned)(random_next(&me->random) % NEIGHBOURS);
+    unsigned k = (unsigned)(gri_splitmix64(&me->random) % NEIGHBOURS);
     uint64_t address = gri_load_relaxed(&addresses[neighbour(me->place, k)]);
     if (address != me->out[k].address) {
         me->out[k].address = address;
@@ -123,9 +116,9 @@ static void child(gr_self *self, gr_value args)
 
 static void call_one(gr_self *self, inhabitant *me)
 {
-    uint32_t place = (uint32_t)(random_next(&me->random) % actors) / 3 * 3; /* servers live in every third place */
+    uint32_t place = (uint32_t)(gri_splitmix64(&me->random) % actors) / 3 * 3; /* servers live in every third place */
     gr_address to = {gri_load_relaxed(&addresses[place])};
-    int64_t question = (int64_t)(random_next(&me->random) >> 8);
+    int64_t question = (int64_t)(gri_splitmix64(&me->random) >> 8);
     gr_message *reply = NULL;
     (void)gri_add_relaxed(&calls, 1u);
     me->busy = true;
@@ -154,7 +147,7 @@ static void child_returns(gr_self *self, gr_value args)
 static void wait_for_one(gr_self *self, inhabitant *me)
 {
     static const gr_spawn_options retained = {.retain = true};
-    int64_t number = (int64_t)(random_next(&me->random) >> 8);
+    int64_t number = (int64_t)(gri_splitmix64(&me->random) >> 8);
     gr_address one;
     gr_message *result = NULL;
     if (gr_spawn_with(self, &one, child_returns, &retained, "I", number) != 0) {
@@ -183,7 +176,7 @@ static void wait_for_one(gr_self *self, inhabitant *me)
 static void arm_one(gr_self *self, inhabitant *me)
 {
     gr_timer timer;
-    uint64_t number = random_next(&me->random) >> 40;
+    uint64_t number = gri_splitmix64(&me->random) >> 40;
     if (gr_cast_after(self, &timer, host, gr_after_us((int64_t)(number % 4000)), "{s:I}", "tick", (int64_t)number) !=
         0) {
         complain("gr_cast_after", 1, 0);
@@ -253,7 +246,7 @@ static void take_one(gr_self *self, inhabitant *me, gr_message *m)
     in->next = (uint64_t)n + 1;
     if (!gri_load_relaxed(&feeding)) return;
     send_one(self, me);
-    uint64_t dice = random_next(&me->random) % 1024;
+    uint64_t dice = gri_splitmix64(&me->random) % 1024;
     if (dice < 8 && me->place % 3 != 0) call_one(self, me);
     if (dice >= 8 && dice < 12 && me->place % 3 != 0) wait_for_one(self, me);
     if (dice >= 12 && dice < 24) arm_one(self, me);
@@ -343,7 +336,7 @@ static bool populate(gr_self *self, uint32_t place, uint64_t *random)
     gr_spawn_options options = {.monitor = &ref, .link = GR_LINK | GR_LINK_TRAP_EXIT};
     if (place % 16 == 5) options.mailbox_max = 64;
     if (place % 5 == 1) options.kill = GR_KILL_RAISES;
-    int64_t start = (int64_t)(random_next(random) >> 1);
+    int64_t start = (int64_t)(gri_splitmix64(random) >> 1);
     int code = place % 3 == 0
                    ? gr_spawn_server(self, &address, &server, &options, "{s:i,s:I}", "place", (int)place, "seed", start)
                    : gr_spawn_with(self, &address, green, &options, "{s:i,s:I}", "place", (int)place, "seed", start);
@@ -365,7 +358,7 @@ static void feed_many(gr_self *self, uint64_t *random)
 {
     gr_address to[16];
     gr_message *m = NULL;
-    for (unsigned i = 0; i < 16; i++) to[i].id = gri_load_relaxed(&addresses[random_next(random) % actors]);
+    for (unsigned i = 0; i < 16; i++) to[i].id = gri_load_relaxed(&addresses[gri_splitmix64(random) % actors]);
     if (gr_pack(&m, "{s:b}", "feed", 1) != 0) return;
     int sent = gr_multicast(self, to, 16, &m);
     if (sent > 0) (void)gri_add_relaxed(&accepted, (uint64_t)sent);
@@ -467,12 +460,12 @@ static int run(gr_self *self)
         if (!populate(self, i, &random)) return 1;
     gri_store_relaxed(&feeding, true);
     while (value_of(&received) < messages && value_of(&wrong) == 0) {
-        for (unsigned i = 0; i < actors / 10 + 1; i++) feed(self, (uint32_t)(random_next(&random) % actors));
+        for (unsigned i = 0; i < actors / 10 + 1; i++) feed(self, (uint32_t)(gri_splitmix64(&random) % actors));
         feed_many(self, &random);
         for (unsigned i = 0; i < actors / 200 + 1; i++) {
-            uint32_t place = (uint32_t)(random_next(&random) % actors);
+            uint32_t place = (uint32_t)(gri_splitmix64(&random) % actors);
             gr_address victim = {gri_load_relaxed(&addresses[place])};
-            if ((random_next(&random) & 1 ? gr_kill(victim) : gr_kill_now(victim)) != 0) continue;
+            if ((gri_splitmix64(&random) & 1 ? gr_kill(victim) : gr_kill_now(victim)) != 0) continue;
             kills++;
             if (!populate(self, place, &random)) return 1;
             spawned++;

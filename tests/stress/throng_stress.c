@@ -25,6 +25,7 @@
  * discarded (the runtime's counter); heads = tails; spawned = ended; alive, at each look, is never less than the actors asked for, but for the one
  * that is being replaced; with 1,000 messages an actor or more every place has had some. Under ThreadSanitizer: no report. */
 #include "base/atomic.h"
+#include "base/rng.h"
 #include "schedule/scheduler.h"
 #include "stress/census.h"
 
@@ -69,14 +70,6 @@ static uint64_t sum(size_t offset)
     uint64_t total = 0;
     for (size_t i = 0; i < SHARDS; i++) total += gri_load_relaxed((gri_atomic_u64 *)((char *)&shards[i] + offset));
     return total;
-}
-
-static uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
 }
 
 /* ---- one of them ---- */
@@ -153,7 +146,7 @@ static void conduct(gr_self *self, one *me)
 
 static void pass_on(gr_self *self, one *me)
 {
-    unsigned first = (unsigned)(random_next(&me->random) % NEIGHBOURS);
+    unsigned first = (unsigned)(gri_splitmix64(&me->random) % NEIGHBOURS);
     unsigned second = (unsigned)(first + 1 + (me->random >> 32) % (NEIGHBOURS - 1)) % NEIGHBOURS;
     /* The token before the rest, so that its receiver waits its turn in the deque: spoken to last, it would run next, and tokens
      * would run away from the crowds. To the dead it cannot go: to another, then. All dead: it is lost. */
@@ -225,7 +218,7 @@ static void green(gr_self *self, gr_value args)
     move_in(me, args);
     const gr_pattern patterns[2] = {{.shape = token_shape}, {.shape = number_shape}};
     for (gr_message *m = NULL;; gr_message_free(&m)) {
-        const bool selective = random_next(&me->random) % 4 == 0;
+        const bool selective = gri_splitmix64(&me->random) % 4 == 0;
         int code = selective ? gr_select(self, patterns, 1, &m, GR_NOW) : GR_ETIMEOUT; /* a token, past the others */
         if (code == GR_ETIMEOUT)
             code = selective ? gr_select(self, patterns, 2, &m, GR_FOREVER) : gr_receive(self, &m, GR_FOREVER);
@@ -256,7 +249,7 @@ static const gr_server server = {.state_bytes = sizeof(one), .start = server_sta
 static void populate(gr_self *self, uint64_t place, uint64_t *random)
 {
     gr_address address;
-    int64_t start = (int64_t)(random_next(random) >> 1);
+    int64_t start = (int64_t)(gri_splitmix64(random) >> 1);
     if (place % 100 < green_percent)
         MUST(gr_spawn(self, &address, green, "[I,I]", (int64_t)place, start));
     else
@@ -323,7 +316,7 @@ static void run(gr_self *self)
     uint64_t random = seed, kills = 0, alive_least = UINT64_MAX, places = 0;
     for (uint64_t i = 0; i < actors; i++) populate(self, i, &random);
     gri_store_relaxed(&feeding, true);
-    for (uint64_t i = 0; i < tokens; i++) feed(self, random_next(&random) % actors);
+    for (uint64_t i = 0; i < tokens; i++) feed(self, gri_splitmix64(&random) % actors);
     const int64_t from = gr_now_ns();
     for (;;) {
         MUST(gr_sleep(self, gr_after_ms(5)));
@@ -332,12 +325,12 @@ static void run(gr_self *self)
         if (now.mailbox >= mailbox_goal && now.deque >= deque_goal) break;
         if (gri_load_relaxed(&wrong) != 0) break;
         if (seconds && gr_now_ns() - from > (int64_t)seconds * 1000000000) break;
-        const uint64_t place = random_next(&random) % actors;
+        const uint64_t place = gri_splitmix64(&random) % actors;
         const gr_address victim = {gri_load_relaxed(&addresses[place])};
         populate(self, place, &random);
-        if ((random_next(&random) & 1 ? gr_kill(victim) : gr_kill_now(victim)) == 0) kills++;
+        if ((gri_splitmix64(&random) & 1 ? gr_kill(victim) : gr_kill_now(victim)) == 0) kills++;
         /* One in `actors / tokens` of the killed had a token in its mailbox: so their number stays about what it was. */
-        if (random_next(&random) % actors < tokens) feed(self, place);
+        if (gri_splitmix64(&random) % actors < tokens) feed(self, place);
     }
     const double took = (double)(gr_now_ns() - from) / 1e9;
     gri_store_relaxed(&feeding, false);
