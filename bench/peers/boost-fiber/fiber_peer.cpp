@@ -8,8 +8,9 @@
 
 namespace fibers = boost::fibers;
 
-// One worker: the main thread with the default scheduler. More: all threads steal from each other, and sleep when there is
-// nothing to steal; the others end with the work.
+// One worker: the main thread with the default scheduler. More: all threads steal from each other, as the library does it unless
+// told otherwise, that is, spinning. Told to sleep, a thief is woken by nobody when there is something to steal: all work stays on the
+// main thread, and that is what one worker does. The others end with the work.
 static void within(const workload &, int workers, std::function<void()> work)
 {
     if (workers == 1) {
@@ -22,11 +23,11 @@ static void within(const workload &, int workers, std::function<void()> work)
     std::vector<std::thread> others;
     for (int i = 1; i < workers; i++)
         others.emplace_back([&, workers] {
-            fibers::use_scheduling_algorithm<fibers::algo::work_stealing>(workers, true);
+            fibers::use_scheduling_algorithm<fibers::algo::work_stealing>(workers);
             std::unique_lock<fibers::mutex> lock(mutex);
             ended.wait(lock, [&] { return over; });
         });
-    fibers::use_scheduling_algorithm<fibers::algo::work_stealing>(workers, true);
+    fibers::use_scheduling_algorithm<fibers::algo::work_stealing>(workers);
     fiber(work).join(); // main's own can not be stolen
     {
         std::unique_lock<fibers::mutex> lock(mutex);
