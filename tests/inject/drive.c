@@ -8,10 +8,12 @@
  *       --repeats N               of a place that calls again and again its first N calls; 0: all (memory 40, system 2)
  *       --share I/N               the I-th of N equal shares of all points (1/1)
  *       --jobs N                  children at a time (1)
+ *       --journal FILE            keeps what was run there, and does not run it again (journal.h)
+ *       --minutes N               begins no more points after that time
  *       --at SITE:OCCURRENCE:ERROR[:onwards]   this point alone, its output shown; as a finding prints it
  *       --strict                  a body that fails is a finding too: for bodies that handle every error
  *       --list, --verbose */
-#include "inject/drive.h"
+#include "inject/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +21,13 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define JOBS_MAX 16
+#define JOBS_MAX 64
+#define LEAK_RUNS 3 /* what bodies leave differs with their threads: a leak is one that is there each time */
 #define OUTPUT_BYTES 3000
 
 static gr_test *first_test, **last_test = &first_test;
@@ -39,7 +43,8 @@ static struct options {
     bool once, onwards, strict, list, verbose;
     uint32_t repeats, share, shares;
     int jobs;
-    const char *at;
+    const char *at, *journal;
+    int64_t milliseconds; /* 0: no limit */
     char **names;
     int names_count;
 } options = {.kind = FAULT_MEMORY_KIND,
@@ -51,8 +56,10 @@ static struct options {
              .jobs = 1};
 
 static struct totals {
-    uint64_t bodies, unusable, points, runs, missed, verdicts[DRIVE_VERDICTS], findings;
-} totals;
+    uint64_t bodies, unusable, points, runs, findings;
+    double cpu_seconds;
+    int64_t began;
+} totals; /* of this process; journal_total has those of all slices */
 
 static const char *const verdict_names[DRIVE_VERDICTS] = {
     [DRIVE_PASSED] = "passed",       [DRIVE_BODY_FAILED] = "body failed",
@@ -67,12 +74,25 @@ static bool is_finding(enum drive_verdict verdict)
     return verdict > DRIVE_LEAKED || (options.strict && verdict != DRIVE_PASSED);
 }
 
+/* A body whose points are under way. Children of several bodies run at the same time. */
+typedef struct body {
+    const gr_test *test;
+    int64_t blocks_left; /* by a run without a failure */
+    int fds_left;
+    uint32_t running;
+    uint32_t turn; /* of the shares; does not depend on the bodies before, which a journal may leave out */
+    uint64_t runs;
+    bool all_begun;
+} body;
+
 /* One child. */
 typedef struct slot {
     pid_t pid;
     int64_t since;
     int output; /* what it prints */
+    int leaks;  /* runs of this point that left something */
     const gr_test *test;
+    body *body; /* NULL: recording */
     drive_shared *shared;
 } slot;
 
@@ -134,12 +154,19 @@ static enum drive_verdict slot_judge(slot *s, int status)
     return s->shared->verdict;
 }
 
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
 /* Waits until one child has ended; kills those beyond every limit. */
 static slot *slot_wait(int *ret_status)
 {
     for (;;) {
         int status;
-        pid_t pid = waitpid(-1, &status, WNOHANG);
+        struct rusage used;
+        pid_t pid = wait4(-1, &status, WNOHANG, &used);
+        if (pid > 0) totals.cpu_seconds += seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
         for (int i = 0; pid > 0 && i < options.jobs; i++) {
             if (slots[i].pid != pid) continue;
             *ret_status = status;
@@ -158,38 +185,76 @@ static slot *slot_wait(int *ret_status)
 
 /* ---- saying what was found ---- */
 
+static void point_text(const gr_test *test, const fault_point *point, int error, enum fault_mode mode, char *text,
+                       size_t bytes)
+{
+    snprintf(text, bytes, "%s/%s --at %" PRIxPTR ":%" PRIu32 ":%d%s (%s)", test->suite, test->name,
+             drive_offset(point->site), point->occurrence, error, mode == FAULT_ONWARDS ? ":onwards" : "",
+             fault_calls[point->call].name);
+}
+
 static void describe_point(const slot *s, char *text, size_t bytes)
 {
     const fault_plan *plan = &s->shared->plan;
-    snprintf(text, bytes, "%s/%s --at %" PRIxPTR ":%" PRIu32 ":%d%s (%s)", s->test->suite, s->test->name,
-             drive_offset(plan->point.site), plan->point.occurrence, plan->error,
-             plan->mode == FAULT_ONWARDS ? ":onwards" : "", fault_calls[plan->point.call].name);
+    point_text(s->test, &plan->point, plan->error, plan->mode, text, bytes);
 }
 
 static void report(slot *s, enum drive_verdict verdict, int status)
 {
-    char point[512], output[OUTPUT_BYTES + 1];
+    char point[JOURNAL_TEXT_BYTES], output[OUTPUT_BYTES + 1];
     describe_point(s, point, sizeof point);
     printf("%s %s", verdict_names[verdict], point);
     if (WIFSIGNALED(status)) printf(" signal %d", WTERMSIG(status));
     if (verdict == DRIVE_LEAKED) printf(" %" PRId64 " blocks live", (int64_t)gri_load_relaxed(&s->shared->plan.live));
-    putchar('\n');
+    printf(", %" PRId64 " ms\n", now_ms() - s->since);
     ssize_t got = pread(s->output, output, OUTPUT_BYTES, 0);
     output[got > 0 ? got : 0] = '\0';
     for (char *line = strtok(output, "\n"); line; line = strtok(NULL, "\n")) printf("    | %s\n", line);
     fflush(stdout);
 }
 
-static void collect(void)
+static void body_id(const gr_test *test, char *text, size_t bytes)
 {
-    int status;
-    slot *s = slot_wait(&status);
+    snprintf(text, bytes, "%s/%s --repeats %" PRIu32 " --share %" PRIu32 "/%" PRIu32 "%s%s", test->suite, test->name,
+             options.repeats, options.share, options.shares, options.once ? "" : " --onwards",
+             options.onwards ? "" : " --once");
+}
+
+/* Says how many there were when the last one has ended. */
+static void body_ended(body *b)
+{
+    if (b->running != 0 || !b->all_begun) return;
+    char id[JOURNAL_TEXT_BYTES];
+    body_id(b->test, id, sizeof id);
+    printf("%-60s %7" PRIu64 " runs\n", b->test->name, b->runs);
+    fflush(stdout);
+    if (!options.at) journal_add_body(id);
+    free(b);
+}
+
+static void judge_point(slot *s, int status)
+{
     enum drive_verdict verdict = slot_judge(s, status);
+    char point[JOURNAL_TEXT_BYTES];
+    if (verdict == DRIVE_LEAKED && !options.strict && ++s->leaks < LEAK_RUNS) {
+        slot_start(s, s->test);
+        return;
+    }
+    describe_point(s, point, sizeof point);
+    journal_add(point, verdict, gri_load_relaxed(&s->shared->plan.failed) != 0);
     totals.runs++;
-    totals.verdicts[verdict]++;
-    if (!gri_load_relaxed(&s->shared->plan.failed)) totals.missed++;
     if (is_finding(verdict)) totals.findings++;
     if (is_finding(verdict) || verdict == DRIVE_LEAKED || options.verbose) report(s, verdict, status);
+    s->body->running--;
+    body_ended(s->body);
+}
+
+/* Waits for one child; of a recording only that it has ended is noted, its status in ret_status. */
+static slot *collect(int *ret_status)
+{
+    slot *s = slot_wait(ret_status);
+    if (s->body) judge_point(s, *ret_status);
+    return s;
 }
 
 static slot *slot_free(void)
@@ -197,14 +262,16 @@ static slot *slot_free(void)
     for (;;) {
         for (int i = 0; i < options.jobs; i++)
             if (slots[i].pid == 0) return &slots[i];
-        collect();
+        int status;
+        collect(&status);
     }
 }
 
 static void finish(void)
 {
+    int status;
     for (int i = 0; i < options.jobs; i++)
-        while (slots[i].pid != 0) collect();
+        while (slots[i].pid != 0) collect(&status);
 }
 
 /* ---- the points of a body ---- */
@@ -230,24 +297,32 @@ static fault_point *points_of(const fault_plan *plan, uint32_t *ret_count)
     return points;
 }
 
-/* What a run without a failure leaves. */
-typedef struct baseline {
-    int64_t blocks;
-    int fds;
-} baseline;
-
-static void inject(const gr_test *test, const fault_point *point, int error, enum fault_mode mode, baseline left)
+static bool is_over(void)
 {
-    static uint32_t turn;
-    if (turn++ % options.shares != options.share - 1) return;
+    return options.milliseconds && now_ms() - totals.began >= options.milliseconds;
+}
+
+/* False: there is no time left. */
+static bool inject(body *b, const fault_point *point, int error, enum fault_mode mode)
+{
+    char text[JOURNAL_TEXT_BYTES];
+    if (b->turn++ % options.shares != options.share - 1) return true;
+    point_text(b->test, point, error, mode, text, sizeof text);
+    if (!options.at && journal_has(text)) return true;
+    if (is_over()) return false;
     slot *s = slot_free();
-    s->shared->baseline = left.blocks;
-    s->shared->fds_baseline = left.fds;
+    s->shared->baseline = b->blocks_left;
+    s->shared->fds_baseline = b->fds_left;
     s->shared->plan.kind = options.kind;
     s->shared->plan.mode = mode;
     s->shared->plan.point = *point;
     s->shared->plan.error = error;
-    slot_start(s, test);
+    s->leaks = 0;
+    s->body = b;
+    b->running++;
+    b->runs++;
+    slot_start(s, b->test);
+    return true;
 }
 
 /* An interruption in every call is no condition a program could meet. */
@@ -256,16 +331,17 @@ static bool lasts(int error)
     return error != EINTR && error != EAGAIN;
 }
 
-static void inject_point(const gr_test *test, const fault_point *point, baseline left)
+static bool inject_point(body *b, const fault_point *point)
 {
     const fault_about *about = &fault_calls[point->call];
     bool memory = options.kind == FAULT_MEMORY_KIND;
     for (int i = memory ? 0 : about->kind == FAULT_MEMORY_KIND; about->errors[i] != 0; i++) {
-        if (options.once) inject(test, point, about->errors[i], FAULT_ONCE, left);
-        if (options.onwards && (memory || lasts(about->errors[i])))
-            inject(test, point, about->errors[i], FAULT_ONWARDS, left);
+        int error = about->errors[i];
+        if (options.once && !inject(b, point, error, FAULT_ONCE)) return false;
+        if (options.onwards && (memory || lasts(error)) && !inject(b, point, error, FAULT_ONWARDS)) return false;
         if (memory) break;
     }
+    return true;
 }
 
 static bool parse_at(const char *text, fault_point *ret, int *ret_error, enum fault_mode *ret_mode)
@@ -278,7 +354,7 @@ static bool parse_at(const char *text, fault_point *ret, int *ret_error, enum fa
     return true;
 }
 
-static void inject_at(const gr_test *test, const fault_point *points, uint32_t count, baseline left)
+static void inject_at(body *b, const fault_point *points, uint32_t count)
 {
     fault_point at;
     int error;
@@ -286,52 +362,60 @@ static void inject_at(const gr_test *test, const fault_point *points, uint32_t c
     if (!parse_at(options.at, &at, &error, &mode)) exit(2);
     for (uint32_t i = 0; i < count; i++) {
         if (points[i].site != at.site || points[i].occurrence != at.occurrence) continue;
-        inject(test, &points[i], error, mode, left);
-        finish();
+        inject(b, &points[i], error, mode);
         return;
     }
-    printf("%s/%s has no such point\n", test->suite, test->name);
+    printf("%s/%s has no such point\n", b->test->suite, b->test->name);
 }
 
-static bool record(const gr_test *test)
+/* The points of the body and what it leaves, from a run without failures; NULL if that does not pass. */
+static slot *record(const gr_test *test)
 {
-    slot *s = &slots[0];
+    slot *s = slot_free();
+    s->body = NULL;
     s->shared->plan.kind = options.kind;
     s->shared->plan.mode = FAULT_RECORD;
     s->shared->baseline = DRIVE_NO_BASELINE;
     slot_start(s, test);
     int status;
-    slot_wait(&status);
+    while (collect(&status) != s) continue;
     enum drive_verdict verdict = slot_judge(s, status);
-    if (verdict == DRIVE_PASSED) return true;
+    if (verdict == DRIVE_PASSED) return s;
     if (options.strict || options.verbose) report(s, verdict, status);
     if (options.strict) totals.findings++;
     printf("unusable: %s/%s fails without any injection (%s)\n", test->suite, test->name, verdict_names[verdict]);
-    return false;
+    return NULL;
 }
 
 static void run_test(const gr_test *test)
 {
+    char id[JOURNAL_TEXT_BYTES];
+    body_id(test, id, sizeof id);
     totals.bodies++;
-    if (!record(test)) {
+    if (!options.at && journal_has_body(id)) return;
+    const slot *recorded = record(test);
+    if (!recorded) {
         totals.unusable++;
         return;
     }
-    uint32_t count, taken = 0;
-    const baseline left = {slots[0].shared->blocks, slots[0].shared->fds};
-    uint64_t runs = totals.runs;
-    fault_point *points = points_of(&slots[0].shared->plan, &count);
-    if (options.at) inject_at(test, points, count, left);
-    for (uint32_t i = 0; !options.at && i < count; i++) {
+    body *b = calloc(1, sizeof *b);
+    if (!b) exit(2);
+    *b = (body){.test = test,
+                .blocks_left = recorded->shared->blocks,
+                .fds_left = recorded->shared->fds,
+                .turn = journal_number(test->name)};
+    uint32_t count;
+    fault_point *points = points_of(&recorded->shared->plan, &count);
+    bool all = true;
+    if (options.at) inject_at(b, points, count);
+    for (uint32_t i = 0; all && !options.at && i < count; i++) {
         if (options.repeats && points[i].occurrence > options.repeats) continue;
-        inject_point(test, &points[i], left);
-        taken++;
+        totals.points++;
+        all = inject_point(b, &points[i]);
     }
-    finish();
     free(points);
-    totals.points += taken;
-    printf("%-60s %6" PRIu32 " points %7" PRIu64 " runs\n", test->name, taken, totals.runs - runs);
-    fflush(stdout);
+    b->all_begun = all;
+    body_ended(b);
 }
 
 /* ---- the command line ---- */
@@ -350,6 +434,7 @@ static bool selected(const gr_test *test)
 static void usage(void)
 {
     fputs("usage: [--kind memory|system] [--once | --onwards] [--repeats N] [--share I/N] [--jobs N] [--strict]\n"
+          "       [--journal FILE] [--minutes N]\n"
           "       [--at SITE:OCCURRENCE:ERROR[:onwards]] [--list] [--verbose] [SUITE[/NAME]]...\n",
           stderr);
     exit(2);
@@ -367,6 +452,11 @@ static void parse_with_value(const char *name, const char *value)
         options.jobs = atoi(value) < 1 ? 1 : atoi(value) > JOBS_MAX ? JOBS_MAX : atoi(value);
     } else if (strcmp(name, "--share") == 0) {
         if (sscanf(value, "%" SCNu32 "/%" SCNu32, &options.share, &options.shares) != 2 || options.shares == 0) usage();
+    } else if (strcmp(name, "--minutes") == 0) {
+        options.milliseconds = (int64_t)(strtod(value, NULL) * 60000);
+        if (options.milliseconds <= 0) usage();
+    } else if (strcmp(name, "--journal") == 0) {
+        options.journal = value;
     } else if (strcmp(name, "--at") == 0) {
         options.at = value;
     } else {
@@ -401,19 +491,32 @@ static void parse(int argc, char **argv)
 
 static void summary(void)
 {
-    printf("%" PRIu64 " bodies (%" PRIu64 " unusable), %" PRIu64 " points, %" PRIu64 " injected runs, %" PRIu64
-           " did not come by\n",
-           totals.bodies, totals.unusable, totals.points, totals.runs, totals.missed);
+    const journal_sum *all = &journal_total;
+    printf("this time: %" PRIu64 " bodies (%" PRIu64 " unusable), %" PRIu64 " runs, %.0f s of CPU time, %" PRId64
+           " s\n",
+           totals.bodies, totals.unusable, totals.runs, totals.cpu_seconds, (now_ms() - totals.began) / 1000);
+    printf("in all: %" PRIu64 " distinct points failed, %" PRIu64 " once and %" PRIu64 " from then on, at %" PRIu64
+           " places; %" PRIu64 " did not come by; %" PRIu64 " bodies whole\n",
+           all->points, all->once, all->onwards, all->places, all->missed, all->bodies);
     for (int i = 0; i < DRIVE_VERDICTS; i++)
-        if (totals.verdicts[i]) printf("%8" PRIu64 "  %s\n", totals.verdicts[i], verdict_names[i]);
-    printf("%" PRIu64 " findings\n", totals.findings);
+        if (all->verdicts[i]) printf("%8" PRIu64 "  %s\n", all->verdicts[i], verdict_names[i]);
+    uint64_t before = 0;
+    for (int i = 0; i < DRIVE_VERDICTS; i++)
+        if (is_finding((enum drive_verdict)i)) before += all->earlier[i];
+    printf("%" PRIu64 " findings", totals.findings + before);
+    if (before != 0) printf(", %" PRIu64 " of them in earlier slices", before);
+    putchar('\n');
+    totals.findings += before;
 }
 
 int main(int argc, char **argv)
 {
     parse(argc, argv);
+    totals.began = now_ms();
     slots_init();
-    for (const gr_test *test = first_test; test; test = test->next) {
+    if (!options.list) journal_open(options.journal, options.kind == FAULT_MEMORY_KIND ? "memory" : "system");
+    const gr_test *test = first_test;
+    for (; test && !is_over(); test = test->next) {
         if (!selected(test)) continue;
         if (options.list)
             printf("%s/%s\n", test->suite, test->name);
@@ -421,6 +524,8 @@ int main(int argc, char **argv)
             run_test(test);
     }
     if (options.list) return 0;
+    finish();
     summary();
+    if (is_over()) puts("the time is over: the same command goes on");
     return totals.findings != 0 || totals.bodies == totals.unusable;
 }
