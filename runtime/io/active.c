@@ -62,28 +62,29 @@ void gri_active_ready(gri_socket_record *record)
     /* mo:active.ready seq_cst <-> active.install seq_cst: readable was set, then the token looked for; the owner puts the token
      * there, then looks at readable */
     if (GRI_LIKELY(!gri_load_seq_cst(&record->token))) return;
-    /* mo:active.ready seq_cst <-> active.install seq_cst: as above; who takes it, sends it */
-    gr_message *token = gri_exchange_seq_cst(&record->token, NULL);
+    /* Who takes it, sends it, and writes to it.
+     * mo:active.take acquire <- active.install release */
+    gr_message *token = gri_exchange_acquire(&record->token, NULL);
     if (token) token_send(record, token, false);
 }
 
 /* For the poller to send; false: it is ready already, and the token still the caller's. */
 static bool install(gri_socket_record *record, gr_message *token)
 {
-    /* mo:active.install seq_cst <-> active.ready seq_cst: see there */
+    /* mo:active.install seq_cst <-> active.ready seq_cst: see there
+     * mo:active.install release -> active.take acquire: the token as it was left */
     gri_store_seq_cst(&record->token, token);
     /* mo:active.install seq_cst <-> socket.report seq_cst: readable */
     if (!gri_load_seq_cst(&record->readable)) return true;
-    /* mo:active.install seq_cst <-> active.ready seq_cst: one of the two gets it */
-    return !gri_exchange_seq_cst(&record->token, NULL);
+    return !gri_exchange_relaxed(&record->token, NULL); /* relaxed: the store above's, or nothing */
 }
 
 /* Takes back what the poller or the wheel would send, if it is not on its way. */
 static gr_message *recall(gri_socket_record *record)
 {
     gri_active *a = record->active;
-    /* mo:active.install seq_cst <-> active.ready seq_cst: one of the two gets it */
-    gr_message *token = gri_exchange_seq_cst(&record->token, NULL);
+    /* relaxed: what an owner put there, this one or one before, whose record this is by now; or nothing */
+    gr_message *token = gri_exchange_relaxed(&record->token, NULL);
     gri_wheel_quiesce(&a->retry);
     if (!token) token = gri_exchange_relaxed(&a->retry_token, NULL); /* relaxed: nobody else, after the quiescing */
     if (!token) token = a->spare;
@@ -262,11 +263,11 @@ static void come_again(gri_socket_record *record, gr_message *token)
         send_after(record->active, token, 0);
         return;
     }
-    /* mo:active.install seq_cst <-> active.ready seq_cst: the report that is asked for comes after it */
-    gri_store_seq_cst(&record->token, token);
+    /* The report that is asked for comes after it. One that is under way may take it, too.
+     * mo:active.install release -> active.take acquire: the token as it was left */
+    gri_store_release(&record->token, token);
     if (gri_net_now()->again(record->fd, gri_socket_id(record).id) == 0) return;
-    /* mo:active.install seq_cst <-> active.ready seq_cst: one of the two gets it */
-    token = gri_exchange_seq_cst(&record->token, NULL);
+    token = gri_exchange_relaxed(&record->token, NULL); /* relaxed: the store above's, or nothing */
     if (token) send_after(record->active, token, RETRY_NS);
 }
 

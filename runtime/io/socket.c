@@ -55,8 +55,7 @@ static void set_ready(gri_atomic_u32 *ready)
     /* mo:socket.report seq_cst <-> socket.wait seq_cst: ready is set, then the waiter looked at; he says that he waits, then
      * looks whether it is ready
      * mo:socket.report seq_cst <-> active.install seq_cst: the same with the token of an active socket
-     * mo:socket.report release -> socket.expect acquire: what made it ready
-     * mo:socket.report release -> stream.drained acquire: hungup */
+     * mo:socket.report release -> socket.expect acquire: what made it ready, and hungup */
     gri_store_seq_cst(ready, 1u);
 }
 
@@ -316,8 +315,8 @@ int gri_socket_wait(gr_self *self, gri_socket_record *record, gri_atomic_u32 *re
         gri_waiting_set(self, NULL);
         gri_inbox_collect(self);
         if (gri_kill_check_keeping(self) != 0) return GR_EKILLED;
-        /* mo:socket.wait seq_cst <-> socket.report seq_cst: see there */
-        if (code != 0 && !gri_load_seq_cst(ready))
+        /* relaxed: a report that this misses comes after the deadline, or the kill; one that it sees is looked at again above */
+        if (code != 0 && !gri_load_relaxed(ready))
             return code == GR_ETIMEOUT ? gri_fail(self, code, "the deadline passed") : code;
     }
     return 0;
@@ -363,8 +362,8 @@ void gri_socket_kept_close(gr_socket socket)
 {
     gri_socket_record *record = find(socket);
     uint64_t seen = GRI_SOCKET_KEPT;
-    /* mo:socket.adopt acquire <- socket.end release */
-    if (!record || !gri_cas_strong_acquire(&record->holder, &seen, GRI_SOCKET_KEPT | GRI_SOCKET_BUSY)) return;
+    /* relaxed: who kept it had the lock of the links before he said so, and we take it before we look at anything else */
+    if (!record || !gri_cas_strong_relaxed(&record->holder, &seen, GRI_SOCKET_KEPT | GRI_SOCKET_BUSY)) return;
     gri_spinlock_lock(&links_lock);
     gri_list_remove(&record->link);
     gri_spinlock_unlock(&links_lock);

@@ -83,9 +83,9 @@ static int after_failure(gr_self *self, gri_socket_record *record, const char *w
 static int wait_for_edge(gr_self *self, gri_socket_record *record, gr_deadline deadline)
 {
     if (!record->drained || deadline.ns == GRI_INSTANT_PAST) return 0;
-    /* mo:stream.drained acquire <- socket.report release */
-    if (gri_load_acquire(&record->readable) || gri_load_relaxed(&record->hungup))
-        return 0; /* relaxed: the line above */
+    /* relaxed, both: who sees readable asks, and expects it first, which acquires; who does not, waits, which looks again. A hangup
+     * that came with an edge before was seen by the exchange that took that edge; one that came later is an edge. */
+    if (gri_load_relaxed(&record->readable) || gri_load_relaxed(&record->hungup)) return 0;
     int code = gri_socket_wait(self, record, &record->readable, deadline);
     return code == GR_ETIMEOUT ? 0 : code;
 }
