@@ -260,6 +260,7 @@ static int worker_of(const gr_self *self)
 
 int gri_look_at(gr_address address, gri_look *ret_look)
 {
+    gri_worker_publish_here();
     gr_self *self = gri_actor_find(address), seen;
     if (!self || !gr_alive(address) || !gri_peek(&seen, self, sizeof seen)) return GR_EDEAD;
     const uint64_t mail = gri_load_relaxed(&seen.mailbox.word) & GRI_MAIL_STATE_MASK; /* relaxed: a copy */

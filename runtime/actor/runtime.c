@@ -406,6 +406,7 @@ static int start_workers(gri_runtime *r, gr_detail *detail)
         .stuck_ns = s->stuck_ms * GRI_NS_PER_MS,
         .topology = r->topology,
         .slots = &r->actors,
+        .task_of_word = (ptrdiff_t)offsetof(gr_self, task) - (ptrdiff_t)offsetof(gr_self, mailbox),
         .stack_class = (unsigned)gri_stack_class((size_t)s->stack_kb * 1024),
         .send_specially = s->copy == GRI_COPY_PACKED ? 0 : GRI_SEND_COPIED,
         .simulate = s->simulate != 0,

@@ -16,13 +16,24 @@
 
 #include <stdarg.h>
 
+/* gri_mailword_push, to an actor whose park may not be published yet. */
+GRI_INLINE gri_mail push(gri_worker *worker, gr_self *target, gr_message *m, bool urgent, gri_mailnode **ret_chain)
+{
+    if (worker && gri_worker_take_unpublished(worker, &target->mailbox, m->generation)) {
+        gri_plain_write(&m->node.link, NULL);
+        *ret_chain = &m->node;
+        return GRI_MAIL_WOKE;
+    }
+    return gri_mailword_push(&target->mailbox, m->generation, &m->node, urgent, ret_chain);
+}
+
 int gri_push(gr_address to, gr_message *m, bool urgent)
 {
     gr_self *target = gri_actor_find(to);
     if (GRI_UNLIKELY(!target)) return GR_EDEAD;
     m->generation = (uint32_t)(to.id >> 32);
     gri_mailnode *chain = NULL;
-    switch (gri_mailword_push(&target->mailbox, m->generation, &m->node, urgent, &chain)) {
+    switch (push(gri_worker_here(), target, m, urgent, &chain)) {
     case GRI_MAIL_QUEUED: return 0;
     case GRI_MAIL_WOKE: gri_actor_woken(target, chain); return 0;
     default: return GR_EDEAD;
@@ -104,7 +115,7 @@ GRI_INLINE int post(gr_self *from, gri_worker *worker, gr_address to, gr_message
         if (from && from->awaited != 0) queued = gri_deadlock_may_be(target);
     } else {
         gri_mailnode *chain = NULL;
-        gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
+        gri_mail mail = push(worker, target, m, false, &chain);
         if (mail == GRI_MAIL_WOKE)
             woken_by(worker, target, chain);
         else if (GRI_UNLIKELY(mail == GRI_MAIL_DEAD))
@@ -292,7 +303,9 @@ int gr_send(gr_self *self, gr_address to, gr_message **message)
     m->tick = gri_load_relaxed(&worker->tick_ms); /* relaxed: coarse time */
     m->generation = (uint32_t)(to.id >> 32);
     gri_mailnode *chain = &m->node;
-    if (!gri_mailword_wake(&target->mailbox, m->generation, &m->node)) {
+    if (gri_worker_take_unpublished(worker, &target->mailbox, m->generation)) {
+        gri_plain_write(&m->node.link, NULL);
+    } else if (!gri_mailword_wake(&target->mailbox, m->generation, &m->node)) {
         gri_mail mail = gri_mailword_push(&target->mailbox, m->generation, &m->node, false, &chain);
         if (GRI_UNLIKELY(mail == GRI_MAIL_DEAD)) {
             gri_custody_return(self, (gri_custody){true, served}, m);
@@ -376,7 +389,10 @@ int gr_cast_site(gr_self *self, gr_address to, gr_site *site, const char *format
                    gri_load_relaxed(&worker->tick_ms)); /* relaxed: coarse time */
     va_end(args);
     m->generation = (uint32_t)(to.id >> 32);
-    if (!gri_mailword_wake(&target->mailbox, m->generation, &m->node)) return post_busy(worker, target, m);
+    if (gri_worker_take_unpublished(worker, &target->mailbox, m->generation))
+        gri_plain_write(&m->node.link, NULL);
+    else if (!gri_mailword_wake(&target->mailbox, m->generation, &m->node))
+        return post_busy(worker, target, m);
     gri_runtime_count_message(worker);
     if (GRI_UNLIKELY(target->task.home || target->task.foreign)) return ready_specially(target, m);
     gri_actor_take_chain(target, &m->node);

@@ -277,10 +277,11 @@ GRI_INLINE void serve_all(gr_self *self, gri_serving *serving)
         gri_frame *frame = self->frame;
         self->frame = NULL;
         /* In the place of `serving`, for who looks at an idle server. relaxed: ours */
-        self->idle.number = (uint32_t)gri_load_relaxed(&self->task.worker->counters.runs);
-        self->idle.ms = gri_load_relaxed(&self->task.worker->tick_ms);
+        gri_worker *worker = self->task.worker;
+        self->idle.number = (uint32_t)gri_load_relaxed(&worker->counters.runs);
+        self->idle.ms = gri_load_relaxed(&worker->tick_ms);
         const bool any = self->inbox || self->handed;
-        if (GRI_LIKELY(!any) && gri_mailword_park(&self->mailbox, GRI_MAIL_WAIT_ANY)) return;
+        if (GRI_LIKELY(!any) && gri_worker_park_idle(worker, &self->mailbox)) return;
         if (any || slice_is_over) {
             gri_task_ready_last(&self->task);
             return;

@@ -182,7 +182,8 @@ static bool watch_worker(monitor *m, unsigned index, gri_instant now)
     return true;
 }
 
-/* What a worker's running task has spoken to waits no longer than a slice: the others may have it. */
+/* What a worker's running task has spoken to waits no longer than a slice: the others may have it. And who has parked to let it run
+ * is published. */
 static void drain_slot(monitor *m, unsigned index, gri_instant now)
 {
     gri_scheduler *scheduler = m->scheduler;
@@ -190,6 +191,8 @@ static void drain_slot(monitor *m, unsigned index, gri_instant now)
     if (!is_busy(worker) || now - m->watches[index].since < scheduler->config.slice_ns) return;
     gri_task *task = gri_slot_steal(&worker->slot);
     if (task) gri_inject_push(&scheduler->inject, &task->link);
+    gri_mailword *word = gri_slot_steal(&worker->unpublished);
+    if (word) gri_park_publish(scheduler, word);
 }
 
 /* Is there something to do that the workers who are awake do not get to? */

@@ -41,6 +41,7 @@ typedef struct gri_schedule_config {
     gri_table *slots;             /* the upper layer's table: workers keep caches of its free slots */
     unsigned stack_class;         /* of worker loops, and so of every task that does not ask for its own */
     uint8_t send_specially;       /* see gri_worker */
+    ptrdiff_t task_of_word; /* from a mailbox word to its task, the same for all; 0: parks are published at once */
     bool simulate;
     uint64_t seed;
     /* How many workers may run now: asked by the monitor twice a second; the highest ones beyond that wait. NULL: all. */
@@ -67,11 +68,14 @@ typedef struct gri_worker_counters {
 } gri_worker_counters;
 
 #define GRI_UPPER_COUNTERS 4
+#define ANSWERED_MAX 3 /* guess */
 
 struct gri_worker {
     /* Owner only: the thread that runs this worker. */
-    gri_stack *stack;  /* the one it stands on */
-    uintptr_t leaving; /* the leaving task's: the word to park, and in its last two bits the state; 0: it goes on */
+    gri_stack *stack; /* the one it stands on */
+    uintptr_t
+        leaving; /* the leaving task's: the word to park, in its last bits the state and UNPUBLISHED; 0: it goes on */
+    uint8_t answered; /* of late, who was spoken to has answered at once: 0 to ANSWERED_MAX, see gri_worker_publish */
     gri_task *leaving_task;   /* it, if what comes next is a fresh loop; other stacks are told by the switch */
     gri_stack *leaving_stack; /* or: to be cached after the switch away from it */
     gri_task *resume;         /* a task without stack that the fresh loop runs first */
@@ -112,6 +116,7 @@ struct gri_worker {
 
     /* Shared: each has its own rules. */
     gri_slot slot;
+    gri_slot unpublished; /* the word of who waits for anything and is not published yet: see gri_worker_publish */
     gri_parker parker;
     gri_atomic_bool in_poller; /* seq_cst with the parker's token: who wakes it looks here */
     gri_inject pinned;
@@ -228,6 +233,62 @@ GRI_INLINE void gri_worker_ready(gri_worker *worker, gri_task *task)
 {
     gri_task *displaced = gri_worker_ready_first(worker, task);
     if (GRI_UNLIKELY(displaced != NULL)) gri_worker_push(worker, displaced);
+}
+/* Whoever waits for any message, and lets the one run that it has just spoken to, will most likely be answered by that one at once.
+ * So its park is not published yet: its word goes on saying RUNNING, and stays with the worker. Who speaks to it there next takes
+ * it over without an atomic operation, where park and wake are a quarter of a message between two actors. It is published when
+ * something else is to run: before the worker takes a task that was not spoken to, looks elsewhere, or is given way on; when the
+ * next one parks in the same way; and by the monitor when one task has run for a slice. Until then a message from another thread
+ * is queued and wakes nobody, as if the task were still running: what waits in the slot waits as long. Where three in a row were
+ * answered by nobody (a ring), parks are published at once again until the worker's next turn for other things. In simulation
+ * each park is. */
+#define GRI_UNPUBLISHED 4u /* in gri_worker.leaving */
+_Static_assert((GRI_MAIL_STATE_MASK & GRI_UNPUBLISHED) == 0 && GRI_CACHE_LINE > 2 * GRI_UNPUBLISHED, "words are lines");
+
+void gri_park_publish(gri_scheduler *scheduler, gri_mailword *word);
+void gri_worker_publish_slow(gri_worker *worker);
+/* Owner. */
+GRI_INLINE void gri_worker_publish(gri_worker *worker)
+{
+    if (GRI_UNLIKELY(!gri_slot_is_empty(&worker->unpublished))) gri_worker_publish_slow(worker);
+}
+/* Owner. Puts a park aside, for a while: see above. The one that was there before is published; this one, if the monitor is just
+ * at it. */
+GRI_INLINE void gri_worker_park_unpublished(gri_worker *worker, gri_mailword *word)
+{
+    gri_mailword *before = gri_slot_put(&worker->unpublished, word);
+    if (GRI_LIKELY(!before)) return;
+    worker->answered--;
+    gri_park_publish(worker->scheduler, before);
+}
+/* Owner, for a task without a stack that waits for anything: gri_mailword_park, now or, if it has spoken to who runs next, later. */
+GRI_INLINE bool gri_worker_park_idle(gri_worker *worker, gri_mailword *word)
+{
+    if (!worker->answered || gri_slot_is_empty(&worker->slot) || gri_mailword_peek(word))
+        return gri_mailword_park(word, GRI_MAIL_WAIT_ANY);
+    gri_worker_park_unpublished(worker, word);
+    return true;
+}
+/* Any thread: for who wants to see that somebody waits who has parked here. */
+GRI_INLINE void gri_worker_publish_here(void)
+{
+    gri_worker *worker = gri_worker_here();
+    if (worker) gri_worker_publish(worker);
+}
+/* Owner. Takes over who waits for this word, if that is the one that is not published: true, and the caller makes it ready with what
+ * it has for it. */
+GRI_INLINE bool gri_worker_take_unpublished(gri_worker *worker, gri_mailword *word, uint32_t generation)
+{
+    void *const wanted = word;
+    bool done;
+    /* relaxed, both: what the owner has put there itself, or nothing any more; and what was sent by who runs here is in the word,
+     * what others send meanwhile is not older than this */
+    if (gri_load_relaxed(&worker->unpublished.item) != wanted ||
+        gri_load_relaxed(&word->word) != (gri_mailword_tag(generation) | GRI_MAIL_RUNNING) ||
+        gri_slot_swap_owner(&worker->unpublished, NULL, &done) != wanted)
+        return false;
+    worker->answered = ANSWERED_MAX;
+    return true;
 }
 /* Has the running task used up its worker's slice while others wait? One load; only a hint. */
 static inline bool gri_worker_slice_is_over(gri_worker *worker)

@@ -311,6 +311,7 @@ void gri_worker_give_up(gri_worker *worker)
 gri_task *gri_worker_next(gri_worker *worker)
 {
     for (;;) {
+        gri_worker_publish(worker);
         /* relaxed: a request; what the monitor says with it (put_in) the fence in become_busy orders before the first task */
         if (gri_load_relaxed(&worker->retire)) be_absent(worker);
         gri_task *task = gri_worker_next_local(worker);

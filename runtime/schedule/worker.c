@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/fault.h"
 #include "os/clock.h"
+#include "os/thread.h"
 
 #include <greenroom/error.h>
 
@@ -156,6 +157,23 @@ void gri_worker_housekeeping(gri_worker *worker)
     gri_heap_flush();
 }
 
+/* Any thread, with what it has taken out of a worker. */
+void gri_park_publish(gri_scheduler *scheduler, gri_mailword *word)
+{
+    if (!gri_mailword_park(word, GRI_MAIL_WAIT_ANY))
+        gri_task_ready_last((gri_task *)(void *)((char *)word + scheduler->config.task_of_word));
+}
+
+GRI_NOINLINE void gri_worker_publish_slow(gri_worker *worker)
+{
+    gri_mailword *word;
+    while (!(word = gri_slot_take_owner(&worker->unpublished))) {
+        if (gri_slot_is_empty(&worker->unpublished)) return;
+        gri_thread_yield(); /* the monitor is at it, and may give up */
+    }
+    gri_park_publish(worker->scheduler, word);
+}
+
 /* The oldest task that only this worker may run. Never put into the deque, where it could be stolen. */
 static gri_task *pinned(gri_worker *worker)
 {
@@ -169,6 +187,8 @@ static gri_task *pinned(gri_worker *worker)
 GRI_NOINLINE static gri_task *now_and_then(gri_worker *worker)
 {
     bool slice_is_over = gri_worker_slice_is_over(worker);
+    gri_worker_publish(worker);
+    if (worker->answered == 0) worker->answered = !worker->simulated && worker->scheduler->config.task_of_word;
     if (slice_is_over) {
         gri_store_relaxed(&worker->yield, false); /* relaxed: a hint, see its declaration */
         gri_task *last = gri_deque_count(&worker->deque) > 0 ? gri_slot_take_owner(&worker->slot) : NULL;
@@ -183,6 +203,7 @@ GRI_NOINLINE static gri_task *now_and_then(gri_worker *worker)
 /* The oldest task of the deque, else of the pinned ones. */
 GRI_NOINLINE static gri_task *next_waiting(gri_worker *worker)
 {
+    gri_worker_publish(worker);
     gri_task *task = gri_worker_pop(worker);
     return task ? task : pinned(worker);
 }
@@ -214,6 +235,10 @@ gri_task *gri_worker_next_local(gri_worker *worker)
  * or a loop's, which `leaving_stack` says. */
 GRI_INLINE void commit(gri_worker *worker, gri_task *left, uintptr_t leaving)
 {
+    if (leaving & GRI_UNPUBLISHED) {
+        gri_worker_park_unpublished(worker, (gri_mailword *)(leaving & ~(GRI_MAIL_STATE_MASK | GRI_UNPUBLISHED)));
+        return;
+    }
     /* The usual: nothing of it comes from memory (see gri_task_park). */
     if (GRI_LIKELY(leaving != 0) &&
         GRI_LIKELY(gri_mailword_park((gri_mailword *)(leaving & ~GRI_MAIL_STATE_MASK), leaving & GRI_MAIL_STATE_MASK)))
@@ -297,7 +322,10 @@ GRI_NOINLINE int gri_task_park(gri_task *task, gri_mailword *word, uint64_t stat
     gri_task *next;
     if (GRI_LIKELY(!worker->simulated && !is_special_turn(worker))) {
         next = gri_slot_take_owner(&worker->slot);
-        if (!next) next = next_waiting(worker);
+        if (!next)
+            next = next_waiting(worker);
+        else if (worker->answered && state == GRI_MAIL_WAIT_ANY)
+            worker->leaving |= GRI_UNPUBLISHED;
     } else {
         next = next_specially(task);
     }
@@ -337,6 +365,7 @@ void gri_task_yield(gri_task *task)
     gri_worker *worker = task->worker;
     const bool over = gri_load_relaxed(&worker->yield); /* relaxed: a hint, see its declaration */
     gri_store_relaxed(&worker->yield, false);           /* relaxed: as above */
+    gri_worker_publish(worker);
     if (!worker->scheduler->simulation) {
         if (over || is_alone(worker)) gri_worker_housekeeping(worker);
         if (is_alone(worker) && (task->home || !gri_load_relaxed(&worker->retire))) { /* relaxed: a request */
@@ -389,7 +418,10 @@ gri_task *gri_task_next_like(void (*run)(gri_task *task))
         gri_worker_slice_is_over(worker) || GRI_UNLIKELY(worker->stack->size_class != worker->loop_class))
         return NULL;
     gri_task *next = gri_slot_take_owner(&worker->slot);
-    if (!next) next = gri_worker_pop(worker);
+    if (!next) {
+        gri_worker_publish(worker);
+        next = gri_worker_pop(worker);
+    }
     if (!next) return NULL;
     worker->ticks++;
     if (GRI_UNLIKELY(next->stack || next->run != run || next->own_stack_class)) {
@@ -514,6 +546,7 @@ int gri_worker_init(gri_worker *worker, gri_scheduler *scheduler, unsigned index
     worker->loop_class = (uint8_t)scheduler->config.stack_class;
     gri_rng_seed(&worker->rng, scheduler->config.seed + index);
     gri_slot_init(&worker->slot);
+    gri_slot_init(&worker->unpublished);
     gri_parker_init(&worker->parker);
     gri_inject_init(&worker->pinned);
     gri_inject_init(&worker->overflow);

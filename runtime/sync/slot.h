@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* The slot beside a worker's run queue: the one item to run next, newest wins. The owner passes here with every message, so its
- * side has no locked instruction: put and take cost 2 ns less than an exchange each (see schedule/README.md). One other thread
- * may take an item out that the owner does not get to.
+/* The slot beside a worker's run queue: the one item to run next, newest wins; and another for the park that is not published yet.
+ * The owner passes here with every message, so its side has no locked instruction: put and take cost 2 ns less than an exchange
+ * each (see schedule/README.md). One other thread may take an item out that the owner does not get to.
  *
  *     function            who
  *     put, take_owner     the owner

@@ -315,10 +315,10 @@ GRI_UNUSED static void model_run_started(unsigned index)
 
 /* ---- what the programs are about: one task and one timer, each of which ends them ---- */
 
-static gri_task task;
-static gri_wheel_entry entry;
+GRI_UNUSED static gri_task task;
+GRI_UNUSED static gri_wheel_entry entry;
 
-static void run_is_over(gri_task *t)
+GRI_UNUSED static void run_is_over(gri_task *t)
 {
     (void)t;
     model_over();

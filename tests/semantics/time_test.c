@@ -144,6 +144,52 @@ TEST(slice, a_busy_pair_does_not_keep_timers_from_firing)
     END(self);
 }
 
+static gri_atomic_bool computing, heard;
+
+/* Echoes, until it is told 0: then it computes, calling nothing, until the one that it echoed to has heard of somebody else. */
+static void compute_when_told(gr_self *self, gr_value args)
+{
+    (void)args;
+    gr_message *m = NULL;
+    for (int64_t n = 1; n != 0; FREE(m)) {
+        CHECK_OK(gr_receive(self, &m, GR_FOREVER));
+        n = gr_int(gr_body(m), 0);
+        if (n != 0) CHECK_OK(gr_cast(self, gr_sender(m), "I", n));
+    }
+    gri_store_release(&computing, true);
+    while (!gri_load_acquire(&heard)) continue;
+}
+
+static void speak_to_who_computes(gr_self *self, gr_value args)
+{
+    const gr_address to = gr_address_in(gr_get(args, "echo"));
+    gr_message *m = NULL;
+    for (int i = 300; i >= 0; i--) {
+        CHECK_OK(gr_cast(self, to, "i", i));
+        CHECK_OK(gr_receive(self, &m, GR_FOREVER));
+        if (i > 0) CHECK_EQ(gr_int(gr_body(m), 0), i);
+        FREE(m);
+    }
+    gri_store_release(&heard, true);
+    CHECK_OK(gr_cast(self, gr_address_in(gr_get(args, "to")), "s", "heard"));
+}
+
+/* Whoever was spoken to has always answered at once; this time it does not. */
+TEST(slice, who_has_parked_for_one_that_computes_hears_others)
+{
+    if (harness_simulated()) return;
+    gri_store_relaxed(&computing, false); /* relaxed, both: nobody else is there yet */
+    gri_store_relaxed(&heard, false);
+    gr_self *self = BEGIN_WITH(.workers = 2, .fixed = GR_FIXED(workers));
+    gr_address echo, asks;
+    CHECK_OK(gr_spawn(self, &echo, compute_when_told, "n"));
+    CHECK_OK(gr_spawn(self, &asks, speak_to_who_computes, "{s:A,s:A}", "echo", echo, "to", gr_self_address(self)));
+    WAIT_FOR(self, gri_load_acquire(&computing));
+    CHECK_OK(gr_cast(self, asks, "i", 1));
+    EXPECT(self, "s", "heard");
+    END(self);
+}
+
 static _Thread_local int on_this_thread;
 
 /* Out of line: the compiler must not keep the address of a thread-local across a suspend. */
