@@ -403,6 +403,8 @@ TEST(build, says_when_there_is_no_memory)
     refused(&b, GR_EFULL, gr_error_text(GR_EFULL));
     gr_message *before = held;
     CHECK_EQ(gri_message_share(&held), GR_EFULL);
+    CHECK_EQ(gri_message_add_trailer(&held, 16), GR_EFULL);
+    CHECK(gri_message_new_with_trailer(8, 16) == NULL);
     CHECK(held == before && m == NULL);
     while (list) {
         gr_message *next = list->node.link ? gri_message_of_node(list->node.link) : NULL;
@@ -412,4 +414,58 @@ TEST(build, says_when_there_is_no_memory)
     gri_heap_limit(0);
     CHECK_OK(gri_message_share(&held));
     gr_message_free(&held);
+}
+
+/* A message that was handed out is nobody's to cancel, and what was built stays right. */
+TEST(build, cancelling_what_has_ended_changes_nothing)
+{
+    BUILD(b);
+    gr_message *m = NULL;
+    gr_put_string(&b, "kept");
+    CHECK_OK(gr_build_message(&b, &m));
+    gr_build_cancel(&b);
+    CHECK_OK(gr_build_error(&b, NULL));
+    CHECK_STR(gr_string(gr_body(m), ""), "kept");
+    gr_message_free(&m);
+}
+
+/* The index of an object is written when it closes: there has to be room for it then. */
+TEST(build, an_index_without_room_is_refused)
+{
+    size_t needed = 0;
+    for (size_t room = 1000; room > 0; room--) {
+        unsigned char exact[1000];
+        gr_builder b;
+        gr_value v = {NULL};
+        memset(exact, 0x5a, sizeof exact);
+        gr_build_into(&b, exact, room);
+        gr_put_object(&b);
+        for (int i = 0; i < 17; i++) gr_put_key(&b, (char[2]){(char)('a' + i)}), gr_put_null(&b);
+        if (gr_build_error(&b, NULL) == 0 && needed > 0) CHECK(room >= needed - (size_t)17 * 8);
+        gr_put_end(&b);
+        if (gr_build_value(&b, &v) == 0) {
+            needed = gr_value_bytes(v);
+            CHECK(needed <= room);
+            continue;
+        }
+        CHECK(room < needed);
+        CHECK(room == sizeof exact || exact[room] == 0x5a);
+        refused(&b, GR_ETOOBIG, "the storage is too small");
+    }
+    CHECK(needed > 0);
+}
+
+/* Sixteen million keys take a while: the builder is told that they are there. */
+TEST(build, keys_are_counted_in_24_bits)
+{
+    gr_builder b;
+    gr_build_into(&b, storage, sizeof storage);
+    gr_put_object(&b);
+    b.count = GRI_VALUE_COUNT_MAX;
+    gr_put_key_n(&b, "", 0);
+    refused(&b, GR_ETOOBIG, "too many keys in an object");
+    gr_build_into(&b, storage, sizeof storage);
+    gr_put_object(&b);
+    gr_put_key_n(&b, "k", GRI_VALUE_BYTES_MAX + 1);
+    refused(&b, GR_ETOOBIG, "a key is too big");
 }

@@ -187,3 +187,12 @@ TEST(equal, ignores_the_order_of_keys)
         CHECK(equal_packed(m[0], m[1]));
     }
 }
+
+TEST(merge, deep_replaces_what_is_no_object_on_both_sides)
+{
+    gr_message *left = NULL, *right = NULL, *expected = NULL;
+    CHECK_OK(gr_pack(&left, "{s:i,s:{s:i}}", "a", 1, "b", "x", 1));
+    CHECK_OK(gr_pack(&right, "{s:{s:i},s:i}", "a", "y", 2, "b", 2));
+    CHECK_OK(gr_pack(&expected, "{s:{s:i},s:i}", "a", "y", 2, "b", 2));
+    check_equal(merged(true, left, right), expected);
+}

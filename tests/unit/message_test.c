@@ -245,3 +245,25 @@ TEST(message, the_last_of_many_threads_frees_the_body)
         for (int i = 0; i < 4; i++) CHECK_OK(pthread_join(threads[i], NULL));
     }
 }
+
+/* A part of a body becomes the body, wherever the body is; a trailer can then be added. */
+TEST(message, a_narrowed_message_can_get_a_trailer)
+{
+    for (int way = 0; way < 3; way++) { /* narrowed once, twice; shared */
+        gr_message *m = NULL;
+        CHECK_OK(gr_pack(&m, "{s:s,s:{s:s,s:i}}", "first", "a text that takes some room in front of the rest", "part",
+                         "text", "the part that stays", "number", 7));
+        m->sender = (gr_address){5};
+        if (way == 2) CHECK_OK(gri_message_share(&m));
+        gri_message_narrow(m, gr_get(gr_body(m), "part"));
+        if (way == 1) gri_message_narrow(m, gr_get(gr_body(m), "text"));
+        CHECK_OK(gri_message_add_trailer(&m, 16));
+        CHECK_EQ(m->trailer_bytes, 16);
+        CHECK_EQ(m->sender.id, 5);
+        memset(gri_message_trailer(m), 0x77, 16);
+        gr_value text = way == 1 ? gr_body(m) : gr_get(gr_body(m), "text");
+        CHECK_STR(gr_string(text, ""), "the part that stays");
+        if (way != 1) CHECK_EQ(gr_int(gr_get(gr_body(m), "number"), 0), 7);
+        gr_message_free(&m);
+    }
+}

@@ -636,3 +636,60 @@ TEST(pack, threads_share_a_site)
         gri_plan_free(shared_site.plan);
     }
 }
+
+/* Lengths of every type a format takes, with a template and operation by operation; and those that no value can have. */
+TEST(pack, lengths_of_every_type)
+{
+    gr_message *m = NULL;
+    gr_detail detail;
+    char x[] = "xyz";
+    gr_value v;
+    for (int round = 0; round < 2; round++) {
+        CHECK_OK(gr_pack(&m, "[s#,s#+,s#,s#+,s%,s%+,B]", x, 2u, x, 2u, "a", x, 1, x, 1, "b", x, (size_t)3, x, (size_t)3,
+                         "c", x, (size_t)3));
+        v = gr_body(m);
+        static const char *const texts[] = {"xy", "xya", "x", "xb", "xyz", "xyzc"};
+        for (size_t i = 0; i < 6; i++) CHECK_STR(gr_string(gr_at(v, i), ""), texts[i]);
+        CHECK_EQ(gr_count(v), 7);
+        gr_message_free(&m);
+        CHECK_EQ(gr_pack_detailed(&m, &detail, "[s%]", x, (size_t)2 << 30), GR_ETOOBIG);
+        CHECK(strstr(detail.text, " is too big"));
+        CHECK_EQ(gr_pack_detailed(&m, &detail, "[B]", x, (size_t)2 << 30), GR_ETOOBIG);
+        CHECK(strstr(detail.text, " is too big"));
+        CHECK_EQ(gr_pack_detailed(&m, &detail, "[s%+]", x, (size_t)2 << 30, "more"), GR_ETOOBIG);
+        CHECK(strstr(detail.text, " is too big"));
+        CHECK_EQ(gr_pack_detailed(&m, &detail, "[B]", NULL, (size_t)1), GR_EINVAL);
+        CHECK(strstr(detail.text, " is NULL"));
+        CHECK_EQ(gr_pack_detailed(&m, &detail, "[B]", x, SIZE_MAX), GR_EINVAL);
+        CHECK(strstr(detail.text, " has a negative length"));
+        CHECK_OK(gr_pack(&m, "[B]", NULL, (size_t)0));
+        gr_message_free(&m);
+    }
+}
+
+/* Far down a format is packed operation by operation, where others are by their template: the same comes of it. */
+TEST(pack, formats_far_down)
+{
+    gr_message *large = NULL, *m = NULL;
+    gr_builder b;
+    gr_detail detail;
+    static gr_site site;
+    site = *GR_SITE("{s:i,s:V}", "a", 1, "v", (gr_value){NULL});
+    gr_build(&b), gr_put_array(&b);
+    for (int i = 0; i < 2000; i++) gr_put_int(&b, i); /* large enough to be deep, and is not */
+    gr_put_end(&b);
+    CHECK_OK(gr_build_message(&b, &large));
+    for (int depth = 0; depth <= 300; depth += 100) {
+        gr_build(&b);
+        for (int i = 0; i < depth; i++) gr_put_array(&b);
+        CHECK_OK(put_format(&b, &site, &detail, "{s:i,s:V}", "a", depth, "v", gr_body(large)));
+        for (int i = 0; i < depth; i++) gr_put_end(&b);
+        CHECK_OK(gr_build_message(&b, &m));
+        gr_value v = gr_body(m);
+        for (int i = 0; i < depth; i++) v = gr_at(v, 0);
+        CHECK_EQ(gr_int(gr_get(v, "a"), -1), depth);
+        CHECK(gr_equal(gr_get(v, "v"), gr_body(large)));
+        gr_message_free(&m);
+    }
+    gr_message_free(&large);
+}

@@ -305,3 +305,84 @@ TEST(shape, shared_between_threads)
     gr_shape_free(&shape);
     gr_shape_free(NULL);
 }
+
+/* Texts in both of their forms, which a shape knows as one. */
+TEST(shape, long_texts)
+{
+    char text[304], other[308];
+    for (size_t bytes = 250; bytes <= 300; bytes += 50) {
+        memset(text, 'x', sizeof text);
+        text[0] = text[bytes + 1] = '"', text[bytes + 2] = '\0';
+        gr_shape *shape = compile(text);
+        for (int which = 0; which < 5; which++) { /* the same, another end, one more, short, no text */
+            strcpy(other, text);
+            if (which == 1) other[bytes] = 'y';
+            if (which == 2) strcpy(other + bytes + 1, "x\"");
+            if (which == 3) strcpy(other, "\"x\"");
+            if (which == 4) strcpy(other, "true");
+            gr_message *m = parse(other);
+            CHECK_EQ(gr_shape_match(shape, gr_body(m), MISSING), which == 0);
+            gr_message_free(&m);
+        }
+        gr_shape_free(&shape);
+    }
+}
+
+/* Keys that are names are written as such in the place of a mismatch. */
+TEST(shape, places_are_written_as_people_write_them)
+{
+    static const char *const places[][2] = {{"aZ", "at .aZ:"},      {"Az", "at .Az:"},
+                                            {"_", "at ._:"},        {"a0", "at .a0:"},
+                                            {"a9", "at .a9:"},      {"0a", "at [\"0a\"]:"},
+                                            {"a:", "at [\"a:\"]:"}, {"a/", "at [\"a/\"]:"},
+                                            {"a{", "at [\"a{\"]:"}, {"a[", "at [\"a[\"]:"},
+                                            {"a@", "at [\"a@\"]:"}, {"", "at [\"\"]:"},
+                                            {"a`", "at [\"a`\"]:"}, {"\xc3\xa9", "at [\"\xc3\xa9\"]:"}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char text[64];
+        gr_detail detail;
+        snprintf(text, sizeof text, "{\"%s\":int}", places[i][0]);
+        gr_shape *shape = compile(text);
+        snprintf(text, sizeof text, "{\"%s\":null}", places[i][0]);
+        gr_message *m = parse(text);
+        CHECK_EQ(gr_shape_explain(shape, gr_body(m), MISSING, NULL), GR_ETYPE);
+        CHECK_EQ(gr_shape_explain(shape, gr_body(m), MISSING, &detail), GR_ETYPE);
+        if (strncmp(detail.text, places[i][1], strlen(places[i][1])) != 0) TEST_FAIL("%s: %s", text, detail.text);
+        gr_message_free(&m);
+        gr_shape_free(&shape);
+    }
+}
+
+TEST(shape, nothing_has_no_shape)
+{
+    gr_shape *shape = NULL;
+    gr_detail detail;
+    CHECK_EQ(gr_shape_of(MISSING, &shape, &detail), GR_EINVAL);
+    CHECK_STR(detail.text, "no value");
+    CHECK_EQ(gr_shape_of(MISSING, &shape, NULL), GR_EINVAL);
+    shape = compile("int");
+    CHECK(!gr_shape_match(shape, MISSING, MISSING));
+    CHECK_EQ(gr_shape_explain(shape, MISSING, MISSING, &detail), GR_ETYPE);
+    CHECK_STR(detail.text, "at the top: expected int, found nothing");
+    gr_shape_free(&shape);
+}
+
+/* What is too long to be a shape's text is too big, whatever else is wrong with it. */
+TEST(shape, of_too_big_a_value)
+{
+    enum { bytes = 400000 };
+    char *text = malloc(bytes + 16);
+    gr_shape *shape = NULL;
+    gr_detail detail;
+    memset(text, 'k', bytes);
+    memcpy(text, "{\"", 2), strcpy(text + bytes, "\":[]}");
+    gr_message *m = parse(text);
+    CHECK_EQ(gr_shape_of(gr_body(m), &shape, &detail), GR_ETOOBIG);
+    CHECK_STR(detail.text, gr_error_text(GR_ETOOBIG));
+    gr_message_free(&m);
+    m = parse("[1,\"mixed\"]");
+    CHECK_EQ(gr_shape_of(gr_body(m), &shape, NULL), GR_EINVAL);
+    CHECK(shape == NULL);
+    gr_message_free(&m);
+    free(text);
+}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * SPDX-FileCopyrightText: The Greenroom authors */
-/* The slot by hand, then conservation with a real thief. Interleavings are explored in tests/explore/slot_explore.c. */
+/* The slot by hand, then conservation with a real thief. Interleavings are explored in tests/explore/slot_explore.c.
+ *
+ * wrapped: gri_fence_heavy */
 #include "sync/slot.h"
 
 #include "support/test.h"
@@ -27,6 +29,28 @@ TEST(slot, keeps_the_newest)
     CHECK(gri_slot_put(&slot, item(2)) == NULL);
     CHECK(gri_slot_take_owner(&slot) == item(2));
     CHECK(gri_slot_is_empty(&slot));
+}
+
+static gri_atomic_bool refused; /* relaxed: set by a test's only thread */
+
+bool __real_gri_fence_heavy(void);
+bool __wrap_gri_fence_heavy(void);
+bool __wrap_gri_fence_heavy(void)
+{
+    return gri_load_relaxed(&refused) ? false : __real_gri_fence_heavy();
+}
+
+TEST(slot, without_the_fence_nothing_is_stolen)
+{
+    gri_slot slot;
+    gri_slot_init(&slot);
+    CHECK(gri_slot_put(&slot, item(0)) == NULL);
+    gri_store_relaxed(&refused, true);
+    CHECK(gri_slot_steal(&slot) == NULL);
+    gri_store_relaxed(&refused, false);
+    CHECK(gri_slot_take_owner(&slot) == item(0)); /* open again */
+    CHECK(gri_slot_put(&slot, item(1)) == NULL);
+    CHECK(gri_slot_steal(&slot) == item(1));
 }
 
 TEST(slot, nobody_waits)

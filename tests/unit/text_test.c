@@ -5,6 +5,7 @@
  *               fails: CODE line:column byte reason;  with depth: and bytes: for the options,
  *               pretty: for the value printed with indent 2, sorted and in ASCII
  *     *.json    documents that are read, printed in every way and read again, and that jansson reads the same */
+#include "message/text_scan.h"
 #include "support/cases.h"
 #include "support/test.h"
 
@@ -461,4 +462,55 @@ TEST(text, agrees_with_jansson)
         gr_message_free(&m);
     }
     CHECK(accepted > 1000);
+}
+
+TEST(text, odd_arguments_with_storage_of_ones_own)
+{
+    unsigned char storage[64];
+    gr_value value = {NULL};
+    gr_detail detail;
+    CHECK_EQ(gr_parse_into(NULL, 5, NULL, storage, sizeof storage, &value, &detail), GR_EINVAL);
+    CHECK_STR(detail.text, "the text is NULL");
+    CHECK_EQ(gr_parse_into(NULL, 5, NULL, storage, sizeof storage, &value, NULL), GR_EINVAL);
+    CHECK_EQ(gr_parse_into(NULL, 0, NULL, storage, sizeof storage, &value, &detail), GR_ESYNTAX);
+    CHECK(value.at == NULL);
+}
+
+/* Keys of big objects are compared when the object ends; the place said is that of the second one all the same. */
+TEST(text, a_key_that_stands_in_a_big_object_more_than_once)
+{
+    char text[4000], *at;
+    gr_message *m = NULL;
+    gr_detail detail;
+    for (int way = 0; way < 3; way++) {
+        at = text + sprintf(text, "{\"twice\":0,");
+        for (int i = 0; i < 20; i++) {
+            if (way == 1 && i == 3) { /* longer than what is kept of keys */
+                *at++ = '"';
+                memset(at, 'l', 400);
+                at += 400;
+                at += sprintf(at, "\":[\"twice\",\"twice\"],");
+            }
+            at += sprintf(at, "\"k%d\":{\"twice\":%d},", i, i);
+        }
+        const char *second = at;
+        at += sprintf(at, "\"twice\":1");
+        if (way == 2) at += sprintf(at, ",\"twice\":2");
+        strcpy(at, "}");
+        CHECK_EQ(gr_parse(text, strlen(text), NULL, &m, &detail), GR_EINVAL);
+        CHECK_EQ(detail.byte, second - text);
+        CHECK_STR(detail.text, "a key stands twice in an object: \"twice\"");
+    }
+    CHECK(m == NULL);
+}
+
+TEST(text, quoted_for_people_whatever_it_is)
+{
+    char shown[16];
+    gri_text_quote("a\xff\x01\x7f\xc3\xa9", 6, shown, sizeof shown);
+    CHECK_STR(shown, "a???\xc3\xa9");
+    gri_text_quote("\xc3", 1, shown, sizeof shown);
+    CHECK_STR(shown, "?");
+    gri_text_quote("a text that is longer", 21, shown, sizeof shown);
+    CHECK_STR(shown, "a text that ...");
 }

@@ -289,3 +289,99 @@ TEST(unpack_layout, vain_lessons_come_to_an_end)
     gr_message_free(&longer);
     gr_message_free(&shorter);
 }
+
+/* Places whose messages reach every limit of a layout in turn: what cannot be kept is read all the same. */
+TEST(unpack_layout, whatever_a_layout_has_no_room_for)
+{
+    static const unsigned char types[] = {GR_ARG_LITERAL, GR_ARG_INT_OUT,     GR_ARG_LITERAL,   GR_ARG_TEXT_OUT,
+                                          GR_ARG_LITERAL, GR_ARG_POINTER_OUT, GR_ARG_ULONG_OUT, GR_ARG_LITERAL,
+                                          GR_ARG_LITERAL, GR_ARG_DOUBLE_OUT,  GR_ARG_LITERAL,   GR_ARG_BOOL_OUT};
+    static const char format[] = "{s:i,s:s,s:B,s:{s:f,s:b}}";
+    char pad[2][256];
+    for (unsigned split = 0; split < 3; split++) {
+        for (size_t length = 1; length < 255; length++) {
+            for (unsigned p = 0; p < 2; p++) {
+                memset(pad[p], 'p', sizeof pad[p]);
+                pad[p][0] = (char)('x' + p);
+                pad[p][p == 0 ? length : split * 100 + 1] = '\0';
+            }
+            gr_site site = {types, 12, 1, NULL};
+            const char *keys[4] = {pad[0], "s", "B", "o"};
+            for (int round = 0; round < 3; round++) {
+                gr_message *m = NULL;
+                int i = -1;
+                const char *text = NULL;
+                const void *bytes = NULL;
+                size_t size = 0;
+                double f = 0;
+                bool b = false;
+                CHECK_OK(gr_pack(&m, "{s:i,s:s,s:B,s:{s:f,s:b}}", keys[0], round, keys[1], "text", keys[2], "bytes",
+                                 (size_t)5, keys[3], (const char *)pad[1], 0.5, "b", true));
+                CHECK_OK(gr_unpack_site(gr_body(m), NULL, &site, format, keys[0], &i, keys[1], &text, keys[2], &bytes,
+                                        &size, keys[3], (const char *)pad[1], &f, "b", &b));
+                CHECK(i == round && strcmp(text, "text") == 0 && size == 5 && f == 0.5 && b);
+                gr_message_free(&m);
+            }
+            gri_plan_free(site.plan);
+        }
+    }
+}
+
+/* Sixteen segments, forty-eight words. */
+TEST(unpack_layout, more_texts_or_more_numbers_than_a_layout_holds)
+{
+    for (int round = 0; round < 3; round++) {
+        const char *t[18] = {NULL};
+        int n[18];
+        gr_message *m = NULL;
+        CHECK_OK(gr_pack(&m, "[ssssssssssssssssss]", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m",
+                         "n", "o", "p", "q", "r"));
+        CHECK_OK(gr_unpack(gr_body(m), NULL, "[ssssssssssssssssss]", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6],
+                           &t[7], &t[8], &t[9], &t[10], &t[11], &t[12], &t[13], &t[14], &t[15], &t[16], &t[17]));
+        CHECK_STR(t[17], "r");
+        CHECK_OK(gr_unpack(gr_body(m), NULL, "[sssssssssssssss]", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6],
+                           &t[7], &t[8], &t[9], &t[10], &t[11], &t[12], &t[13], &t[14]));
+        CHECK_STR(t[14], "o");
+        gr_message_free(&m);
+        static const char *const names[] = {"a_key_of_30_bytes_............a", "a_key_of_30_bytes_............b",
+                                            "a_key_of_30_bytes_............c", "a_key_of_30_bytes_............d",
+                                            "a_key_of_30_bytes_............e", "a_key_of_30_bytes_............f"};
+
+        gr_builder b;
+        gr_build(&b);
+        gr_put_array(&b);
+        for (int i = 0; i < 4; i++) {
+            gr_put_object(&b);
+            for (int k = 0; k < 4; k++) gr_put_key(&b, names[k]), gr_put_int(&b, 4 * i + k + round);
+            gr_put_end(&b);
+            gr_put_string(&b, "between");
+        }
+        gr_put_end(&b);
+        CHECK_OK(gr_build_message(&b, &m));
+#define OBJECT(i) \
+    "a_key_of_30_bytes_............a", &n[4 * i], "a_key_of_30_bytes_............b", &n[4 * i + 1], \
+        "a_key_of_30_bytes_............c", &n[4 * i + 2], "a_key_of_30_bytes_............d", &n[4 * i + 3], &t[i]
+        CHECK_OK(gr_unpack(gr_body(m), NULL, "[{sisisisi}s{sisisisi}s{sisisisi}s{sisisisi}s]", OBJECT(0), OBJECT(1),
+                           OBJECT(2), OBJECT(3)));
+        for (int i = 0; i < 16; i++) CHECK_EQ(n[i], i + round);
+        CHECK_STR(t[3], "between");
+        gr_message_free(&m);
+    }
+}
+
+TEST(unpack_layout, deeper_than_what_is_read_in_a_hurry)
+{
+    for (int round = 0; round < 3; round++) {
+        gr_message *m = NULL;
+        int found = -1;
+        gr_detail detail;
+        CHECK_OK(gr_pack(&m, "[[[[[[[[[[i]]]]]]]]]]", round));
+        CHECK_OK(gr_unpack(gr_body(m), NULL, "[[[[[[[[[[i]]]]]]]]]]", &found));
+        CHECK_EQ(found, round);
+        CHECK_OK(gr_unpack(gr_body(m), NULL, "[[[[[[[[V]]]]]]]]", &(gr_value){NULL}));
+        CHECK_EQ(gr_unpack((gr_value){NULL}, NULL, "i", &found), GR_ETYPE);
+        CHECK_EQ(gr_unpack((gr_value){NULL}, &detail, "i", &found), GR_ETYPE);
+        CHECK_STR(detail.text, "there is no value to unpack");
+        gr_message_free(&m);
+    }
+}

@@ -275,3 +275,97 @@ TEST(value, verification_survives_every_changed_byte)
         CHECK(refused > bytes);
     }
 }
+
+/* Well-formed but for one thing, which the copies of changed bytes do not come by. */
+TEST(value, verification_refuses_long_forms_of_short_things)
+{
+    static const unsigned char scalars[][8] = {{GRI_TAG_STRING_LONG, 0, 1, 0, 0}, {GRI_TAG_BYTES_LONG, 0, 1, 0, 0}};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t bytes = 1; bytes <= 8; bytes++) CHECK(!gri_value_verify(scalars[i], bytes));
+    static char text[400];
+    gr_builder b;
+    unsigned char changed[1000];
+    memset(text, 'x', sizeof text);
+    gr_build_into(&b, storage, sizeof storage);
+    gr_put_string_n(&b, text, 300);
+    gr_value v = finish(&b);
+    memcpy(changed, v.at, gr_value_bytes(v));
+    changed[100] = 0xff;
+    CHECK(!gri_value_verify(changed, gr_value_bytes(v)));
+    gr_build_into(&b, storage, sizeof storage);
+    gr_put_object(&b), gr_put_key_n(&b, text, 300), gr_put_null(&b), gr_put_end(&b);
+    v = finish(&b);
+    memcpy(changed, v.at, gr_value_bytes(v));
+    gri_store32(changed + GRI_CONTAINER_BYTES + 1, 200); /* has a shorter form */
+    CHECK(!gri_value_verify(changed, gr_value_bytes(v)));
+    for (uint32_t bytes = GRI_CONTAINER_BYTES; bytes < gr_value_bytes(v); bytes++) { /* ends inside the key */
+        memcpy(changed, v.at, gr_value_bytes(v));
+        gri_store64(changed, gri_container_header(GRI_TAG_OBJECT, bytes, 1));
+        CHECK(!gri_value_verify(changed, bytes));
+    }
+}
+
+TEST(value, verification_refuses_what_is_too_deep)
+{
+    enum { deep = GRI_VALUE_DEPTH_MAX + 1 };
+    for (unsigned depth = deep - 1; depth <= deep; depth++) {
+        for (unsigned i = 0; i < depth; i++)
+            gri_store64(storage + i * GRI_CONTAINER_BYTES,
+                        gri_container_header(GRI_TAG_ARRAY, (depth - i) * GRI_CONTAINER_BYTES, i + 1 < depth));
+        CHECK_EQ(gri_value_verify(storage, depth * GRI_CONTAINER_BYTES), depth < deep);
+    }
+}
+
+/* Keys of one hash stand in the index by length, then by bytes; verification wants them so. */
+TEST(value, keys_of_one_hash_and_other_lengths)
+{
+    enum { SLOTS = 1 << 19 };
+    static uint32_t seen[SLOTS];
+    static const char letters[] = "abcdefghijklmnop";
+    char key[24], other[24];
+    gr_builder b;
+    gr_build_into(&b, storage, sizeof storage);
+    gr_put_object(&b);
+    unsigned pairs = 0;
+    for (uint32_t i = 1; i < 800000 && pairs < 8; i++) { /* long and short by turns */
+        size_t bytes = i % 2 ? 16 : 12;
+        for (size_t at = 0; at < bytes; at++)
+            key[at] = letters[(i * 2654435761u >> (at % 8 * 4) & 15) ^ (at < 8 ? 0 : i & 7)];
+        uint32_t hash = gri_key_hash(key, bytes), slot = hash % SLOTS;
+        const uint32_t before = seen[slot];
+        seen[slot] = i;
+        if (!before || before % 2 == i % 2) continue;
+        size_t other_bytes = before % 2 ? 16 : 12;
+        for (size_t at = 0; at < other_bytes; at++)
+            other[at] = letters[(before * 2654435761u >> (at % 8 * 4) & 15) ^ (at < 8 ? 0 : before & 7)];
+        if (gri_key_hash(other, other_bytes) != hash) continue;
+        gr_put_key_n(&b, key, bytes), gr_put_int(&b, i);
+        gr_put_key_n(&b, other, other_bytes), gr_put_int(&b, before);
+        pairs++;
+    }
+    CHECK(pairs > 0);
+    while (gr_build_error(&b, NULL) == 0 && b.count <= 16) {
+        snprintf(key, sizeof key, "filler%u", b.count);
+        gr_put_key(&b, key), gr_put_null(&b);
+    }
+    gr_put_end(&b);
+    gr_value v = finish(&b);
+    for (gr_iter it = gr_iterate(v); gr_next(&it);) CHECK(gr_get_n(v, it.key, it.key_bytes).at == it.value.at);
+    /* Two of one hash that change places are in the wrong order. */
+    uint64_t header = gri_load64(v.at);
+    uint32_t count = gri_container_count(header);
+    unsigned char *index = storage + gri_container_bytes(header) - (size_t)count * GRI_INDEX_ENTRY_BYTES;
+    unsigned swapped = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        uint64_t left = gri_load64(index + (i - 1) * GRI_INDEX_ENTRY_BYTES),
+                 right = gri_load64(index + i * GRI_INDEX_ENTRY_BYTES);
+        if (left >> 32 != right >> 32) continue;
+        gri_store64(index + (i - 1) * GRI_INDEX_ENTRY_BYTES, right),
+            gri_store64(index + i * GRI_INDEX_ENTRY_BYTES, left);
+        CHECK(!gri_value_verify(v.at, gr_value_bytes(v)));
+        gri_store64(index + (i - 1) * GRI_INDEX_ENTRY_BYTES, left),
+            gri_store64(index + i * GRI_INDEX_ENTRY_BYTES, right);
+        swapped++;
+    }
+    CHECK_EQ(swapped, pairs);
+}
