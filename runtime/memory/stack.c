@@ -58,6 +58,7 @@ typedef struct slot_note {
     gri_atomic_u32 next_cold;  /* under the lock */
     gri_atomic_u8 guard;       /* gri_guard_kind */
     gri_atomic_u8 yellow_open; /* as in the record: it may have stayed open */
+    gri_atomic_u8 torn;        /* part of it may be out of reach, since a guard was begun and could not be taken back */
 } slot_note;
 
 typedef struct extent {
@@ -215,7 +216,8 @@ static void budget_read_locked(void)
     gri_store_relaxed(&arena.map_budget, budget); /* relaxed: a number */
 }
 
-static bool guard_protect(char *low, size_t bytes)
+/* False: it is not guarded. Then it may be torn: the kernel split the mapping, stopped half-way, and would not join it again. */
+static bool guard_protect(slot_note *note, char *low, size_t bytes)
 {
     if (!arena.budget_known) {
         pthread_mutex_lock(&arena.lock);
@@ -225,8 +227,7 @@ static bool guard_protect(char *low, size_t bytes)
     /* relaxed, all: a number, nothing is published by it */
     if (gri_sub_relaxed(&arena.map_budget, MAP_ENTRIES_A_SLOT) >= MAP_ENTRIES_A_SLOT) {
         if (gri_vmem_protect_none(low, bytes) == 0) return true;
-        /* It may have split the mapping and stopped half-way; merging again needs nothing and cannot fail. */
-        if (gri_vmem_protect_rw(low, bytes) != 0) gri_panic("stack memory cannot be made accessible again");
+        if (gri_vmem_protect_rw(low, bytes) != 0) gri_store_relaxed(&note->torn, 1); /* relaxed: see slot_note */
     }
     (void)gri_add_relaxed(&arena.map_budget, MAP_ENTRIES_A_SLOT);
     return false;
@@ -240,20 +241,27 @@ static bool guard_install(char *low, size_t bytes)
     return result == 0;
 }
 
-/* Decides how the slot is guarded, once. False: not at all, though it must be. */
+/* Decides how the slot is guarded, once. False: not at all, though it must be, or it cannot be used now; the next to take it
+ * tries again. */
 static bool slot_guard(uint32_t slot)
 {
     slot_note *note = note_of(slot);
     if (gri_load_relaxed(&note->guard) != GRI_GUARDED_NOT_YET) return true; /* relaxed, here on: see slot_note */
     char *low = slot_low(slot);
     size_t bytes = arena.page_bytes + yellow_bytes(extent_of(slot)->size_class);
+    if (gri_load_relaxed(&note->torn)) {
+        if (gri_vmem_protect_rw(low, bytes) != 0) return false;
+        gri_store_relaxed(&note->torn, 0);
+    }
     gri_guard_mode mode = arena.mode;
     gri_guard_kind kind = GRI_GUARDED_CANARY;
     bool any = mode == GRI_GUARD_AUTO || mode == GRI_GUARD_REQUIRE;
     if ((any || mode == GRI_GUARD_INSTALL) && guard_install(low, bytes)) {
         kind = GRI_GUARDED_INSTALL;
-    } else if ((any || mode == GRI_GUARD_PROTECT) && guard_protect(low, bytes)) {
+    } else if ((any || mode == GRI_GUARD_PROTECT) && guard_protect(note, low, bytes)) {
         kind = GRI_GUARDED_PROTECT;
+    } else if (gri_load_relaxed(&note->torn)) {
+        return false;
     } else if (mode == GRI_GUARD_REQUIRE) {
         return false;
     }
