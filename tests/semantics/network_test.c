@@ -164,7 +164,7 @@ static void count_numbers(const char *plan, int *ret_received, int *ret_overtake
     gr_self *self = BEGIN_SIMULATED(.simulate = "9", .faults = plan);
     gr_socket own;
     gr_address sender;
-    char number, last = -1;
+    signed char number, last = -1; /* char has no sign on aarch64 */
     size_t bytes;
     *ret_received = *ret_overtaken = 0;
     CHECK_OK(gr_udp_open(self, &own, "127.0.0.1:53", NULL));
