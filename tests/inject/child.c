@@ -119,6 +119,18 @@ static int count_fds(void)
     return count;
 }
 
+/* What they are, so that a finding says it. */
+_Noreturn static void leave_with_fds(void)
+{
+    DIR *all = opendir("/proc/self/fd");
+    for (struct dirent *entry; all && (entry = readdir(all));) {
+        char target[128];
+        ssize_t bytes = readlinkat(dirfd(all), entry->d_name, target, sizeof target - 1);
+        if (bytes > 0) fprintf(stderr, "descriptor %s: %.*s\n", entry->d_name, (int)bytes, target);
+    }
+    leave(DRIVE_FD_LEAKED);
+}
+
 static void forked(void)
 {
     fault_live_ignored = true;
@@ -179,13 +191,13 @@ _Noreturn void drive_child(drive_shared *shared_, const gr_test *test)
         int fds_left = count_fds();
         start_again();
         if (blocks_left() > left) leave(DRIVE_LEAKED);
-        if (count_fds() > fds_left) leave(DRIVE_FD_LEAKED);
+        if (count_fds() > fds_left) leave_with_fds();
     }
     gri_store_relaxed(&shared->plan.armed, 0);
     if (failed) leave(gri_load_relaxed(&stalled) ? DRIVE_STALLED : DRIVE_BODY_FAILED);
     if (shared->baseline != DRIVE_NO_BASELINE && blocks_left() > shared->baseline) leave(DRIVE_LEAKED);
     shared->fds = count_fds() - fds;
-    if (shared->baseline != DRIVE_NO_BASELINE && shared->fds > shared->fds_baseline) leave(DRIVE_FD_LEAKED);
+    if (shared->baseline != DRIVE_NO_BASELINE && shared->fds > shared->fds_baseline) leave_with_fds();
 #if GRI_ASAN
     if (__lsan_do_recoverable_leak_check()) leave(DRIVE_LEAKED);
 #endif

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -22,13 +23,20 @@
 enum kind { PARKS, SPINS, SOCKET };
 enum { LEAVES = 1000 };
 
+/* What a blocking call reads from until the visitor has ended. */
+typedef struct slow_pipe {
+    int ends[2];
+    int lent; /* to a lookup, a copy of the first end; 0: none was */
+    uint32_t ticket;
+} slow_pipe;
+
 /* What an actor needs to reach its point; made before, so that nothing but the point suspends when it counts. */
 typedef struct scene {
     const struct point *point;
     gr_address host, other; /* other: answers nothing, ends when it is told to */
     gr_socket listener, near;
     char path[GR_SOCKET_TEXT_BYTES];
-    int *pipe; /* what a blocking call reads from until the visitor has ended; NULL where none will begin */
+    slow_pipe *pipe; /* NULL where no blocking call will begin */
     gr_deadline deadline;
 } scene;
 
@@ -124,37 +132,65 @@ static void drop_reader(void *arg)
 static int point_blocking(gr_self *self, scene *s, gr_deadline deadline)
 {
     int *end = malloc(sizeof *end);
-    CHECK((*end = s->pipe ? dup(s->pipe[0]) : open("/dev/null", O_RDONLY)) >= 0);
+    CHECK((*end = s->pipe ? dup(s->pipe->ends[0]) : open("/dev/null", O_RDONLY)) >= 0);
     return gr_blocking(self, read_for_ever, end, drop_reader, deadline);
 }
 
-/* Looks "fd12.example" up until the other end of descriptor 12 is closed. */
+#define DESCRIPTORS_MAX 4096
+
+/* By descriptor, the ticket of whoever may still close it: a lookup as it begins, or the visitor's end if that was first. */
+static gri_atomic_u32 lent[DESCRIPTORS_MAX];
+
+static bool take_lent(int descriptor, uint32_t ticket)
+{
+    /* relaxed: who takes it got number and ticket from who lent it */
+    return descriptor > 0 && gri_cas_strong_relaxed(&lent[descriptor], &ticket, 0);
+}
+
+static void take_back(slow_pipe *p)
+{
+    if (take_lent(p->lent, p->ticket)) CHECK_OK(close(p->lent));
+}
+
+/* Looks "fd12-7.example" up until the other end of descriptor 12 is closed; if that is still lent with ticket 7. */
 static int resolve_for_ever(const gri_name *name, gri_endpoints *ret)
 {
-    int end = atoi(name->host + 2);
+    int end;
+    uint32_t ticket;
     char byte;
     (void)ret;
+    CHECK_EQ(sscanf(name->host, "fd%d-%" SCNu32, &end, &ticket), 2);
+    if (!take_lent(end, ticket)) return EAI_NONAME;
     CHECK_EQ(read(end, &byte, 1), 0);
     CHECK_OK(close(end));
     return EAI_NONAME;
 }
 
-static const char *slow_name(const scene *s, char text[32])
+static const char *slow_name(const scene *s, char text[40])
 {
-    snprintf(text, 32, "fd%d.example:80", s->pipe ? dup(s->pipe[0]) : -1); /* stays open if the lookup never begins */
+    static gri_atomic_u32 tickets;
+    slow_pipe *p = s->pipe;
+    if (p) {
+        take_back(p);
+        p->lent = dup(p->ends[0]);
+        CHECK(p->lent > 0 && p->lent < DESCRIPTORS_MAX);
+        p->ticket = gri_add_relaxed(&tickets, 1u) + 1; /* relaxed: a number of its own is all that is wanted */
+        gri_store_relaxed(&lent[p->lent], p->ticket);  /* relaxed: the lookup's start comes after it */
+    }
+    snprintf(text, 40, "fd%d-%" PRIu32 ".example:80", p ? p->lent : 0, p ? p->ticket : 0);
     return text;
 }
 
 static int point_resolve(gr_self *self, scene *s, gr_deadline deadline)
 {
-    char name[32];
+    char name[40];
     size_t count;
     return gr_resolve(self, slow_name(s, name), NULL, 0, &count, deadline);
 }
 
 static int point_listen(gr_self *self, scene *s, gr_deadline deadline)
 {
-    char name[32];
+    char name[40];
     gr_socket socket;
     return gr_listen(self, &socket, slow_name(s, name), &(gr_listen_options){.lookup = deadline});
 }
@@ -404,16 +440,18 @@ static void other_run(gr_self *self, gr_value args)
 
 static void close_pipe(gr_self *self, void *arg)
 {
-    int *ends = arg;
+    slow_pipe *p = arg;
     (void)self;
-    CHECK_OK(close(ends[0]));
-    CHECK_OK(close(ends[1]));
+    take_back(p);
+    CHECK_OK(close(p->ends[0]));
+    CHECK_OK(close(p->ends[1]));
 }
 
 static void prepare_pipe(gr_self *self, scene *s)
 {
-    s->pipe = gr_alloc(self, 2 * sizeof *s->pipe);
-    CHECK_OK(pipe(s->pipe));
+    s->pipe = gr_alloc(self, sizeof *s->pipe);
+    *s->pipe = (slow_pipe){0};
+    CHECK_OK(pipe(s->pipe->ends));
     CHECK_OK(gr_defer(self, close_pipe, s->pipe));
 }
 
@@ -422,12 +460,13 @@ static void prepare_udp(gr_self *self, scene *s)
 {
     CHECK_OK(gr_udp_open(self, &s->near, "127.0.0.1:0", NULL));
     if (s->point->run != point_udp_send) return;
-    s->pipe = gr_alloc(self, 2 * sizeof *s->pipe);
-    CHECK_OK(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, s->pipe));
+    s->pipe = gr_alloc(self, sizeof *s->pipe);
+    *s->pipe = (slow_pipe){0};
+    CHECK_OK(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, s->pipe->ends));
     CHECK_OK(gr_defer(self, close_pipe, s->pipe));
-    while (send(s->pipe[0], "x", 1, 0) == 1) continue;
+    while (send(s->pipe->ends[0], "x", 1, 0) == 1) continue;
     int fd = gri_socket_descriptor(s->near);
-    CHECK_EQ(dup2(s->pipe[0], fd), fd);
+    CHECK_EQ(dup2(s->pipe->ends[0], fd), fd);
 }
 
 /* A listener, and a connection to it whose far end belongs to `other`. */
