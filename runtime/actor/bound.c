@@ -336,16 +336,12 @@ static uint8_t state_of(bound *b, const waiter *w)
 
 static int wait_in_line(gr_self *from, bound *b, const waiter *w, gr_deadline deadline)
 {
-    bool look = true;
     for (;;) {
-        if (from->handed || gri_mailword_peek(&from->mailbox)) {
-            gri_inbox_collect(from);
-            look = true;
-        }
+        gri_inbox_collect(from);
         if (state_of(b, w) != WAITING) return 0;
         int code = gri_kill_check_keeping(from);
-        if (code == 0 && look) code = gri_deadlock_check(from, deadline);
-        look = false;
+        if (code == 0) code = gri_deadlock_check(from, deadline, true);
+        if (code == GRI_WOKEN) continue;
         if (code != 0) return code;
         if (state_of(b, w) != WAITING) return 0;
         code = gri_suspend(from, GRI_MAIL_WAIT_URGENT, deadline);

@@ -35,27 +35,31 @@ GRI_INLINE bool take_answer(gr_self *self)
     return true;
 }
 
-GRI_INLINE int await(gr_self *self, gr_deadline deadline, gr_message **ret_reply)
+/* woken: what is there was not asked for a cycle yet, or it has been asked to look (deadlock.h). */
+GRI_INLINE int await(gr_self *self, bool woken, gr_deadline deadline, gr_message **ret_reply)
 {
     int code;
-    for (;;) {
-        bool disturbed = false; /* something came that may be a call of who we wait for */
-        if (!take_answer(self) && (self->handed || gri_mailword_peek(&self->mailbox))) {
+    for (bool decides = false;;) {
+        bool disturbed = false;
+        if (!take_answer(self) && (woken || self->handed || gri_mailword_peek(&self->mailbox))) {
+            decides |= woken || gri_mailword_flags(&self->mailbox) & GRI_MAIL_NOTIFY;
             gri_inbox_collect(self);
             disturbed = true;
         }
         code = gri_kill_check_keeping(self);
         if (self->reply || code != 0) break;
         if (GRI_UNLIKELY(disturbed)) {
-            code = gri_deadlock_check(self, deadline);
-            if (code != 0) break;
-            if (self->handed || gri_mailword_peek(&self->mailbox)) continue;
+            code = gri_deadlock_check(self, deadline, decides);
+            woken = code == GRI_WOKEN;
+            if (code != 0 && !woken) break;
+            if (woken || self->handed || gri_mailword_peek(&self->mailbox)) continue;
         }
         code = gri_suspend_here(self, GRI_MAIL_WAIT_URGENT, deadline);
         if (GRI_UNLIKELY(code != 0)) {
             gri_inbox_collect(self); /* an answer that came while the deadline passed is not late */
             break;
         }
+        woken = true;
     }
     self->awaited = 0;
     *ret_reply = self->reply;
@@ -66,7 +70,7 @@ GRI_INLINE int await(gr_self *self, gr_deadline deadline, gr_message **ret_reply
 
 int gri_await(gr_self *self, gr_deadline deadline, gr_message **ret_reply)
 {
-    return await(self, deadline, ret_reply);
+    return await(self, true, deadline, ret_reply);
 }
 
 int gri_await_end(gr_self *self, int code)
@@ -135,7 +139,7 @@ GRI_COLD static int send_hindered(gr_self *self, gr_address to, gr_message **req
         if (code != 0) return code;
         gri_runtime_count_message(gri_worker_of_sender(self));
     }
-    return gri_deadlock_check(self, deadline);
+    return 0;
 }
 
 /* Sends the request, whose argument is there, and waits for the answer. */
@@ -149,7 +153,8 @@ GRI_INLINE int ask(gr_self *self, gr_address to, gr_message *request, const aski
     const gri_waiting waiting = {.kind = GRI_WAITING_CALL, .reference = a->reference, .address = to, .what = a->method};
     gri_waiting_set(self, &waiting);
     int code = gri_deliver(self, to, &request);
-    if (GRI_UNLIKELY(code > GRI_IS_REMOTE)) code = send_hindered(self, to, &request, code, deadline);
+    const bool hindered = code > GRI_IS_REMOTE;
+    if (GRI_UNLIKELY(hindered)) code = send_hindered(self, to, &request, code, deadline);
     if (GRI_UNLIKELY(code != 0)) {
         self->awaited = 0;
         if (code == GRI_IS_REMOTE) return gri_remote_call(self, to, &request, deadline, ret_reply);
@@ -157,7 +162,7 @@ GRI_INLINE int ask(gr_self *self, gr_address to, gr_message *request, const aski
         return gri_await_end(self, code);
     }
     gr_message *answer;
-    code = await(self, deadline, &answer);
+    code = await(self, hindered, deadline, &answer);
     if (GRI_LIKELY(code == 0)) return open_answer(self, answer, ret_reply);
     gr_message_free(&answer);
     return gri_await_end(self, code);

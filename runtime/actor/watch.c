@@ -492,11 +492,7 @@ static int wait_record(gr_self *self, gr_address address, bool keep, gr_message 
     self->awaited = reference;
     const gri_waiting waiting = {.kind = GRI_WAITING_END, .reference = reference, .address = address};
     gri_waiting_set(self, &waiting);
-    code = gri_deadlock_check(self, deadline);
-    if (code == 0)
-        code = gri_await(self, deadline, ret_exit);
-    else
-        self->awaited = 0, *ret_exit = NULL;
+    code = gri_await(self, deadline, ret_exit);
     if (*ret_exit) {
         gri_list_remove(&watch->own);
         if (code != 0)

@@ -246,6 +246,60 @@ TEST(deadlock, of_two_who_close_it_at_once_exactly_one_is_refused)
     END(self);
 }
 
+/* ---- whose call finds the other on its way into a wait ---- */
+
+#define PILE 300000 /* messages; who collects them is on its way for milliseconds */
+
+static gri_atomic_bool pile_is_there;
+
+/* Calls b while its mailbox is full, which is collected before it parks. Tells what came of it. args: {"b", "to"}. */
+static void older(gr_self *self, gr_value args)
+{
+    gr_address b = gr_address_in(gr_get(args, "b")), to = gr_address_in(gr_get(args, "to"));
+    gr_message *answer = NULL;
+    /* mo:pile acquire <- pile release: the casts came before */
+    while (!gri_load_acquire(&pile_is_there)) continue; /* cooperating would collect them */
+    int code = gr_call(self, &answer, b, "ask", SOON, "n");
+    gr_message_free(&answer);
+    CHECK_OK(gr_cast(self, to, "{s:i}", "older", code));
+}
+
+/* Calls back whoever calls it, then answers. args: {"to"}. */
+static void newer(gr_self *self, gr_value args)
+{
+    gr_address to = gr_address_in(gr_get(args, "to"));
+    gr_message *m = NULL, *answer = NULL;
+    CHECK_OK(gr_receive(self, &m, SOON));
+    int code = gr_call(self, &answer, gr_sender(m), "ask back", SOON, "n");
+    gr_message_free(&answer);
+    CHECK_OK(gr_respond(self, m, "n"));
+    gr_message_free(&m);
+    CHECK_OK(gr_cast(self, to, "{s:i}", "newer", code));
+}
+
+TEST(deadlock, the_newest_is_refused_though_the_older_one_has_not_parked)
+{
+    gr_self *self = BEGIN_WITH(.workers = 2, .fixed = GR_FIXED(workers));
+    gr_shape *of_older = harness_shape("{\"older\":int}"), *of_newer = harness_shape("{\"newer\":int}");
+    gr_address a, b;
+    gri_store_relaxed(&pile_is_there, false); /* relaxed: nobody is there yet */
+    CHECK_OK(gr_spawn(self, &b, newer, "{s:A}", "to", gr_self_address(self)));
+    WAIT_FOR(self, harness_waits(b));
+    CHECK_OK(gr_spawn(self, &a, older, "{s:A,s:A}", "b", b, "to", gr_self_address(self)));
+    for (int i = 0; i < PILE; i++) CHECK_OK(gr_cast(self, a, "i", i));
+    gri_store_release(&pile_is_there, true); /* mo:pile release -> pile acquire */
+    gr_message *m = NULL;
+    CHECK_EQ(gr_select(self, &(gr_pattern){.shape = of_newer}, 1, &m, SOON), 0);
+    CHECK_EQ(gr_int(gr_get(gr_body(m), "newer"), 0), GR_EDEADLK);
+    FREE(m);
+    CHECK_EQ(gr_select(self, &(gr_pattern){.shape = of_older}, 1, &m, SOON), 0);
+    CHECK_EQ(gr_int(gr_get(gr_body(m), "older"), 1), 0);
+    FREE(m);
+    gr_shape_free(&of_older);
+    gr_shape_free(&of_newer);
+    END(self);
+}
+
 /* ---- what is none ---- */
 
 TEST(deadlock, a_server_that_answers_later_is_on_none)
