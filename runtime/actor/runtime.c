@@ -39,6 +39,7 @@
 #define STOP_LOOK_NS \
     (10 * GRI_NS_PER_MS)               /* guess: how often, where the kernel refuses the fence that spares the looks */
 #define KILL_NS (2 * GRI_NS_PER_S)     /* after the drain: how long kills may take before they are not asked any more */
+#define SIMULATED_REFUSALS 3            /* stacks refused one after the other: there is no memory for any */
 #define KILL_NOW_NS (3 * GRI_NS_PER_S) /* and how long that may take before whoever is left is reported */
 
 gri_runtime gri_runtime_now;
@@ -502,8 +503,8 @@ static int start_everything(const gr_options *options, gr_detail *detail)
         gri_log(GR_LOG_WARN, GR_NO_ADDRESS,
                 "HWLOC_SYNTHETIC=%.64s is no topology that hwloc takes: the real machine is used",
                 getenv("HWLOC_SYNTHETIC"));
-    gri_log(r->topology->list_missing ? GR_LOG_WARN : GR_LOG_INFO, GR_NO_ADDRESS, "%u workers: %s",
-            r->topology->workers, r->topology->reason);
+    gri_log(r->topology->list_missing ? GR_LOG_WARN : GR_LOG_INFO, GR_NO_ADDRESS, "%u worker%s: %s",
+            r->topology->workers, r->topology->workers == 1 ? "" : "s", r->topology->reason);
     code = gri_stacks_start(&(gri_stack_options){.guard = (gri_guard_mode)r->settings.guard});
     if (code != 0) {
         snprintf(detail->text, sizeof detail->text, "stacks could not be set up: %s", gr_error_text(code));
@@ -615,13 +616,15 @@ static bool kill_all(bool now, int64_t patience_ns)
     return false;
 }
 
-/* The same on virtual time: the caller is an attached thread that lets the others run. */
+/* The same on virtual time: the caller is an attached thread that lets the others run. Where there is no memory for the stack that
+ * they would run on, no time passes either: nobody will drain. */
 static bool drained_simulated(gr_self *self, gri_instant deadline)
 {
-    while (alive() > 1) {
+    for (int refused = 0; alive() > 1;) {
         gr_deadline next = {gri_instant_add(gri_clock_now(), GRI_NS_PER_MS)};
-        if (gri_clock_now() >= deadline) return false;
-        (void)gr_sleep(self, next); /* a kill of the host thread does not end the stop */
+        if (gri_clock_now() >= deadline || refused == SIMULATED_REFUSALS) return false;
+        int code = gr_sleep(self, next); /* a kill of the host thread does not end the stop */
+        refused = code == GR_ENOMEM ? refused + 1 : 0;
         self->flags &= (uint16_t) ~(GRI_KILLED | GRI_KILLED_NOW);
     }
     return true;

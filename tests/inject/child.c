@@ -63,7 +63,8 @@ static bool holds_threads(void)
                                          "names/",
                                          "registry/registering_the_dying_leaves_nothing",
                                          "state/readers_see_whole_states",
-                                         "state/who_has_the_answer"};
+                                         "state/who_has_the_answer",
+                                         "waits/on_sockets_and_blocking_calls_are_told"};
     char name[256];
     snprintf(name, sizeof name, "%s/%s", running->suite, running->name);
     for (size_t i = 0; i < GRI_ARRAY_COUNT(bodies); i++)

@@ -449,3 +449,14 @@ TEST(errors, a_start_that_fails_can_be_made_again)
         end();
     }
 }
+
+/* All that is simulated runs on the stop's own thread: without a stack for the others no time passes, and nobody ends. */
+TEST(errors, a_simulation_stops_without_memory)
+{
+    gr_self *self = NULL;
+    gr_address to;
+    if (TRY(gr_start(&(gr_options){.simulate = "1", .fixed = GR_FIXED(simulate)}, NULL)) && TRY(gr_attach(&self)) &&
+        TRY(gr_spawn(self, &to, count_messages, "n")))
+        (void)TRY(gr_cast(self, to, "n"));
+    end();
+}
