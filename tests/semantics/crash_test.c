@@ -164,6 +164,7 @@ static void in_a_worker(const char *how)
     CHECK_OK(gr_spawn_with(self, &address, nothing, OPTIONS(.retain = true), "n"));
     CHECK_OK(gr_wait(self, address, NULL, SOON));
     const int id = thread_named("gr-worker-000");
+    CHECK(id != 0);
     while (!sleeps(id)) sched_yield();
     (void)how, (void)syscall(SYS_tgkill, getpid(), id, SIGABRT);
     pause(); /* not for long: the process ends */
