@@ -40,7 +40,8 @@ GR_MUST_CHECK int gri_deadlock_check(gr_self *self, gr_deadline deadline, bool d
 /* What gri_deliver answers for a call that is to look: not 0, and not GRI_IS_REMOTE. */
 #define GRI_MAY_DEADLOCK 2
 
-/* Does the receiver wait for something urgent, so that gri_deadlock_check is to be called? */
+/* Does the receiver, which has a bound, wait for something urgent now, so that gri_deadlock_check is to be called? Without a bound the
+ * push says whether it did at that instant: later it may wait for who asks. */
 static inline int gri_deadlock_may_be(gr_self *receiver)
 {
     /* relaxed: a look; what comes of it looks properly */

@@ -34,7 +34,8 @@ int gri_push(gr_address to, gr_message *m, bool urgent)
     m->generation = (uint32_t)(to.id >> 32);
     gri_mailnode *chain = NULL;
     switch (push(gri_worker_here(), target, m, urgent, &chain)) {
-    case GRI_MAIL_QUEUED: return 0;
+    case GRI_MAIL_QUEUED:
+    case GRI_MAIL_WAITS: return 0;
     case GRI_MAIL_WOKE: gri_actor_woken(target, chain); return 0;
     default: return GR_EDEAD;
     }
@@ -120,8 +121,8 @@ GRI_INLINE int post(gr_self *from, gri_worker *worker, gr_address to, gr_message
             woken_by(worker, target, chain);
         else if (GRI_UNLIKELY(mail == GRI_MAIL_DEAD))
             return GR_EDEAD;
-        else if (from && GRI_UNLIKELY(from->awaited != 0))
-            queued = gri_deadlock_may_be(target);
+        else if (mail == GRI_MAIL_WAITS && from && GRI_UNLIKELY(from->awaited != 0))
+            queued = GRI_MAY_DEADLOCK;
     }
     gri_runtime_count_message(worker);
     return queued;
@@ -311,7 +312,7 @@ int gr_send(gr_self *self, gr_address to, gr_message **message)
             gri_custody_return(self, (gri_custody){true, served}, m);
             return send_any(self, to, message);
         }
-        if (mail == GRI_MAIL_QUEUED) chain = NULL;
+        if (mail != GRI_MAIL_WOKE) chain = NULL;
     }
     *message = NULL;
     gri_runtime_count_message(worker);

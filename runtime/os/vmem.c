@@ -86,11 +86,6 @@ int gri_vmem_no_hugepage(void *low, size_t bytes)
     return advise(low, bytes, MADV_NOHUGEPAGE);
 }
 
-int gri_vmem_hugepage(void *low, size_t bytes)
-{
-    return advise(low, bytes, MADV_HUGEPAGE);
-}
-
 int gri_vmem_guard_install(void *low, size_t bytes)
 {
     return advise(low, bytes, VMEM_GUARD_INSTALL);

@@ -33,9 +33,8 @@ int gri_vmem_discard(void *low, size_t bytes);
  * measured). Returns how many ranges, from the first on, were given back. */
 size_t gri_vmem_discard_bulk(const gri_vmem_range *ranges, size_t count);
 
-/* Advice about huge pages; refusal (kernels without them) is GR_EUNSUPPORTED and changes nothing. */
+/* Never huge pages here; refusal (kernels without them) is GR_EUNSUPPORTED and changes nothing. */
 int gri_vmem_no_hugepage(void *low, size_t bytes);
-int gri_vmem_hugepage(void *low, size_t bytes);
 
 /* A guard faults on every access, costs no map entry and survives gri_vmem_discard. What the range held is lost.
  * GR_EUNSUPPORTED before Linux 6.13 and on locked memory, GR_ENOMEM. */

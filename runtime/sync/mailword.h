@@ -47,7 +47,8 @@ typedef struct gri_mailword {
 } gri_mailword;
 
 typedef enum gri_mail {
-    GRI_MAIL_QUEUED, /* in the word; the owner runs, or waits for something more urgent */
+    GRI_MAIL_QUEUED, /* in the word; the owner runs */
+    GRI_MAIL_WAITS,  /* in the word; the owner waits for something more urgent */
     GRI_MAIL_WOKE,   /* the caller holds the chain and must schedule the owner */
     GRI_MAIL_DEAD    /* not the owner's life, or closed; the nodes are still the caller's */
 } gri_mail;
@@ -119,7 +120,8 @@ static inline gri_mail gri_mailword_push_chain(gri_mailword *mb, uint32_t genera
              * mo:mailword.push release -> mailword.wake acquire: publishes the nodes
              * mo:mailword.push release -> mailword.close acquire: publishes the nodes
              * mo:mailword.push release -> look.mailbox acquire: publishes the nodes */
-            if (gri_cas_weak_release(&mb->word, &seen, next)) return GRI_MAIL_QUEUED;
+            if (gri_cas_weak_release(&mb->word, &seen, next))
+                return state == GRI_MAIL_WAIT_URGENT ? GRI_MAIL_WAITS : GRI_MAIL_QUEUED;
         }
     }
 }

@@ -79,8 +79,8 @@ TEST(mailword, ordinary_push_does_not_wake_who_waits_for_urgent)
     gri_mailword mb;
     gri_mailword_init(&mb, 7);
     CHECK(gri_mailword_park(&mb, GRI_MAIL_WAIT_URGENT));
-    CHECK_EQ(gri_mailword_push(&mb, 7, node(0), false, &chain), GRI_MAIL_QUEUED);
-    CHECK_EQ(gri_mailword_push(&mb, 7, node(1), false, &chain), GRI_MAIL_QUEUED);
+    CHECK_EQ(gri_mailword_push(&mb, 7, node(0), false, &chain), GRI_MAIL_WAITS);
+    CHECK_EQ(gri_mailword_push(&mb, 7, node(1), false, &chain), GRI_MAIL_WAITS);
     CHECK_EQ(gri_mailword_push(&mb, 7, node(2), true, &chain), GRI_MAIL_WOKE);
     CHECK(chain == node(2));
     CHECK_EQ(chain_length(chain), 3);
@@ -124,7 +124,7 @@ TEST(mailword, notify_wakes_any_wait_with_what_was_queued)
     CHECK(chain == NULL);
     CHECK_EQ(gri_mailword_flags(&mb), 0);
     CHECK(gri_mailword_park(&mb, GRI_MAIL_WAIT_URGENT));
-    CHECK_EQ(gri_mailword_push(&mb, 7, node(0), false, &chain), GRI_MAIL_QUEUED);
+    CHECK_EQ(gri_mailword_push(&mb, 7, node(0), false, &chain), GRI_MAIL_WAITS);
     CHECK_EQ(gri_mailword_notify(&mb, 7, &chain), GRI_MAIL_WOKE);
     CHECK(chain == node(0));
 }
@@ -190,7 +190,8 @@ static void *pusher(void *arg)
             CHECK_EQ(gri_exchange_acq_rel(&scheduled, 1), 0);
             break;
         case GRI_MAIL_DEAD: TEST_FAIL("the mailbox is open"); break;
-        case GRI_MAIL_QUEUED: break;
+        case GRI_MAIL_QUEUED:
+        case GRI_MAIL_WAITS: break;
         }
     }
     return NULL;
