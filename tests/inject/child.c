@@ -64,6 +64,7 @@ static bool holds_threads(void)
                                          "registry/registering_the_dying_leaves_nothing",
                                          "state/readers_see_whole_states",
                                          "state/who_has_the_answer",
+                                         "supervisor/strategy_by_restart_by_how_it_ended",
                                          "waits/on_sockets_and_blocking_calls_are_told"};
     char name[256];
     snprintf(name, sizeof name, "%s/%s", running->suite, running->name);
