@@ -39,8 +39,8 @@
 #define STOP_LOOK_NS \
     (10 * GRI_NS_PER_MS)               /* guess: how often, where the kernel refuses the fence that spares the looks */
 #define KILL_NS (2 * GRI_NS_PER_S)     /* after the drain: how long kills may take before they are not asked any more */
-#define SIMULATED_REFUSALS 3           /* stacks refused one after the other: there is no memory for any */
 #define KILL_NOW_NS (3 * GRI_NS_PER_S) /* and how long that may take before whoever is left is reported */
+#define SIMULATED_REFUSALS 3           /* stacks refused one after the other: there is no memory for any */
 
 gri_runtime gri_runtime_now;
 

@@ -84,7 +84,7 @@ def test_without_clause(root):
     write(root, "tests/semantics/plant_test.c", "TEST(plant, lonely)\n{\n}\n")
 
 
-POINTS = "tests/semantics/suspension_points.h"
+POINTS = "tests/support/suspension_points.h"
 _SUSPENDS = re.compile(r"^GR_SUSPENDS\s[^;(]*?\b(gr_\w+)\s*\(", re.MULTILINE)
 
 

@@ -4,13 +4,15 @@
  * comes into this table, and tools/check says so if it does not.
  *
  *   X(name, timeout, death, kind)
- *     name     suspension_test.c has point_<name>, which waits in there for what never comes, and calls gr_<name>;
+ *     name     suspension_points.c has point_<name>, which waits in there for what never comes, and calls gr_<name>;
  *              <name>_at_remote: gr_<name> of a remote address
  *     timeout  what it returns when the deadline has passed
  *     death    what it returns when the actor it waits for, or is linked to, ends; LEAVES: it goes on waiting
  *     kind     PARKS, SPINS (lets others run and comes back), or SOCKET (parks on what simulation does not have) */
-#ifndef GR_TESTS_SEMANTICS_SUSPENSION_POINTS_H
-#define GR_TESTS_SEMANTICS_SUSPENSION_POINTS_H
+#ifndef GR_TESTS_SUSPENSION_POINTS_H
+#define GR_TESTS_SUSPENSION_POINTS_H
+
+#include "support/harness.h"
 
 #define SUSPENSION_POINTS(X) \
     X(receive, GR_ETIMEOUT, 0, PARKS) \
@@ -53,5 +55,45 @@
 #else
 #define TLS_SUSPENSION_POINTS(X)
 #endif
+
+enum point_kind { PARKS, SPINS, SOCKET };
+enum { LEAVES = 1000 };
+
+typedef struct point point;
+typedef struct point_pipe point_pipe;
+
+/* What an actor needs to reach its point; made before, so that nothing but the point suspends when it counts. */
+typedef struct scene {
+    const point *point;
+    gr_address host, other; /* other: answers nothing, ends when it is told to */
+    gr_socket listener, near;
+    char path[GR_SOCKET_TEXT_BYTES];
+    point_pipe *pipe; /* what a blocking call reads from until the visitor has ended; NULL where none will begin */
+    gr_deadline deadline;
+} scene;
+
+typedef int point_run(gr_self *self, scene *s, gr_deadline deadline);
+
+struct point {
+    const char *name;
+    point_run *run;
+    int timeout, death;
+    enum point_kind kind;
+};
+
+extern const point points[];
+extern const size_t points_count;
+
+/* But for those that simulation does not have. */
+#define EACH_POINT(p) \
+    for (const point *p = points; p < points + points_count; p++) \
+        if (p->kind != SOCKET || !harness_simulated())
+
+extern gr_shape *point_never; /* what never comes, but for exits; while they are open */
+void points_open(void);       /* before the runtime is started */
+void points_close(void);
+
+/* Spawns `other`, not linked yet, and makes the sockets of s->point. */
+void point_prepare(gr_self *self, scene *s);
 
 #endif
